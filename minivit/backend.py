@@ -1,0 +1,169 @@
+"""Where arrays live: the one file that knows CuPy exists.
+
+Everything above asks `array_module(x)` for the module that made `x` (NumPy or CuPy) and works with that.
+CuPy is imported only when a GPU is asked for.
+"""
+
+import contextlib
+import contextvars
+import ctypes
+import sys
+import threading
+
+import numpy as np
+
+_team = contextvars.ContextVar("team", default=None)
+
+
+def array_module(*arrays):
+    """The module that made the arrays: cupy if any of them lies on a GPU, else numpy."""
+    cupy = sys.modules.get("cupy")
+    if cupy is not None and any(isinstance(array, cupy.ndarray) for array in arrays):
+        return cupy
+    return np
+
+
+def is_array(x):
+    """Whether x is an array of NumPy or CuPy (a NumPy scalar is not)."""
+    cupy = sys.modules.get("cupy")
+    return isinstance(x, np.ndarray) or (cupy is not None and isinstance(x, cupy.ndarray))
+
+
+def device_of(array):
+    """The device that an array lies on, as a string: "cpu" or "cuda"."""
+    return "cpu" if array_module(array) is np else "cuda"
+
+
+def asnumpy(x):
+    """The array in host memory, as NumPy's; an array that is there already is returned as it is."""
+    return x if array_module(x) is np else x.get()
+
+
+def to_device(x, device):
+    """The array on `device` ("cpu" or "cuda"); an array that is there already is returned as it is."""
+    if device == "cpu":
+        return asnumpy(x)
+    return module_for(device).asarray(x)
+
+
+def module_for(device):
+    """numpy for "cpu", cupy for "cuda".
+
+    Raises
+    ------
+    ValueError
+        For any other name.
+    RuntimeError
+        If CuPy is not installed or finds no usable GPU; the message names the remedy.
+    """
+    if device == "cpu":
+        return np
+    if device != "cuda":
+        raise ValueError(f"device: expected 'cpu' or 'cuda', got {device!r}")
+    try:
+        import cupy
+    except ImportError as error:
+        raise RuntimeError("device 'cuda' needs CuPy: python -m pip install -r requirements-gpu.txt") from error
+    try:
+        count = cupy.cuda.runtime.getDeviceCount()
+    except Exception as error:
+        raise RuntimeError(f"device 'cuda': the NVIDIA driver does not answer ({error}); "
+                           "nvidia-smi must list a GPU, and its CUDA version must be at least CuPy's") from error
+    if count == 0:
+        raise RuntimeError("device 'cuda': no NVIDIA GPU found; use device='cpu'")
+    return cupy
+
+
+def default_device():
+    """The device that "auto" stands for: "cuda" where CuPy and a GPU are usable, else "cpu"."""
+    try:
+        module_for("cuda")
+    except RuntimeError:
+        return "cpu"
+    return "cuda"
+
+
+def random_generator(seed, device="cpu"):
+    """A generator of random numbers on a device, from an integer seed or a sequence of them.
+
+    CuPy's generator takes one integer: several are first mixed into one by NumPy's SeedSequence.
+    """
+    if device == "cpu":
+        return np.random.default_rng(seed)
+    return module_for(device).random.default_rng(int(np.random.SeedSequence(seed).generate_state(1)[0]))
+
+
+def scatter_add(target, index, values):
+    """target[index] += values, where an index that occurs twice adds twice."""
+    if array_module(target) is np:
+        np.add.at(target, index, values)
+    else:
+        import cupyx
+        cupyx.scatter_add(target, index, values)
+
+
+def erf(x):
+    """The error function 2 / sqrt(pi) * integral of exp(-t^2) from 0 to x, elementwise; keeps the dtype."""
+    if array_module(x) is np:
+        from scipy.special import erf
+    else:
+        from cupyx.scipy.special import erf
+    return erf(x)
+
+
+@contextlib.contextmanager
+def blas_threads(count):
+    """Limit the BLAS library to `count` threads inside the `with` block, and restore its setting after it."""
+    from threadpoolctl import threadpool_limits
+    with threadpool_limits(count, user_api="blas"):
+        yield
+
+
+class Team:
+    """The threads that work on the shards of one batch, and the sum of an array over all of them.
+
+    Every member must ask for the same sums in the same order, as it does when all run the same model. The sums are
+    added in the order of the ranks, so that the same number of threads gives the same bits.
+    """
+
+    def __init__(self, size):
+        self.size, self.barrier, self.parts = size, threading.Barrier(size), [None] * size
+
+    @contextlib.contextmanager
+    def member(self, rank):
+        """Inside the `with` block, `all_sum` of this thread adds over the team; an error here releases the others."""
+        token = _team.set((self, rank))
+        try:
+            yield
+        except BaseException:
+            self.barrier.abort()
+            raise
+        finally:
+            _team.reset(token)
+
+
+def all_sum(array):
+    """The sum of the team members' arrays; outside a team, the array itself."""
+    team, rank = _team.get() or (None, 0)
+    if team is None or team.size == 1:
+        return array
+    team.parts[rank] = array
+    team.barrier.wait()
+    total = sum(team.parts[1:], start=team.parts[0])
+    team.barrier.wait()  # nobody puts a new part down before all have read this one
+    return total
+
+
+def keep_freed_memory():
+    """Tell glibc's allocator to keep freed memory for the next step instead of giving it back to the kernel.
+
+    A fresh array is otherwise mapped and zeroed page by page in every step. Where the C library has no `mallopt`
+    (Windows, macOS, musl) nothing happens.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError, TypeError):
+        return
+    trim_threshold, mmap_threshold = -1, -3
+    mallopt(mmap_threshold, 1 << 25)  # the most that glibc accepts
+    mallopt(trim_threshold, 1 << 30)

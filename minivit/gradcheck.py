@@ -1,0 +1,66 @@
+"""Is a pullback right?  Compare it with a difference quotient along a random direction, in float64.
+
+For a function f of arrays x_1 ... x_k, a random direction v_1 ... v_k and a random weighting w of the outputs,
+
+    sum_i <v_i, d<w, f> / dx_i>   =   lim (<w, f(x + h v)> - <w, f(x - h v)>) / 2h  as h -> 0.
+
+One direction tests every entry of every gradient at once, at the price of a few evaluations instead of one for each.
+The right-hand side is extrapolated (Richardson): quotients at h and h/2 cancel the error's h^2 term.
+"""
+
+import numpy as np
+
+from .engine import Tensor, grad
+
+
+def gradcheck(function, *arrays, rng, step=1e-3, tolerance=1e-7, **settings):
+    """Check the gradients of a differentiable function of Tensors with respect to all floating-point arguments.
+
+    Parameters
+    ----------
+    function : callable
+        Takes Tensors and settings, returns a Tensor of any shape.
+    *arrays : numpy.ndarray
+        Where to check. Floating-point arrays must be float64; others (labels, masks) are passed on unchanged.
+    rng : numpy.random.Generator
+        Draws the direction and the weighting.
+    step, tolerance : float
+        Of the quotient, relative to each array's size; and the largest relative error allowed.
+
+    Returns
+    -------
+    float
+        The relative error.
+
+    Raises
+    ------
+    AssertionError
+        If it is larger than the tolerance; the message gives both numbers.
+    """
+    differentiable = [isinstance(a, np.ndarray) and a.dtype.kind == "f" for a in arrays]
+    if any(a.dtype != np.float64 for a, d in zip(arrays, differentiable, strict=True) if d):
+        raise TypeError("gradcheck: floating-point arguments must be float64")
+    tensors = [Tensor(a, requires_grad=True) if d else a for a, d in zip(arrays, differentiable, strict=True)]
+    output = function(*tensors, **settings)
+    weights = rng.standard_normal(output.shape)
+    directions = [rng.standard_normal(a.shape) if d else None for a, d in zip(arrays, differentiable, strict=True)]
+
+    def along(h):
+        moved = [Tensor(a + h * v) if v is not None else a for a, v in zip(arrays, directions, strict=True)]
+        return float((function(*moved, **settings).data * weights).sum())
+
+    def quotient(h):
+        return (along(h) - along(-h)) / (2 * h)
+
+    leaves = [t for t, d in zip(tensors, differentiable, strict=True) if d]
+    exact = sum(float((g * v).sum()) for g, v in zip(
+        grad((output * weights).sum(), leaves), [v for v in directions if v is not None], strict=True))
+    # two steps of Richardson's extrapolation: the error is of order h^6
+    q1, q2, q3 = quotient(step), quotient(step / 2), quotient(step / 4)
+    r1, r2 = (4 * q2 - q1) / 3, (4 * q3 - q2) / 3
+    numeric = (16 * r2 - r1) / 15
+    error = abs(exact - numeric) / max(abs(exact), abs(numeric), 1e-8)
+    name = getattr(function, "__name__", "function")
+    assert error <= tolerance, (f"{name}: the gradient along a random direction is {exact:.12g}, the difference "
+                                f"quotient {numeric:.12g}: relative error {error:.2g} > {tolerance:g}")
+    return error
