@@ -1,0 +1,152 @@
+"""Vision Transformer.  Dosovitskiy et al., ICLR 2021, arXiv:2010.11929; Zhai et al., CVPR 2022, arXiv:2106.04560.
+
+A picture is cut into P x P patches, each becomes a token by one linear map, and a plain Transformer encoder reads the
+tokens. What the encoder says about the whole picture is read from a class token, from the mean of all tokens, or by
+attention with a learned query: three classes below.
+
+    B batch    N tokens    D width    H heads    P patch size    L depth
+    (B, 32, 32, 3) -> patches (B, 64, 48) -> tokens (B, 64, D) -> with class token (B, 65, D) -> (B, D) -> logits (B, 10)
+
+Departures from the paper: none. GELU is exact, as in timm and transformers; the authors' JAX code takes the tanh form.
+"""
+
+from functools import partial
+
+from ..nn import (Attention, Dropout, DropPath, Identity, LayerNorm, Linear, Mlp, Module, Parameter, PatchEmbed,
+                  interpolate_positions, normal, repeat_batch, truncated_normal, zeros)
+from ..ops import attention, concatenate
+
+
+class Block(Module):
+    """x + Attention(LN(x)), then x + MLP(LN(x)) (eq. 2, 3).    (B, N, D) -> (B, N, D)"""
+
+    def __init__(self, dim, heads, *, mlp_dim, dropout=0.0, drop_path=0.0):
+        self.norm1, self.attention = LayerNorm(dim), Attention(dim, heads, dropout=dropout)
+        self.norm2, self.mlp = LayerNorm(dim), Mlp(dim, mlp_dim, dropout=dropout)
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, x):
+        """(B, N, D) -> (B, N, D)"""
+        x = x + self.drop_path(self.attention(self.norm1(x)))
+        return x + self.drop_path(self.mlp(self.norm2(x)))
+
+
+class ViT(Module):
+    """A class token is put in front of the patches; the head reads what the encoder made of it (eq. 1-4).
+
+    (B, height, width, C) -> (B, num_classes), or (B, D) with num_classes=0. Pictures of another size than `image_size`
+    are accepted if they divide into patches: the position embeddings are interpolated.
+
+    Parameters
+    ----------
+    image_size : int or (int, int)
+        Height and width in pixels that the position embeddings are learned for.
+    dim, depth, heads, mlp_dim : int
+        D, L, H, and the width between the two layers of the MLP, by default 4 D.
+    dropout, drop_path : float
+        Rate of dropout after embedding, attention and MLP layers; rate of stochastic depth in the last block (it grows
+        linearly from 0 in the first).
+    """
+
+    prefix = 1  # tokens in front of the patches
+
+    def __init__(self, *, image_size=224, patch_size=16, channels=3, num_classes=1000, dim, depth, heads, mlp_dim=None,
+                 dropout=0.0, drop_path=0.0):
+        height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
+        if height % patch_size or width % patch_size:
+            raise ValueError(f"image_size: {height} x {width} pixels do not divide into patches of "
+                             f"{patch_size} x {patch_size}")
+        self.image_size, self.grid = (height, width), (height // patch_size, width // patch_size)
+        self.patch_embed = PatchEmbed(patch_size, channels, dim)
+        self.positions = Parameter((1, self.prefix + self.grid[0] * self.grid[1], dim), normal(0.02))
+        self.dropout = Dropout(dropout)
+        self.blocks = [Block(dim, heads, mlp_dim=mlp_dim or 4 * dim, dropout=dropout,
+                             drop_path=drop_path * layer / max(depth - 1, 1)) for layer in range(depth)]
+        self.norm = LayerNorm(dim)
+        self.make_pooling(dim, heads, mlp_dim or 4 * dim)
+        self.head = Linear(dim, num_classes, initialiser=truncated_normal(0.02)) if num_classes else Identity()
+
+    def make_pooling(self, dim, heads, mlp_dim):
+        """What this way of pooling has to learn."""
+        self.class_token = Parameter((1, 1, dim), zeros)
+
+    def forward(self, images):
+        """(B, height, width, C) -> (B, num_classes)"""
+        x = self.prepend(self.patch_embed(images))                                           # (B, prefix + N, D)
+        grid = tuple(pixels // self.patch_embed.patch_size for pixels in images.shape[1:3])
+        x = x + interpolate_positions(self.positions, self.grid, grid, prefix=self.prefix)   # (B, prefix + N, D)
+        return self.head(self.pool(self.encode(self.dropout(x))))
+
+    def encode(self, x):
+        """The Transformer encoder (eq. 2-4).    (B, N, D) -> (B, N, D)"""
+        for block in self.blocks:
+            x = block(x)
+        return self.norm(x)
+
+    def prepend(self, x):
+        """x_class in front of the patches (eq. 1).    (B, N, D) -> (B, 1 + N, D)"""
+        return concatenate([repeat_batch(self.class_token, len(x)), x], axis=1)
+
+    def pool(self, x):
+        """The encoded class token (eq. 4).    (B, 1 + N, D) -> (B, D)"""
+        return x[:, 0]
+
+
+class ViTGAP(ViT):
+    """No class token: the head reads the mean of all encoded tokens (2010.11929, appendix D.3)."""
+
+    prefix = 0
+
+    def make_pooling(self, dim, heads, mlp_dim):
+        """Nothing: a mean has no parameters."""
+
+    def prepend(self, x):
+        """(B, N, D) -> (B, N, D)"""
+        return x
+
+    def pool(self, x):
+        """(B, N, D) -> (B, D)"""
+        return x.mean(axis=1)
+
+
+class ViTMAP(ViTGAP):
+    """No class token: a learned query attends to all encoded tokens (2106.04560, section 3.2; Lee et al., 1810.00825)."""
+
+    def make_pooling(self, dim, heads, mlp_dim):
+        """The attention pooling head."""
+        self.attention_pool = AttentionPool(dim, heads, mlp_dim)
+
+    def pool(self, x):
+        """(B, N, D) -> (B, D)"""
+        return self.attention_pool(x)
+
+
+class AttentionPool(Module):
+    """Multi-head attention pooling (MAP): one learned query reads all tokens, an MLP refines it.    (B, N, D) -> (B, D)"""
+
+    def __init__(self, dim, heads, mlp_dim):
+        self.heads = heads
+        self.probe = Parameter((1, 1, dim), normal(dim ** -0.5))
+        self.query, self.key_value, self.proj = Linear(dim, dim), Linear(dim, 2 * dim), Linear(dim, dim)
+        self.norm, self.mlp = LayerNorm(dim), Mlp(dim, mlp_dim)
+
+    def forward(self, x):
+        """(B, N, D) -> (B, D)"""
+        B, N, D = x.shape
+        q = self.query(repeat_batch(self.probe, B)).reshape(B, 1, self.heads, -1).transpose(0, 2, 1, 3)  # (B, H, 1, d)
+        k, v = self.key_value(x).reshape(B, N, 2, self.heads, -1).transpose(2, 0, 3, 1, 4)            # 2 of (B, H, N, d)
+        x = self.proj(attention(q, k, v).reshape(B, D))                                                # (B, D)
+        return x + self.mlp(self.norm(x))
+
+
+# D, L, H and the MLP's width: 2010.11929, table 1 (B, L, H); DeiT, table 1 (Ti, S); 2106.04560, table 2 (s, g, G)
+SIZES = {name: dict(zip(("dim", "depth", "heads", "mlp_dim"), sizes, strict=True)) for name, sizes in {
+    "s": (256, 6, 8, 1024), "Ti": (192, 12, 3, 768), "S": (384, 12, 6, 1536), "B": (768, 12, 12, 3072),
+    "L": (1024, 24, 16, 4096), "H": (1280, 32, 16, 5120), "g": (1408, 40, 16, 6144), "G": (1664, 48, 16, 8192)}.items()}
+
+VARIANTS = {f"{size}/{patch}": partial(ViT, patch_size=patch, **SIZES[size]) for size, patch in [
+    ("s", 28), ("s", 16), ("Ti", 16), ("S", 32), ("S", 16), ("B", 32), ("B", 28), ("B", 16), ("L", 32), ("L", 16),
+    ("H", 14), ("g", 14), ("G", 14)]}
+VARIANTS |= {"tiny": VARIANTS["Ti/16"], "small": VARIANTS["S/16"], "base": VARIANTS["B/16"], "large": VARIANTS["L/16"],
+             "huge": VARIANTS["H/14"]}
+VARIANTS["cifar"] = partial(ViTGAP, image_size=32, patch_size=4, num_classes=10, dim=192, depth=6, heads=3)

@@ -1,0 +1,36 @@
+"""Multi-head self-attention (Vaswani et al., 2017, arXiv:1706.03762, section 3.2)."""
+
+from ..engine import no_grad
+from ..ops import attention_weights, self_attention
+from .dropout import Dropout
+from .linear import Linear
+from .module import Module
+
+
+class Attention(Module):
+    """softmax(q k^T / sqrt(d)) v in each of H heads of width d = D / H, joined by a linear map.
+
+    (B, N, D) -> (B, N, D). The columns of `qkv` are all queries, then all keys, then all values, each head by head.
+    """
+
+    def __init__(self, dim, heads, *, qkv_bias=True, dropout=0.0):
+        if dim % heads:
+            raise ValueError(f"Attention: width {dim} is not divisible by {heads} heads")
+        self.heads = heads
+        self.qkv, self.proj = Linear(dim, 3 * dim, bias=qkv_bias), Linear(dim, dim)
+        self.dropout = Dropout(dropout)
+
+    def forward(self, x):
+        """(B, N, D) -> (B, N, D)"""
+        return self.dropout(self.proj(self_attention(self.qkv(x), heads=self.heads)))
+
+    def weights(self, x):
+        """What each token looks at, for pictures: the attention probabilities.    (B, N, D) -> (B, H, N, N)"""
+        B, N, D = x.shape
+        with no_grad():
+            q, k, _ = self.qkv(x).reshape(B, N, 3, self.heads, D // self.heads).transpose(2, 0, 3, 1, 4)  # 3 (B,H,N,d)
+            return attention_weights(q, k)
+
+    def describe(self):
+        """The number of heads."""
+        return f"{self.heads} heads"

@@ -1,0 +1,84 @@
+"""From a picture to tokens, and where each token was: patches and positions."""
+
+import numpy as np
+
+from ..backend import array_module
+from ..ops import concatenate, linear, resize
+from .module import Module
+from .parameter import Parameter, xavier_uniform, zeros
+
+
+class PatchEmbed(Module):
+    """Cut a picture into P x P patches and map each linearly to a token (ViT, eq. 1).
+
+    (B, height, width, C) -> (B, N, D) with N = (height / P) (width / P), row by row. The weight (P P C, D) takes the
+    pixels of a patch in the order row, column, channel; it is a convolution with kernel and stride P.
+    """
+
+    def __init__(self, patch_size, channels, dim, *, bias=True):
+        self.patch_size, self.channels = patch_size, channels
+        self.weight = Parameter((patch_size * patch_size * channels, dim), xavier_uniform)
+        self.bias = Parameter((dim,), zeros) if bias else None
+
+    def forward(self, images):
+        """(B, height, width, C) -> (B, N, D)"""
+        return linear(patchify(images, self.patch_size, self.channels), self.weight, self.bias)
+
+    def describe(self):
+        """The patch."""
+        return f"{self.patch_size} x {self.patch_size} x {self.channels} -> {self.weight.shape[1]}"
+
+
+def patchify(images, patch_size, channels=None):
+    """The pixels of each patch in a row.    (B, height, width, C) -> (B, N, P P C)"""
+    if images.ndim != 4 or channels not in (None, images.shape[-1]):
+        raise ValueError(f"images: expected shape (B, height, width, {channels or 'C'}), got {images.shape}")
+    P, (B, height, width, C) = patch_size, images.shape
+    if height % P or width % P:
+        raise ValueError(f"images: {height} x {width} pixels do not divide into patches of {P} x {P}")
+    x = images.reshape(B, height // P, P, width // P, P, C)
+    x = x.transpose(0, 1, 3, 2, 4, 5)                            # (B, height/P, width/P, P, P, C)
+    return x.reshape(B, (height // P) * (width // P), P * P * C)  # (B, N, P P C)
+
+
+def unpatchify(patches, grid, channels):
+    """The inverse of `patchify` for a grid (rows, columns) of patches.    (B, N, P P C) -> (B, height, width, C)"""
+    (B, N, D), (rows, columns), C = patches.shape, grid, channels
+    P = round((D / C) ** 0.5)
+    if N != rows * columns or P * P * C != D:
+        raise ValueError(f"unpatchify: {N} patches of {D} numbers are no {rows} x {columns} grid of P x P x {C}")
+    x = patches.reshape(B, rows, columns, P, P, C)
+    x = x.transpose(0, 1, 3, 2, 4, 5)               # (B, rows, P, columns, P, C)
+    return x.reshape(B, rows * P, columns * P, C)   # (B, height, width, C)
+
+
+def sincos_positions(rows, columns, dim, *, temperature=10_000.0):
+    """Fixed 2-D sine-cosine position embeddings (Chen et al., arXiv:2104.02057; He et al., arXiv:2111.06377).
+
+    A quarter of the channels each holds sin(x w_i), cos(x w_i), sin(y w_i), cos(y w_i), with x the column, y the row
+    and w_i = temperature^(-4 i / dim).    -> (rows columns, dim) float32
+    """
+    if dim % 4:
+        raise ValueError(f"sincos_positions: dim must be divisible by 4, got {dim}")
+    frequency = temperature ** (-np.arange(dim // 4) / (dim // 4))
+    y, x = np.mgrid[:rows, :columns].reshape(2, -1, 1) * frequency  # each (rows columns, dim / 4)
+    return np.concatenate([np.sin(x), np.cos(x), np.sin(y), np.cos(y)], axis=-1).astype(np.float32)
+
+
+def interpolate_positions(positions, old_grid, new_grid, *, prefix=0, antialias=True):
+    """Stretch learned positions to another grid of patches, bicubically (ViT, section 3.2).
+
+    (1, prefix + old rows * columns, D) -> (1, prefix + new rows * columns, D); the first `prefix` positions belong
+    to class tokens and stay.
+    """
+    if old_grid == new_grid:
+        return positions
+    D = positions.shape[-1]
+    grid = positions[:, prefix:].reshape(1, *old_grid, D)
+    grid = resize(grid, new_grid, mode="bicubic", antialias=antialias).reshape(1, -1, D)  # (1, new rows columns, D)
+    return concatenate([positions[:, :prefix], grid], axis=1) if prefix else grid
+
+
+def repeat_batch(token, batch):
+    """One learned token for every picture.    (1, T, D) -> (B, T, D)"""
+    return token + array_module(token.data).zeros((batch, 1, 1), token.dtype)
