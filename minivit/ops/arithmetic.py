@@ -3,7 +3,10 @@
 Shapes follow NumPy: arguments are stretched to a common shape; the engine sums the gradients back.
 """
 
-from ..backend import array_module, erf as error_function
+import math
+
+from ..backend import array_module, is_array
+from ..backend import erf as error_function
 from ..engine import primitive
 
 
@@ -22,11 +25,132 @@ def sub(x, y):
 @primitive
 def mul(x, y):
     """x * y"""
-    return x * y, lambda dz: (lambda: dz * y, lambda: dz * x)
+    z = x * y
+    if not is_array(y):
+        x = None  # a number y needs no gradient, so x need not stay in memory for it
+    return z, lambda dz: (lambda: dz * y, lambda: dz * x)
 
 
 @primitive
 def div(x, y):
     """x / y"""
     z = x / y
+    if not is_array(y):
+        return z, lambda dz: dz / y
     return z, lambda dz: (lambda: dz / y, lambda: -dz * z / y)
+
+
+@primitive
+def neg(x):
+    """-x"""
+    return -x, lambda dy: -dy
+
+
+@primitive
+def pow(x, y):
+    """x ** y, where y is a number or an array. At x = 0 the gradient of y is 0, as it is in the limit for y > 0."""
+    xp = array_module(x, y)
+    z = x ** y
+    if not is_array(y):
+        return z, lambda dz: dz * (y * x ** (y - 1 if y else 1))
+    x = xp.asarray(x, dtype=y.dtype)
+    return z, lambda dz: (lambda: dz * y * x ** xp.where(y == 0, 1, y - 1),  # y = 0: 0 * x, where 0 * 0 ** -1 is NaN
+                          lambda: dz * z * xp.log(xp.where(x == 0, 1, x)))
+
+
+@primitive
+def exp(x):
+    """e ** x"""
+    y = array_module(x).exp(x)
+    return y, lambda dy: dy * y
+
+
+@primitive
+def log(x):
+    """The natural logarithm of x."""
+    return array_module(x).log(x), lambda dy: dy / x
+
+
+@primitive
+def sqrt(x):
+    """The square root of x."""
+    y = array_module(x).sqrt(x)
+    return y, lambda dy: dy / (2 * y)
+
+
+@primitive
+def sin(x):
+    """The sine of x, in radians."""
+    xp = array_module(x)
+    return xp.sin(x), lambda dy: dy * xp.cos(x)
+
+
+@primitive
+def cos(x):
+    """The cosine of x, in radians."""
+    xp = array_module(x)
+    return xp.cos(x), lambda dy: -dy * xp.sin(x)
+
+
+@primitive
+def tanh(x):
+    """(e^x - e^-x) / (e^x + e^-x)"""
+    y = array_module(x).tanh(x)
+    return y, lambda dy: dy * (1 - y * y)
+
+
+@primitive
+def erf(x):
+    """The error function, 2 / sqrt(pi) * integral of exp(-t^2) from 0 to x."""
+    xp = array_module(x)
+    return error_function(x), lambda dy: dy * (2 / math.sqrt(math.pi) * xp.exp(-x * x))
+
+
+@primitive
+def abs(x):
+    """|x|, with gradient 0 at 0."""
+    xp = array_module(x)
+    return xp.abs(x), lambda dy: dy * xp.sign(x)
+
+
+@primitive
+def where(condition, x, y):
+    """x where the condition holds, y elsewhere."""
+    xp = array_module(condition, x, y)
+    return xp.where(condition, x, y), lambda dz: (
+        None, lambda: xp.where(condition, dz, 0), lambda: xp.where(condition, 0, dz))
+
+
+@primitive
+def maximum(x, y):
+    """The larger of x and y; where they are equal, each gets half of the gradient."""
+    xp = array_module(x, y)
+    return xp.maximum(x, y), lambda dz: (lambda: _share(xp, x > y, x == y, dz), lambda: _share(xp, y > x, x == y, dz))
+
+
+@primitive
+def minimum(x, y):
+    """The smaller of x and y; where they are equal, each gets half of the gradient."""
+    xp = array_module(x, y)
+    return xp.minimum(x, y), lambda dz: (lambda: _share(xp, x < y, x == y, dz), lambda: _share(xp, y < x, x == y, dz))
+
+
+def _share(xp, chosen, tied, dz):
+    return xp.where(chosen, dz, xp.where(tied, dz / 2, 0))
+
+
+@primitive
+def clip(x, low, high):
+    """x, moved to the nearer end where it is outside [low, high]; the gradient there is 0. None is no limit."""
+    xp = array_module(x)
+
+    def backward(dy):
+        inside = (x >= (-math.inf if low is None else low)) & (x <= (math.inf if high is None else high))
+        return dy * inside
+    return xp.clip(x, low, high), backward
+
+
+@primitive
+def astype(x, dtype):
+    """x as another dtype; the gradient comes back in the dtype of x."""
+    return x.astype(dtype, copy=False), lambda dy: dy.astype(x.dtype)

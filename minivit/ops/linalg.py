@@ -1,0 +1,66 @@
+"""Matrix products.  Inner dimensions are summed, the dimensions before the last two broadcast, as in NumPy.
+
+    z = x y   =>   dx = dz y^T   and   dy = x^T dz
+"""
+
+import numpy as np
+
+from ..backend import array_module
+from ..engine import primitive
+
+
+@primitive
+def matmul(x, y):
+    """x @ y.    (..., n, k), (..., k, m) -> (..., n, m); a vector (k,) on either side drops its axis from the result"""
+    _check_inner("matmul", x, y)
+    z = x @ y if y.ndim > 2 or x.ndim < 3 else (_rows(x) @ y).reshape(x.shape[:-1] + y.shape[1:])  # (..., n, m)
+
+    def backward(dz):
+        left = x.reshape(1, -1) if x.ndim == 1 else x  # (..., n, k)
+        right = y.reshape(-1, 1) if y.ndim == 1 else y  # (..., k, m)
+        batch = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
+        dz = dz.reshape(*batch, left.shape[-2], right.shape[-1])  # (..., n, m)
+
+        def dx():
+            if right.ndim == 2:
+                return (_rows(dz) @ right.T).reshape(x.shape)  # (..., n, k)
+            return (dz @ right.swapaxes(-1, -2)).reshape(batch + x.shape[-2:])  # (..., n, k)
+
+        def dy():
+            if right.ndim == 2:
+                return (_rows(left).T @ _rows(dz)).reshape(y.shape)  # (k, m)
+            return (left.swapaxes(-1, -2) @ dz).reshape(batch + y.shape[-2:])  # (..., k, m)
+        return dx, dy
+    return z, backward
+
+
+@primitive
+def linear(x, w, b=None):
+    """y = x w + b, in one two-dimensional product.    (..., n), (n, m), (m,) -> (..., m)"""
+    _check_inner("linear", x, w)
+    if w.ndim != 2 or (b is not None and b.shape != w.shape[1:]):
+        raise ValueError(f"linear: expected weights (n, m) and a bias (m,), got {w.shape} and "
+                         f"{None if b is None else b.shape}")
+    rows, shape = _rows(x), x.shape
+    y = rows @ w
+    if b is not None:
+        y += b
+
+    def backward(dy):
+        dy = _rows(dy)  # (..., m) -> (rows, m)
+        ones = array_module(dy).ones(len(dy), dtype=dy.dtype)
+        return lambda: (dy @ w.T).reshape(shape), lambda: rows.T @ dy, lambda: ones @ dy
+    return y.reshape(*shape[:-1], w.shape[1]), backward  # (..., m)
+
+
+def _rows(x):
+    """(..., n) -> (product of ..., n)"""
+    return x.reshape(-1, x.shape[-1])
+
+
+def _check_inner(name, x, y):
+    if x.ndim == 0 or y.ndim == 0:
+        raise ValueError(f"{name}: {x.shape} @ {y.shape}: expected at least one axis on both sides; use * for numbers")
+    if x.shape[-1] != y.shape[max(y.ndim - 2, 0)]:
+        raise ValueError(f"{name}: {x.shape} @ {y.shape}: inner sizes {x.shape[-1]} and "
+                         f"{y.shape[max(y.ndim - 2, 0)]} differ")
