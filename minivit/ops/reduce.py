@@ -59,13 +59,13 @@ def logsumexp(x, axis=None, keepdims=False):
 
 @primitive
 def argmax(x, axis=None):
-    """The position of the largest element along the axis, counted in the flattened array if it is None; no gradient."""
+    """The position of the largest element along the axis, in the flattened array if it is None; no gradient."""
     return x.argmax(axis), None
 
 
 @primitive
 def argmin(x, axis=None):
-    """The position of the smallest element along the axis, counted in the flattened array if it is None; no gradient."""
+    """The position of the smallest element along the axis, in the flattened array if it is None; no gradient."""
     return x.argmin(axis), None
 
 
