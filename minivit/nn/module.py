@@ -23,11 +23,8 @@ class Module:
     training = True
 
     def __call__(self, *inputs, **settings):
-        output = self.forward(*inputs, **settings)
         watcher = _watcher.get()
-        if watcher is not None:
-            watcher(self, inputs, output)
-        return output
+        return self.forward(*inputs, **settings) if watcher is None else watcher(self, inputs, settings)
 
     def named_modules(self, prefix=""):
         """(name, module) of this module (name "") and of all its parts, in the order of their attributes."""
@@ -156,7 +153,10 @@ class Identity(Module):
 
 @contextlib.contextmanager
 def watch(watcher):
-    """Inside the `with` block, watcher(module, inputs, output) is told of every module that this thread calls."""
+    """Inside the `with` block, calls of modules by this thread go through watcher(module, inputs, settings) -> output.
+
+    A watcher calls module.forward(*inputs, **settings) itself, and may look at what comes in and goes out.
+    """
     token = _watcher.set(watcher)
     try:
         yield

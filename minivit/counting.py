@@ -1,0 +1,128 @@
+"""What a model costs: parameters and multiply-adds, counted by running the shapes.
+
+The model's own `forward` runs on arrays that have a shape but no memory (one zero, repeated with strides of 0), so a
+model of two billion weights is counted in a second and nothing is written down twice. The table below says what the
+products cost and what shape comes out; every other operation is run to learn its shape, and counts nothing, as in the
+literature (where "FLOPs" is often the number of multiply-adds, and twice that where the two are counted apart).
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .engine import Tensor, interpret, no_grad
+from .nn import Module, watch
+
+
+def _linear(x, w, b=None):
+    return (*x[:-1], w[-1]), math.prod(x) * w[-1]
+
+
+def _matmul(x, y):
+    shape = (*np.broadcast_shapes(x[:-2], y[:-2]), x[-2], y[-1])
+    return shape, math.prod(shape) * x[-1]
+
+
+def _attention(q, k, v, bias=None):
+    return (*q[:-1], v[-1]), math.prod(q[:-1]) * k[-2] * (q[-1] + v[-1])
+
+
+def _self_attention(qkv, bias=None):
+    B, N, D = *qkv[:2], qkv[2] // 3
+    return (B, N, D), 2 * B * N * N * D
+
+
+def _conv2d(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1):
+    def pair(setting):
+        return (setting, setting) if isinstance(setting, int) else setting
+    (B, *pixels, _), (*kernel, inputs, outputs) = x, w
+    grid = [(n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in zip(
+        pixels, kernel, pair(stride), pair(padding), pair(dilation), strict=True)]
+    shape = (B, *grid, outputs)
+    return shape, math.prod(shape) * math.prod(kernel) * inputs
+
+
+# name of the operation: shapes of its arguments -> (shape of its value, multiply-adds)
+PRODUCTS = {"linear": _linear, "matmul": _matmul, "attention": _attention, "self_attention": _self_attention,
+            "conv2d": _conv2d}
+# operations whose value has the shape of their first argument, and that would cost time to run
+UNCHANGED = {"gelu", "gelu_tanh", "relu", "silu", "sigmoid", "hardswish", "softmax", "layer_norm", "rms_norm",
+             "batch_norm", "group_norm"}
+
+
+@dataclass
+class Row:
+    """One module of a model: what goes in and out, and what it costs with all its parts."""
+
+    name: str
+    module: Module
+    inputs: tuple
+    depth: int
+    output: tuple = ()
+    multiply_adds: int = 0
+
+    @property
+    def parameters(self):
+        """The number of trainable numbers in the module and its parts."""
+        return sum(p.size for p in self.module.parameters())
+
+
+@dataclass
+class Count:
+    """The cost of a forward pass."""
+
+    parameters: int
+    multiply_adds: int = 0
+    rows: list[Row] = field(default_factory=list)
+
+
+def count(model, shape):
+    """Count the parameters and the multiply-adds of one forward pass, without computing it.
+
+    Parameters
+    ----------
+    model : Module
+        Its weights are given up: what is counted here cannot be used afterwards.
+    shape : tuple of int
+        Of the model's input, as (1, 224, 224, 3).
+
+    Returns
+    -------
+    Count
+        With a row for each call of a module, in the order of the calls.
+    """
+    total = Count(sum(p.size for p in model.parameters()))
+    names = {id(module): name for name, module in model.named_modules()}
+    for tensor in [t for _, t in model.named_parameters() + model.named_buffers()]:
+        tensor._array = _shape_only(tensor.shape)
+    depth = 0
+
+    def run_shapes(function, arrays, settings):
+        name = function.__name__
+        shapes = [getattr(array, "shape", array) for array in arrays]
+        if name in PRODUCTS:
+            known = {key: settings[key] for key in ("stride", "padding", "dilation", "groups") if key in settings}
+            shape, multiply_adds = PRODUCTS[name](*shapes, **known)
+            total.multiply_adds += multiply_adds
+        else:
+            shape = shapes[0] if name in UNCHANGED else function(*arrays, **settings)[0].shape
+        return _shape_only(shape), None
+
+    def follow(module, inputs, settings):
+        nonlocal depth
+        row = Row(names.get(id(module), ""), module, getattr(inputs[0], "shape", ()), depth)
+        total.rows.append(row)
+        before, depth = total.multiply_adds, depth + 1
+        output = module.forward(*inputs, **settings)
+        depth -= 1
+        row.multiply_adds, row.output = total.multiply_adds - before, getattr(output, "shape", ())
+        return output
+
+    with no_grad(), interpret(run_shapes), watch(follow), np.errstate(all="ignore"):
+        model.eval()(Tensor.wrap(_shape_only(shape)))
+    return total
+
+
+def _shape_only(shape):
+    return np.broadcast_to(np.float32(0), shape)
