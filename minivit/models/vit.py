@@ -72,10 +72,13 @@ class ViT(Module):
 
     def forward(self, images):
         """(B, height, width, C) -> (B, num_classes)"""
-        x = self.prepend(self.patch_embed(images))                                           # (B, prefix + N, D)
+        return self.head(self.pool(self.encode(self.embed(images))))
+
+    def embed(self, images):
+        """The patches as tokens, each told where it was (eq. 1).    (B, height, width, C) -> (B, prefix + N, D)"""
+        x = self.prepend(self.patch_embed(images))                                          # (B, prefix + N, D)
         grid = tuple(pixels // self.patch_embed.patch_size for pixels in images.shape[1:3])
-        x = x + interpolate_positions(self.positions, self.grid, grid, prefix=self.prefix)   # (B, prefix + N, D)
-        return self.head(self.pool(self.encode(self.dropout(x))))
+        return self.dropout(x + interpolate_positions(self.positions, self.grid, grid, prefix=self.prefix))
 
     def encode(self, x):
         """The Transformer encoder (eq. 2-4).    (B, N, D) -> (B, N, D)"""
