@@ -1,0 +1,35 @@
+"""What the tests share: the devices that they run on."""
+
+import sys
+
+import pytest
+
+from tests import cupy_stand_in
+
+
+def _usable_gpu():
+    try:
+        import cupy
+        return cupy.cuda.runtime.getDeviceCount() > 0
+    except Exception:
+        return False
+
+
+@pytest.fixture(params=["cpu", "stand-in", "cuda"])
+def device(request, monkeypatch):
+    """Run a test on the CPU, on the stand-in for CuPy, and, where there is one, on a GPU; gives "cpu" or "cuda"."""
+    if request.param == "cpu":
+        return "cpu"
+    if request.param == "stand-in":
+        for name, module in cupy_stand_in.modules().items():
+            monkeypatch.setitem(sys.modules, name, module)
+        monkeypatch.setenv("MINIVIT_KERNELS", "0")
+    elif not _usable_gpu():
+        pytest.skip("needs CuPy and an NVIDIA GPU")
+    return "cuda"
+
+
+def pytest_generate_tests(metafunc):
+    """A test with an argument `case` runs once for each row of its module's CASES."""
+    if "case" in metafunc.fixturenames:
+        metafunc.parametrize("case", metafunc.module.CASES, ids=str)
