@@ -1,8 +1,9 @@
 """Architectures, one a file, found by looking into this folder: a file with VARIANTS is an architecture."""
 
-import difflib
 import importlib
 import pkgutil
+
+from ..names import expect
 
 
 def list_models():
@@ -29,9 +30,9 @@ def create(architecture, variant="cifar", *, seed=0, **settings):
     TypeError
         For a setting that the architecture does not have.
     """
-    _expect("model", architecture, _architectures())
+    expect("model", architecture, _architectures())
     variants = _variants(architecture)
-    _expect(f"variant of {architecture}", variant, variants)
+    expect(f"variant of {architecture}", variant, variants)
     return variants[variant](**settings).initialise(seed)
 
 
@@ -41,10 +42,3 @@ def _architectures():
 
 def _variants(architecture):
     return importlib.import_module(f"{__name__}.{architecture}").VARIANTS
-
-
-def _expect(what, name, names):
-    if name not in names:
-        nearest = difflib.get_close_matches(str(name), names, n=1, cutoff=0.4)
-        suggestion = f"did you mean {nearest[0]!r}? " if nearest else ""
-        raise ValueError(f"{what}: {name!r} does not exist; {suggestion}there are {', '.join(names)}")
