@@ -64,19 +64,13 @@ class ResNet18CIFAR(nn.Module):
 
 
 def copy_weights(ours, theirs):
-    """Give a PyTorch model the weights of a minivit model; both list them in the order of the forward pass."""
-    values = [v for name, v in ours.state_dict().items() if "running" not in name]
-    targets = [p for p in theirs.parameters()]
-    shapes = sorted(tuple(p.shape) for p in targets)
-    assert len(values) == len(targets), (len(values), len(targets), shapes)
+    """Give a PyTorch model the weights of a minivit model; both list them in the order of their attributes."""
     with torch.no_grad():
-        for target, value in zip(_in_our_order(theirs, targets), values, strict=True):
-            value = torch.from_numpy(value)
-            if target.ndim == 4 and value.ndim == 4:
-                value = value.permute(3, 2, 0, 1)                      # (kh, kw, in, out) -> (out, in, kh, kw)
-            elif target.ndim == 4:
-                P = target.shape[2]
-                value = value.reshape(P, P, target.shape[1], -1).permute(3, 2, 0, 1)  # (P P C, D) -> (D, C, P, P)
+        for value, target in zip(ours.parameters(), theirs.parameters(), strict=True):
+            value = torch.from_numpy(value.numpy().copy())
+            if target.ndim == 4:
+                value = value.reshape(*target.shape[2:], target.shape[1], -1)  # patches: (P P C, D) -> (P, P, C, D)
+                value = value.permute(3, 2, 0, 1)                              # (kh, kw, in, out) -> (out, in, kh, kw)
             elif target.ndim == 2:
-                value = value.T                                        # (in, out) -> (out, in)
+                value = value.T                                                # (in, out) -> (out, in)
             target.copy_(value)

@@ -1,0 +1,129 @@
+"""python -m benchmarks: training steps and predictions of minivit and PyTorch, in turn in one process.
+
+Same weights, same batch, same GELU, same optimiser, same number of threads. Medians; the losses of the first steps
+are compared, so that it is known that both computed the same. Memory is measured in processes of its own.
+"""
+
+import argparse
+import importlib.util
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+from minivit.device import blas, cores, product_rate
+from minivit.train.parallel import Threads
+
+from .cases import CASES, minivit_runs, torch_runs
+
+
+def main():
+    """Measure, print the table, write JSON and a bar chart where asked to."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--vs", default="eager", help="forms of PyTorch, by commas: eager, compile, channels-last")
+    parser.add_argument("--only", default="", help="measure only the cases whose title contains this text")
+    parser.add_argument("--steps", type=int, default=7, help="how often each is run; the median counts (default 7)")
+    parser.add_argument("--threads", type=int, default=cores(), help="threads for both (default: all cores)")
+    parser.add_argument("--json", help="write the figures to this file")
+    parser.add_argument("--chart", help="draw a bar chart into this PNG file")
+    parser.add_argument("--peak", nargs=2, metavar=("CASE", "SIDE"), help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    forms = args.vs.split(",") if importlib.util.find_spec("torch") else []
+    if args.peak:
+        return print_peak(args.peak[0], args.peak[1], args.threads)
+    machine = describe(args.threads, forms)
+    print("\n".join(f"{name}: {value}" for name, value in machine.items()))
+    rows = []
+    for case in CASES:
+        if args.only in case.title:
+            rows += measure(case, forms, args)
+    if args.json:
+        with open(args.json, "w") as file:
+            json.dump({"machine": machine, "rows": rows}, file, indent=1)
+    if args.chart:
+        from minivit.viz.bars import draw_benchmark
+        draw_benchmark(rows, args.chart)
+    return None
+
+
+def describe(threads, forms):
+    """What the figures depend on."""
+    library = blas()
+    versions = {"python": platform.python_version(), "numpy": np.__version__}
+    if forms:
+        import torch
+        versions["torch"] = torch.__version__
+    return {"processor": processor(), "threads": threads, "versions": versions,
+            "BLAS": f"{library['name']} {library['version']}, kernel {library['kernel']}",
+            "large products (GFLOP/s)": round(product_rate())}
+
+
+def processor():
+    """The processor's name."""
+    try:
+        with open("/proc/cpuinfo") as file:
+            return next(line.partition(":")[2].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def measure(case, forms, args):
+    """A row of figures for each of training and prediction; prints them."""
+    with Threads(args.threads) as threads:
+        sides = {"minivit": minivit_runs(case, threads)}
+        for form in forms:
+            sides[f"torch {form}"] = torch_runs(case, args.threads, form)
+        losses = {side: runs[0]() for side, runs in sides.items()}
+        spread = max(losses.values()) - min(losses.values())
+        if spread > 1e-4 * abs(losses["minivit"]):
+            raise SystemExit(f"{case.title}: the losses of the first step differ: {losses}")
+        rows = []
+        for index, (what, cost) in enumerate([("train", 3), ("predict", 1)]):
+            seconds = {side: [] for side in sides}
+            for step in range(args.steps + 1):
+                for side, runs in sides.items():
+                    start = time.perf_counter()
+                    runs[index]()
+                    if step:
+                        seconds[side].append(time.perf_counter() - start)
+            gflop = cost * case.batch * case.gflop_per_picture()
+            ours = statistics.median(seconds["minivit"])
+            for side, values in seconds.items():
+                median = statistics.median(values)
+                rows.append({"case": case.title, "what": what, "side": side, "ms": 1e3 * median,
+                             "gflops": gflop / median, "speed of minivit": median / ours,
+                             "peak MB": peak(case, side, args.threads) if what == "train" else None})
+                row = rows[-1]
+                print(f"{case.title:22} {what:8} {side:20} {row['ms']:8.0f} ms {row['gflops']:6.0f} GFLOP/s   "
+                      f"minivit is {row['speed of minivit']:.2f} x"
+                      + (f"   peak {row['peak MB']:6.0f} MB" if row["peak MB"] else ""), flush=True)
+    return rows
+
+
+def peak(case, side, threads):
+    """Megabytes that training steps add at their peak to what is resident before them; in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks", "--threads", str(threads), "--peak", case.title, side]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return float(done.stdout.split()[-1])
+
+
+def print_peak(title, side, threads):
+    """Run three training steps and print the growth of the peak of resident memory."""
+    import resource
+    case = next(case for case in CASES if case.title == title)
+    with Threads(threads) as pool:
+        form = side.partition(" ")[2]
+        train = (torch_runs(case, threads, form) if form else minivit_runs(case, pool))[0]
+        with open("/proc/self/statm") as file:
+            before = int(file.read().split()[1]) * resource.getpagesize()
+        for _ in range(3):
+            train()
+    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before) / 1e6)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,75 @@
+"""python -m minivit models, info, device: what there is, what it costs, and what it runs on."""
+
+
+def add_commands(subparsers):
+    """Register the commands."""
+    models = subparsers.add_parser(
+        "models", help="list every architecture and variant with parameters and multiply-adds",
+        description="Every architecture and variant with its parameters and multiply-adds for one picture at its "
+                    "resolution, counted by running the shapes.")
+    models.add_argument("architecture", nargs="*", help="only these")
+    models.set_defaults(run=list_costs)
+    info = subparsers.add_parser(
+        "info", help="the layers of a model with shapes, parameters and multiply-adds",
+        description="A table of a model's layers: the shape that goes in and comes out, parameters, multiply-adds.")
+    info.add_argument("architecture")
+    info.add_argument("variant", nargs="?", default="cifar")
+    info.add_argument("--image-size", type=int, metavar="PIXELS", help="height and width, if not the variant's own")
+    info.add_argument("--depth", type=int, default=3, help="how far to look into modules of modules (default 3)")
+    info.set_defaults(run=show_layers)
+    device = subparsers.add_parser("device", help="processor, BLAS, product rate, GPU, and what holds them back")
+    device.set_defaults(run=show_device)
+
+
+def cost(architecture, variant, **settings):
+    """(Count, (height, width)) of a variant for one picture at its resolution."""
+    from ..counting import count
+    from ..models import create
+    model = create(architecture, variant, **settings)
+    return count(model, (1, *model.image_size, 3)), model.image_size
+
+
+def list_costs(args):
+    """Print the table of `models`."""
+    from ..models import expect_name, list_models
+    models = list_models()
+    for name in args.architecture:
+        expect_name("model", name, models)
+    print(f"{'model':<16}{'variant':<12}{'pixels':>11}{'parameters':>16}{'multiply-adds':>16}")
+    for architecture in args.architecture or models:
+        for variant in models[architecture]:
+            counted, (height, width) = cost(architecture, variant)
+            print(f"{architecture:<16}{variant:<12}{f'{height} x {width}':>11}{counted.parameters:>16,}"
+                  f"{counted.multiply_adds / 1e9:>14.3f} G")
+    return 0
+
+
+def show_layers(args):
+    """Print the table of `info`."""
+    settings = {"image_size": args.image_size} if args.image_size else {}
+    counted, (height, width) = cost(args.architecture, args.variant, **settings)
+    rows = [("layer", "", "in", "out", "parameters", "multiply-adds")]
+    for row in counted.rows:
+        if row.depth <= args.depth:
+            name = "  " * row.depth + (row.name.rpartition(".")[2] if row.name else args.architecture)
+            rows.append((name, f"{type(row.module).__name__}({row.module.describe()})", _shape(row.inputs),
+                         _shape(row.output), f"{row.parameters:,}", f"{row.multiply_adds:,}"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for name, module, inputs, output, parameters, multiply_adds in rows:
+        print(f"{name:<{widths[0]}}  {module:<{widths[1]}}  {inputs:<{widths[2]}}  {output:<{widths[3]}}  "
+              f"{parameters:>{widths[4]}}  {multiply_adds:>{widths[5]}}".rstrip())
+    print(f"\n{counted.parameters:,} parameters, {counted.multiply_adds:,} multiply-adds for one picture of "
+          f"{height} x {width} pixels")
+    return 0
+
+
+def show_device(args):
+    """Print the report of `device`."""
+    from ..device import report
+    for line in report():
+        print(line)
+    return 0
+
+
+def _shape(shape):
+    return " x ".join(map(str, shape[1:])) if len(shape) > 1 else ""
