@@ -31,10 +31,11 @@ def cost(architecture, variant, **settings):
 
 def list_costs(args):
     """Print the table of `models`."""
-    from ..models import expect_name, list_models
+    from ..models import list_models
+    from ..names import expect
     models = list_models()
     for name in args.architecture:
-        expect_name("model", name, models)
+        expect("model", name, models)
     print(f"{'model':<16}{'variant':<12}{'pixels':>11}{'parameters':>16}{'multiply-adds':>16}")
     for architecture in args.architecture or models:
         for variant in models[architecture]:
