@@ -154,6 +154,11 @@ def all_sum(array):
     return total
 
 
+def first_of_team():
+    """Whether this thread is the first of its team, or works alone."""
+    return (_team.get() or (None, 0))[1] == 0
+
+
 def keep_freed_memory():
     """Tell glibc's allocator to keep freed memory for the next step instead of giving it back to the kernel.
 

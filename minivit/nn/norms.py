@@ -1,6 +1,6 @@
 """Normalisation layers, and the learned scale of a residual branch."""
 
-from ..engine import no_grad
+from ..backend import first_of_team
 from ..ops import batch_norm, group_norm, layer_norm, rms_norm
 from .module import Module
 from .parameter import Buffer, Parameter, constant, ones, zeros
@@ -56,3 +56,34 @@ class LayerScale(Module):
     def forward(self, x):
         """(..., D) -> (..., D)"""
         return x * self.gamma
+
+
+class BatchNorm2d(Module):
+    """Each channel is normalised over the batch and the grid (Ioffe and Szegedy, arXiv:1502.03167).
+
+    (B, H, W, C) -> (B, H, W, C). In training with the statistics of the batch, of which running averages are kept,
+    running <- (1 - momentum) running + momentum batch (the variance unbiased, as in PyTorch); they are used in eval.
+    """
+
+    def __init__(self, channels, *, eps=1e-5, momentum=0.1):
+        self.weight, self.bias = Parameter((channels,), ones), Parameter((channels,), zeros)
+        self.running_mean, self.running_var = Buffer((channels,), zeros), Buffer((channels,), ones)
+        self.eps, self.momentum = eps, momentum
+
+    def forward(self, x):
+        """(B, H, W, C) -> (B, H, W, C)"""
+        if self.training:
+            return batch_norm(x, self.weight, self.bias, eps=self.eps, record=self.record)
+        return batch_norm(x, self.weight, self.bias, self.running_mean, self.running_var, eps=self.eps)
+
+    def record(self, mean, var, count):
+        """Take the batch's mean and (biased) variance over `count` elements into the running averages."""
+        if not first_of_team():  # the statistics are the whole team's: one member keeps them
+            return
+        for running, batch in [(self.running_mean, mean), (self.running_var, var * (count / max(count - 1, 1)))]:
+            average = running.mutable()
+            average += self.momentum * (batch - average)
+
+    def describe(self):
+        """The number of channels."""
+        return f"{self.weight.size}"
