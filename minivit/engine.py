@@ -103,12 +103,12 @@ class Tensor:
         return self._array.item()
 
     def detach(self):
-        """A tensor with the same values that the graph does not reach."""
-        return Tensor.wrap(self._array)
+        """A copy of the values, which the graph does not reach."""
+        return Tensor.wrap(self._array.copy())
 
     def to(self, device):
-        """A tensor with the same values on "cpu" or "cuda", outside the graph."""
-        return Tensor.wrap(to_device(self._array, device))
+        """A copy of the values on "cpu" or "cuda", which the graph does not reach."""
+        return self.detach() if device == self.device else Tensor.wrap(to_device(self._array, device))
 
     def backward(self):
         """Add d self / d t to t.grad of every tensor t with requires_grad that this one was computed from."""
@@ -122,6 +122,12 @@ class Tensor:
 
     def __bool__(self):
         return bool(self._array)
+
+    def __array__(self, dtype=None, copy=None):
+        if self.requires_grad:
+            raise TypeError("a Tensor with a gradient does not become an array by itself: use t.data, or an operation "
+                            "of minivit.ops")
+        return np.array(self._array, dtype=dtype)
 
     def __float__(self):
         return float(self._array)
@@ -159,12 +165,15 @@ def primitive(function):
     without arguments, called only if somebody needs it. Gradients of broadcast arguments are summed by the engine.
     `dy` may not be changed; what is returned is `dy`, a view of it, or a fresh array that nobody else holds.
     """
-    name = function.__name__
+    name = function.__name__.strip("_")
 
     @functools.wraps(function)
     def operation(*args, **settings):
         tensors = [(position, t) for position, t in enumerate(args) if isinstance(t, Tensor)]
         recording = _recording.get() and any(t.requires_grad for _, t in tensors)
+        for setting, given in settings.items():
+            if isinstance(given, Tensor):
+                raise TypeError(f"{name}: {setting} is a Tensor; pass it by position, so that it can get a gradient")
         arrays = []
         for argument in args:
             if isinstance(argument, Tensor):
@@ -175,17 +184,44 @@ def primitive(function):
                 argument = argument.copy()  # its owner may change it before backward runs
             arrays.append(argument)
         interpreter = _interpreter.get()
-        if interpreter is None:
-            value, backward = function(*arrays, **settings)
-        else:
-            value, backward = interpreter(function, arrays, settings)
+        try:
+            if interpreter is None:
+                value, backward = function(*arrays, **settings)
+            else:
+                value, backward = interpreter(function, arrays, settings)
+        except (ValueError, IndexError, TypeError) as error:
+            if str(error).startswith(name):
+                raise
+            raise _named(error, name, arrays) from error
         value = np.asarray(value) if isinstance(value, np.generic) else value
         _refuse_widening(name, value, arrays)
         if recording and value.dtype.kind == "f":
             return Tensor.wrap(value, Node(name, backward, tensors, value))
-        return Tensor.wrap(value)
+        return Tensor.wrap(value.copy() if _may_change(value, args) else value)
 
     return operation
+
+
+def _named(error, name, arrays):
+    """The error again, with the name of the operation and the shapes of its arguments in the message."""
+    arrays = [array for array in arrays if is_array(array)]
+    devices = sorted({device_of(array) for array in arrays})
+    if len(devices) > 1:
+        return TypeError(f"{name}: arguments on {' and '.join(devices)}; move them to one device with .to(device)")
+    kind = next(kind for kind in (IndexError, TypeError, ValueError) if isinstance(error, kind))
+    return kind(f"{name}: {error} [arguments of shape {', '.join(str(array.shape) for array in arrays)}]")
+
+
+def _may_change(value, args):
+    """Whether a value outside the graph shows memory that somebody can write to without the graph's knowledge."""
+    for argument in args:
+        if isinstance(argument, Tensor):
+            if argument.node is None and argument.version is None:
+                continue
+            argument = argument._array
+        if type(argument) is type(value) and array_module(value).may_share_memory(argument, value):
+            return True
+    return False
 
 
 def _refuse_widening(name, value, arrays):
@@ -218,8 +254,10 @@ def _gradients(root):
         for tensor, version in node.leaves:
             if tensor.version != version:
                 raise RuntimeError(f"backward: an argument of {node.name!r} was changed in place after it was used")
-        dy, pullback, arguments = arrived.pop(node), node.backward, node.arguments
+        dy, pullback, arguments = arrived.pop(node, None), node.backward, node.arguments
         node.backward, node.arguments, node.leaves = None, (), ()
+        if dy is None:
+            continue  # a pullback returned None: there is no gradient to pass on
         gradients, gradient = pullback(dy), None
         if not isinstance(gradients, tuple):
             gradients = (gradients,)

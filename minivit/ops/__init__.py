@@ -1,6 +1,6 @@
 """Differentiable functions of Tensors, a file per family."""
 
-from . import operators  # noqa: F401  binds the operators of Tensor
+from . import einops_backend, operators
 from .arithmetic import (
     abs,
     add,
@@ -22,6 +22,7 @@ from .arithmetic import (
     tanh,
     where,
 )
+from .einsum import einsum
 from .indexing import getitem, take, take_along_axis
 from .linalg import linear, matmul
 from .reduce import argmax, argmin, argsort, logsumexp, max, mean, min, sum, var
@@ -31,7 +32,7 @@ from .shape import concatenate, expand, flip, pad, repeat, reshape, roll, split,
 import importlib  # noqa: E402
 import pathlib  # noqa: E402
 
-for _family in ("einsum", "activations", "softmax", "normalise", "attention", "losses", "dropout", "conv", "pooling",
+for _family in ("activations", "softmax", "normalise", "attention", "losses", "dropout", "conv", "pooling",
                 "resize"):
     if pathlib.Path(__file__).with_name(f"{_family}.py").exists():
         _module = importlib.import_module(f".{_family}", __name__)

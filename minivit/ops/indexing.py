@@ -8,11 +8,12 @@ from ..engine import primitive
 def getitem(x, *index):
     """x[index], with NumPy's rules: integers, slices, None, ..., and arrays of integers or of bool."""
     xp, shape = array_module(x), x.shape
-    index = tuple(xp.asarray(part) if isinstance(part, list) else part for part in index)
+    index = tuple(xp.asarray(part, dtype=None if part else int) if isinstance(part, list) else part for part in index)
+    repeats = any(is_array(part) and part.dtype.kind != "b" for part in index)  # only integers can name a place twice
 
     def backward(dy):
         dx = xp.zeros(shape, dtype=dy.dtype)
-        if any(is_array(part) for part in index):
+        if repeats:
             scatter_add(dx, index, dy)
         else:
             dx[index] = dy

@@ -59,8 +59,9 @@ def _rows(x):
 
 
 def _check_inner(name, x, y):
-    if x.ndim == 0 or y.ndim == 0:
-        raise ValueError(f"{name}: {x.shape} @ {y.shape}: expected at least one axis on both sides; use * for numbers")
-    if x.shape[-1] != y.shape[max(y.ndim - 2, 0)]:
-        raise ValueError(f"{name}: {x.shape} @ {y.shape}: inner sizes {x.shape[-1]} and "
-                         f"{y.shape[max(y.ndim - 2, 0)]} differ")
+    x_shape, y_shape = getattr(x, "shape", ()), getattr(y, "shape", ())
+    if not x_shape or not y_shape:
+        raise ValueError(f"{name}: {x_shape} @ {y_shape}: expected at least one axis on both sides; numbers take *")
+    inner = x_shape[-1], y_shape[max(len(y_shape) - 2, 0)]
+    if inner[0] != inner[1]:
+        raise ValueError(f"{name}: {x_shape} @ {y_shape}: inner sizes {inner[0]} and {inner[1]} differ")

@@ -88,7 +88,7 @@ def _count(shape, axis):
 def _keepdims(y, shape, axis):
     """A reduced array with its axes of length 1 put back."""
     axes = _axes(axis, len(shape))
-    return y.reshape([1 if a in axes else n for a, n in enumerate(shape)])  # (..., 1, ...)
+    return y.reshape(tuple(1 if a in axes else n for a, n in enumerate(shape)))  # (..., 1, ...)
 
 
 def _spread(dy, shape, axis):

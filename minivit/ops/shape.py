@@ -20,10 +20,10 @@ def reshape(x, shape):
 @primitive
 def transpose(x, axes=None):
     """The axes in another order: axis i of the result is axis axes[i] of x; None reverses them."""
-    axes = range(x.ndim)[::-1] if axes is None else axes
+    axes = tuple(range(x.ndim))[::-1] if axes is None else tuple(axes)
     if sorted(a % max(x.ndim, 1) for a in axes) != list(range(x.ndim)):
-        raise ValueError(f"transpose: axes {tuple(axes)} are no permutation of the {x.ndim} axes of {x.shape}")
-    inverse = sorted(range(x.ndim), key=lambda i: axes[i] % x.ndim)
+        raise ValueError(f"transpose: axes {axes} are no permutation of the {x.ndim} axes of {x.shape}")
+    inverse = tuple(sorted(range(x.ndim), key=lambda i: axes[i] % x.ndim))
     return x.transpose(axes), lambda dy: dy.transpose(inverse)
 
 
@@ -36,6 +36,9 @@ def swapaxes(x, first, second):
 @primitive
 def expand(x, shape):
     """x repeated along new axes and along axes of length 1 until it has the shape (NumPy's broadcast_to)."""
+    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    if len(shape) < x.ndim or any(n not in (1, m) for n, m in zip(x.shape[::-1], shape[::-1], strict=False)):
+        raise ValueError(f"expand: {x.shape} does not stretch to {shape}")
     return array_module(x).broadcast_to(x, shape), lambda dy: dy
 
 
