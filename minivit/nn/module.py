@@ -11,7 +11,6 @@ import zlib
 import numpy as np
 
 from ..backend import asnumpy, is_array, to_device
-from ..engine import Tensor
 from .parameter import Buffer, Parameter
 
 _watcher = contextvars.ContextVar("watcher", default=None)
@@ -165,14 +164,15 @@ def watch(watcher):
 
 
 def _parts(module, prefix):
-    """(name, value) of a module's attributes, with the members of lists, tuples and dicts named by their keys."""
-    pending = [(f"{prefix}.{name}" if prefix else name, value) for name, value in vars(module).items()]
-    for name, value in pending:
+    """(name, part) of a module's attributes in their order, through lists, tuples and dicts."""
+    pending = [(f"{prefix}.{name}" if prefix else name, value) for name, value in reversed(vars(module).items())]
+    while pending:
+        name, value = pending.pop()
         if isinstance(value, (list, tuple)):
-            pending += [(f"{name}.{index}", member) for index, member in enumerate(value)]
+            pending += reversed([(f"{name}.{index}", member) for index, member in enumerate(value)])
         elif isinstance(value, dict):
-            pending += [(f"{name}.{key}", member) for key, member in value.items()]
-        elif isinstance(value, (Module, Tensor)):
+            pending += reversed([(f"{name}.{key}", member) for key, member in value.items()])
+        elif isinstance(value, (Module, Parameter)):
             yield name, value
 
 

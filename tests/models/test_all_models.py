@@ -1,0 +1,105 @@
+"""What must hold for every architecture and variant that `list_models` finds."""
+
+import numpy as np
+import pytest
+
+import minivit
+from minivit import Tensor, cross_entropy, grad, nn
+from minivit.counting import count
+
+VARIANTS = [(architecture, variant) for architecture, variants in minivit.list_models().items() for variant in variants]
+CIFAR = [(architecture, variant) for architecture, variant in VARIANTS if "cifar" in variant]
+
+# parameters in millions, and multiply-adds in billions at 224 x 224 (as the papers round them), with the class head;
+# the sources stand in tests/models/test_counts.py, which compares them more closely
+
+
+@pytest.mark.parametrize("architecture, variant", VARIANTS)
+def test_every_variant_runs_from_pixels_to_classes(architecture, variant):
+    model = minivit.create(architecture, variant, num_classes=7)
+    counted = count(model, (2, *model.image_size, 3))
+    assert counted.rows[0].output == (2, 7)
+    assert counted.parameters > 0
+    assert counted.multiply_adds > 0
+
+
+def batch(size, rng):
+    return rng.standard_normal((size, 32, 32, 3), np.float32), rng.integers(0, 10, size)
+
+
+def logits_of(output):
+    """Models with several heads return one output for each in training."""
+    return output[0] if isinstance(output, tuple) else output
+
+
+@pytest.mark.parametrize("architecture, variant", CIFAR)
+def test_every_parameter_gets_a_finite_gradient(architecture, variant, rng):
+    model = minivit.create(architecture, variant, seed=1)
+    images, labels = batch(3, rng)
+    outputs = model(images)
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    loss = sum(cross_entropy(output, labels) for output in outputs)
+    for (name, parameter), gradient in zip(model.named_parameters(), grad(loss, model.parameters()), strict=True):
+        assert gradient.shape == parameter.shape, name
+        assert gradient.dtype == np.float32, name
+        assert np.isfinite(gradient).all(), name
+        assert np.abs(gradient).max() > 0, name
+
+
+@pytest.mark.parametrize("architecture, variant", [(a, "cifar") for a, v in CIFAR if v == "cifar"])
+def test_training_fits_one_batch(architecture, variant, rng):
+    from minivit.train.optim import AdamW
+    model = minivit.create(architecture, variant, seed=1)
+    images, labels = batch(8, rng)
+    optimiser = AdamW(model.parameters(), lr=1e-3)
+    for step in range(40):
+        with nn.randomness(np.random.default_rng(step)):
+            outputs = model(images)
+        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+        loss = sum(cross_entropy(output, labels) for output in outputs)
+        loss.backward()
+        optimiser.step()
+        optimiser.zero_grad()
+        if loss.item() < 0.05:
+            break
+    assert loss.item() < 0.05
+    assert (logits_of(outputs).numpy().argmax(-1) == labels).all()
+
+
+@pytest.mark.parametrize("architecture, variant", [(a, "cifar") for a, v in CIFAR if v == "cifar"])
+def test_predictions_do_not_depend_on_the_other_pictures_of_the_batch(architecture, variant, rng):
+    model = minivit.create(architecture, variant, seed=1).eval()
+    images, _ = batch(4, rng)
+    together = model(images).numpy()
+    for index in range(4):
+        np.testing.assert_allclose(model(images[index:index + 1]).numpy()[0], together[index], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("architecture", sorted({a for a, _ in CIFAR}))
+def test_same_seed_same_weights_other_seed_other_weights(architecture):
+    first, again, other = (minivit.create(architecture, "cifar", seed=seed).state_dict() for seed in (3, 3, 4))
+    assert first.keys() == again.keys()
+    assert all(np.array_equal(first[name], again[name]) for name in first)
+    assert any(not np.array_equal(first[name], other[name]) for name in first)
+
+
+def test_unknown_names_suggest_the_nearest():
+    with pytest.raises(ValueError, match="did you mean 'vit'"):
+        minivit.create("vti")
+    with pytest.raises(ValueError, match="variant of vit: 'tinny' does not exist; did you mean 'tiny'"):
+        minivit.create("vit", "tinny")
+    with pytest.raises(TypeError, match="width"):
+        minivit.create("vit", "tiny", width=7)
+
+
+def test_wrong_pictures_are_refused_with_numbers():
+    model = minivit.create("vit", "cifar")
+    with pytest.raises(ValueError, match=r"expected shape \(B, height, width, 3\), got \(2, 32, 32\)"):
+        model(np.zeros((2, 32, 32), np.float32))
+    with pytest.raises(ValueError, match="30 x 32 pixels do not divide into patches of 4 x 4"):
+        model(np.zeros((2, 30, 32, 3), np.float32))
+    with pytest.raises(ValueError, match="image_size: 30 x 30 pixels do not divide into patches of 4 x 4"):
+        minivit.create("vit", "cifar", image_size=30)
+    with pytest.raises(ValueError, match="width 64 is not divisible by 5 heads"):
+        minivit.create("vit", "cifar", dim=64, heads=5)
+    assert isinstance(model(Tensor(np.zeros((1, 32, 32, 3), np.float32))), Tensor)
