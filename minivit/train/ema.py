@@ -1,0 +1,63 @@
+"""An average of the weights over the last steps, which often predicts better than the weights of any one step."""
+
+import contextlib
+
+from ..backend import asnumpy, to_device
+from .blocks import blocks
+
+
+class ExponentialMovingAverage:
+    """a <- d a + (1 - d) w after every step, for all parameters and buffers of a model.
+
+    (Polyak and Juditsky, 1992; the exponential form as in Szegedy et al., arXiv:1512.00567, section 8)
+
+    Parameters
+    ----------
+    model : Module
+    decay : float
+        d; the average reaches about 1 / (1 - d) steps back. It starts smaller and grows, min(d, (1 + t) / (10 + t))
+        at step t, so that the weights drawn at random at the start are soon forgotten.
+    """
+
+    def __init__(self, model, decay):
+        if not 0 <= decay < 1:
+            raise ValueError(f"decay: expected 0 <= decay < 1, got {decay}")
+        self.decay, self.steps = decay, 0
+        self.tensors = dict(model.named_parameters() + model.named_buffers())
+        self.averages = {name: tensor.data.copy() for name, tensor in self.tensors.items()}
+
+    def update(self, map=map):
+        """Take in the weights of one more step; with the `map` of a thread pool, on several threads."""
+        self.steps += 1
+        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+
+        def update_block(views):
+            average, weight = views
+            average += (1 - decay) * (weight - average)
+
+        list(map(update_block, [views for name, tensor in self.tensors.items() if tensor.dtype.kind == "f"
+                                for views in blocks(self.averages[name], tensor.data)]))
+
+    @contextlib.contextmanager
+    def applied(self):
+        """Inside the `with` block, the model has the averaged weights."""
+        weights = {name: tensor.data.copy() for name, tensor in self.tensors.items()}
+        try:
+            self._assign(self.averages)
+            yield
+        finally:
+            self._assign(weights)
+
+    def _assign(self, values):
+        for name, tensor in self.tensors.items():
+            tensor.data = values[name]
+
+    def state_dict(self):
+        """{name: copy of the average in host memory}; a model can load it."""
+        return {name: asnumpy(average).copy() for name, average in self.averages.items()}
+
+    def load_state_dict(self, state, steps):
+        """Take over the averages, and the number of steps that they were taken over."""
+        for name, average in self.averages.items():
+            average[...] = to_device(state[name], self.tensors[name].device)
+        self.steps = steps

@@ -1,0 +1,152 @@
+"""Optimisers: how gradients change weights.
+
+They follow PyTorch in use and in arithmetic:
+
+    optimiser = AdamW(parameter_groups(model, weight_decay=0.05), lr=1e-3)
+    loss.backward()
+    optimiser.step()
+    optimiser.zero_grad()
+"""
+
+import math
+
+import numpy as np
+
+from ..backend import array_module, asnumpy, to_device
+from .blocks import blocks
+
+
+def parameter_groups(model, weight_decay):
+    """The parameters of a model in two groups: those that weight decay pulls towards 0, and those that it spares.
+
+    Decayed are the weights of linear maps and convolutions, which have two axes or more. Spared are biases and the
+    factors of normalisation layers, which are few, set a level, and cannot overfit; and tokens and position
+    embeddings, which are added to every picture alike: no weight multiplies them that could make up for shrinking.
+    """
+    decayed, spared = [], []
+    for name, parameter in model.named_parameters():
+        own_name = name.rpartition(".")[2]
+        embedding = any(word in own_name for word in ("token", "position", "probe"))
+        (spared if parameter.ndim < 2 or embedding else decayed).append(parameter)
+    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": spared, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
+
+
+def clip_gradients(parameters, max_norm=math.inf):
+    """Scale all gradients by one factor so that their common Euclidean norm is at most `max_norm`; in place.
+
+    Returns the norm before: sqrt(sum of g^2), a float. (Pascanu et al., 2013, arXiv:1211.5063, section 3.2)
+    """
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    norm = math.sqrt(sum(float(array_module(g).vdot(g, g)) for g in gradients))
+    if norm > max_norm:
+        for g in gradients:
+            g *= max_norm / (norm + 1e-6)  # PyTorch's 1e-6
+    return norm
+
+
+class Optimiser:
+    """What the optimisers share: settings for groups of parameters, and a state for each parameter.
+
+    Parameters
+    ----------
+    params : list of Parameter, or list of dict
+        A dict is a group: its parameters under "params", and the settings that differ from the others'.
+    lr : float
+        The learning rate; a schedule assigns `optimiser.lr` before each step.
+    """
+
+    state_names = ()
+
+    def __init__(self, params, lr, **settings):
+        groups = [group if isinstance(group, dict) else {"params": [group]} for group in params]
+        self.parameters = [parameter for group in groups for parameter in group["params"]]
+        if not self.parameters:
+            raise ValueError("params: expected at least one parameter, got none")
+        self.settings = [settings | {name: value for name, value in group.items() if name != "params"}
+                         for group in groups for _ in group["params"]]
+        self.lr, self.steps = lr, [0] * len(self.parameters)
+        self.state = [[array_module(p.data).zeros_like(p.data) for _ in self.state_names] for p in self.parameters]
+
+    def step(self, map=map):
+        """Change every parameter that has a gradient; with the `map` of a thread pool, on several threads."""
+        updates = []
+        for index, parameter in enumerate(self.parameters):
+            if parameter.grad is not None:
+                self.steps[index] += 1
+                arrays = parameter.mutable(), parameter.grad, *self.state[index]
+                updates += [(index, views) for views in blocks(*arrays)]
+        list(map(self._update_block, updates))
+
+    def _update_block(self, update):
+        index, views = update
+        self.update(*views, steps=self.steps[index], **self.settings[index])
+
+    def zero_grad(self):
+        """Forget all gradients."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    def state_dict(self):
+        """{name: array in host memory}: with the weights, all that the next steps depend on."""
+        return {"steps": np.array(self.steps)} | {
+            f"{name}.{index}": asnumpy(array).copy() for index, arrays in enumerate(self.state)
+            for name, array in zip(self.state_names, arrays, strict=True)}
+
+    def load_state_dict(self, state):
+        """Take over what `state_dict` of an optimiser of the same kind, for the same parameters, returned."""
+        own = self.state_dict()
+        if {name: np.shape(x) for name, x in own.items()} != {name: np.shape(x) for name, x in state.items()}:
+            raise ValueError(f"load_state_dict of {type(self).__name__}: the state is of another optimiser, or of "
+                             "other parameters")
+        self.steps = [int(n) for n in state["steps"]]
+        for index, arrays in enumerate(self.state):
+            for name, array in zip(self.state_names, arrays, strict=True):
+                array[...] = to_device(np.asarray(state[f"{name}.{index}"]), self.parameters[index].device)
+
+
+class SGD(Optimiser):
+    """w <- w - lr v with v <- momentum v + g: gradient descent that keeps going where it went.
+
+    With `nesterov`, w <- w - lr (g + momentum v). Weight decay is added to the gradient: g + weight_decay w.
+    (Sutskever et al., ICML 2013, in PyTorch's form, where the learning rate is no part of v.)
+    """
+
+    state_names = ("velocity",)
+
+    def __init__(self, params, lr=0.1, *, momentum=0.9, weight_decay=0.0, nesterov=False):
+        super().__init__(params, lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov)
+
+    def update(self, w, g, v, *, steps, momentum, weight_decay, nesterov):
+        """One step on blocks of weights, gradients and velocities, in place."""
+        if weight_decay:
+            g = g + weight_decay * w
+        v *= momentum
+        v += g
+        w -= self.lr * (g + momentum * v if nesterov else v)
+
+
+class AdamW(Optimiser):
+    """w <- (1 - lr weight_decay) w - lr m / (sqrt(v) + eps), with bias-corrected running means m of g and v of g^2.
+
+    The decay acts on the weights themselves and is not divided by sqrt(v): "decoupled".
+    (Kingma and Ba, arXiv:1412.6980, algorithm 1; Loshchilov and Hutter, arXiv:1711.05101, algorithm 2, in PyTorch's
+    form, where the decay is multiplied by the learning rate.)
+    """
+
+    state_names = ("mean", "square")
+
+    def __init__(self, params, lr=1e-3, *, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01):
+        super().__init__(params, lr, betas=tuple(betas), eps=eps, weight_decay=weight_decay)
+
+    def update(self, w, g, m, v, *, steps, betas, eps, weight_decay):
+        """One step on blocks of weights, gradients and their two means, in place."""
+        beta1, beta2 = betas
+        w *= 1 - self.lr * weight_decay
+        m += (1 - beta1) * (g - m)
+        v *= beta2
+        v += (1 - beta2) * g * g
+        root = array_module(v).sqrt(v)
+        root /= math.sqrt(1 - beta2 ** steps)
+        root += eps
+        w -= self.lr / (1 - beta1 ** steps) * m / root

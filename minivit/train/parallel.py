@@ -1,0 +1,97 @@
+"""A batch on several CPU threads: each computes the loss and the gradients of its share, then they are added up.
+
+Every operation becomes parallel without being written in parallel, since NumPy lets go of Python's lock inside its
+loops and matrix products. So each thread runs with one BLAS thread: more would only get in each other's way.
+"""
+
+import contextlib
+import contextvars
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
+
+from ..backend import Team, blas_threads, keep_freed_memory, random_generator
+from ..engine import grad
+from ..nn import randomness
+
+
+class Threads:
+    """Threads that are kept for a whole run, and the BLAS library limited to one thread while they are.
+
+    with Threads(2) as threads:
+        loss, outputs = threads.gradients(objective, model.parameters(), images, labels, seed=(0, step))
+    """
+
+    def __init__(self, count):
+        if count < 1:
+            raise ValueError(f"threads: expected at least 1, got {count}")
+        self.count = count
+
+    def __enter__(self):
+        keep_freed_memory()
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(blas_threads(1))
+            self.pool = stack.enter_context(ThreadPoolExecutor(self.count, "minivit"))
+            self.stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *error):
+        self.stack.close()
+
+    def map(self, function, items):
+        """[function(item) for item in items]; thread t of T takes the items t, t + T, t + 2T ...
+
+        The threads see the caller's context variables. An error in one of them is raised here as it is.
+        """
+        items = list(items)
+        results = [None] * len(items)
+
+        def work(rank):
+            for index in range(rank, len(items), self.count):
+                results[index] = function(items[index])
+
+        futures = [self.pool.submit(contextvars.copy_context().run, work, rank)
+                   for rank in range(min(self.count, len(items)))]
+        wait(futures)
+        errors = [future.exception() for future in futures if future.exception()]
+        if errors:  # a broken barrier only says that another thread had an error first
+            raise next((e for e in errors if not isinstance(e, threading.BrokenBarrierError)), errors[0])
+        return results
+
+    def gradients(self, objective, parameters, *batch, seed, device="cpu"):
+        """The gradient of the mean loss over a batch, in `.grad` of every parameter.
+
+        Parameters
+        ----------
+        objective : callable
+            objective(*share of the batch) -> (mean loss over the share, anything else).
+        parameters : list of Parameter
+        *batch : array_like (B, ...)
+            Cut along the first axis into one contiguous share for each thread.
+        seed : tuple of int
+            Share number r draws its dropout from the generator of (*seed, r).
+
+        Returns
+        -------
+        loss : float
+            The mean loss over the batch.
+        outputs : list
+            What the objective returned besides, for each share.
+        """
+        size = len(batch[0])
+        count = min(self.count, size)
+        team = Team(count)
+
+        def share(rank):
+            start, stop = size * rank // count, size * (rank + 1) // count
+            with team.member(rank), randomness(random_generator((*seed, rank), device)):
+                loss, output = objective(*(array[start:stop] for array in batch))
+                # Weighted before the backward pass: batch statistics mix the gradients of the shares on the way.
+                loss = loss * ((stop - start) / size)
+                return loss.item(), grad(loss, parameters), output
+
+        losses, gradients, outputs = zip(*self.map(share, range(count)), strict=True)
+        for parameter, total, *others in zip(parameters, *gradients, strict=True):
+            for other in others:  # in the order of the ranks: the same count gives the same bits
+                total += other
+            parameter.grad = total
+        return sum(losses), list(outputs)

@@ -1,0 +1,121 @@
+"""The folder of a run: what was asked for, what happened, and all that is needed to go on.
+
+    config.json             the recipe, the data, versions: written at the start
+    metrics.jsonl           one JSON object a line, every hundredth of the run and at every evaluation
+    checkpoint.safetensors  weights, their average, the optimiser's state, and where the run stands
+    curves.png              loss and accuracy over the steps
+    confusion.png           which classes are taken for which, on the test set
+"""
+
+import json
+import os
+from pathlib import Path
+
+from .checkpoint import load_checkpoint, save_checkpoint, write_atomically
+from .recipe import Recipe
+
+
+class Run:
+    """A run folder, new or old."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+
+    @property
+    def exists(self):
+        """Whether the folder holds a run."""
+        return self._config_path.exists()
+
+    @property
+    def _config_path(self):
+        return self.folder / "config.json"
+
+    @property
+    def _metrics_path(self):
+        return self.folder / "metrics.jsonl"
+
+    @property
+    def checkpoint_path(self):
+        """The file of the checkpoint; not there before the first one is written."""
+        return self.folder / "checkpoint.safetensors"
+
+    def write_config(self, recipe, **facts):
+        """Write the recipe, and facts that do not decide the run: classes, versions ..."""
+        write_atomically(self._config_path, json.dumps({"recipe": recipe.to_dict()} | facts, indent=2) + "\n")
+
+    def config(self):
+        """The dictionary that `write_config` wrote.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the folder holds no run.
+        """
+        if not self.exists:
+            raise FileNotFoundError(f"{self.folder}: no run in this folder (it has no config.json)")
+        return json.loads(self._config_path.read_text(encoding="utf-8"))
+
+    def recipe(self):
+        """The recipe of the run."""
+        return Recipe.from_dict(self.config()["recipe"])
+
+    def write_recipe(self, recipe):
+        """Replace the recipe in the config."""
+        self.write_config(**self.config() | {"recipe": recipe})
+
+    def log(self, line):
+        """Add one dictionary to the metrics."""
+        with open(self._metrics_path, "a", encoding="utf-8", newline="\n") as file:
+            file.write(json.dumps(line) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def metrics(self):
+        """All lines of the metrics as dictionaries; a line that was cut off when the machine stopped is left out."""
+        lines = []
+        if self._metrics_path.exists():
+            for text in self._metrics_path.read_text(encoding="utf-8").splitlines():
+                try:
+                    lines.append(json.loads(text))
+                except json.JSONDecodeError:
+                    break
+        return lines
+
+    def result(self):
+        """The last line of a complete run, or None."""
+        return next((line for line in self.metrics() if line.get("final")), None)
+
+    def forget_metrics_after(self, step):
+        """Drop the lines that a resumed run is going to write again."""
+        kept = [line for line in self.metrics() if line["step"] <= step]
+        write_atomically(self._metrics_path, "".join(json.dumps(line) + "\n" for line in kept))
+
+    def save(self, state, **states):
+        """Replace the checkpoint."""
+        save_checkpoint(self.checkpoint_path, state, **states)
+
+    def load(self):
+        """(state, {group: {name: array}}) of the checkpoint, or None before the first."""
+        return load_checkpoint(self.checkpoint_path) if self.checkpoint_path.exists() else None
+
+    def kept(self):
+        """What is left of a run that has ended early, in one sentence without its full stop."""
+        if not self.checkpoint_path.exists():
+            return f"{self.folder} has no checkpoint yet"
+        return f"{self.folder} has the checkpoint of step {self.load()[0]['step']}"
+
+    def resume_command(self):
+        """What to type to go on."""
+        return f"python -m minivit train --resume {self.folder}"
+
+
+def new_folder(parent, name):
+    """Make parent/name-1, or the first number that is free, and return its path."""
+    number = 1
+    while True:
+        folder = Path(parent) / f"{name}-{number}"
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            number += 1

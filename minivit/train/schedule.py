@@ -1,0 +1,24 @@
+"""Learning rates as functions of the step, so that a resumed run needs no state for them."""
+
+import math
+
+
+def warmup_cosine(step, *, steps, peak, warmup, final=0.0):
+    """A line up to `peak` during the first `warmup` steps, then half a cosine down to `final` at the last.
+
+    (Goyal et al., arXiv:1706.02677, section 2.2; Loshchilov and Hutter, arXiv:1608.03983, eq. 5)
+
+    Parameters
+    ----------
+    step : int
+        0 for the first step, which already learns: its rate is peak / (warmup + 1).
+    steps, warmup : int
+        Steps in all, and those of the warm-up among them.
+    peak, final : float
+    """
+    if not 0 <= step < steps:
+        raise ValueError(f"step: expected 0 to {steps - 1}, got {step}")
+    if step < warmup:
+        return peak * (step + 1) / (warmup + 1)
+    progress = (step - warmup) / max(1, steps - 1 - warmup)
+    return final + (peak - final) * (1 + math.cos(math.pi * progress)) / 2

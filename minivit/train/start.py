@@ -1,0 +1,89 @@
+"""From a recipe to a trained model, in a new run folder or an old one."""
+
+import platform
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from .. import data, models
+from ..backend import default_device, module_for
+from ..device import cores
+from .loop import fit
+from .run import Run, new_folder
+
+
+def train(recipe, folder=None, *, save_every=30.0):
+    """Train by a recipe.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    folder : str or Path, optional
+        The run folder to make; by default runs/MODEL-VARIANT-1, or the first number that is free.
+    save_every : float
+        Seconds between checkpoints.
+
+    Returns
+    -------
+    model : Module
+        With the weights that were tested.
+    run : Run
+    """
+    models.create(recipe.model, recipe.variant, **recipe.settings)  # a wrong name is told before a long download
+    train_set, test_set = data.load(recipe.data)
+    recipe = decide(recipe, train_set)
+    run = Run(folder or new_folder("runs", f"{recipe.model}-{recipe.variant}".replace("/", "-")))
+    if run.exists:
+        raise ValueError(f"{run.folder} holds a run already; take another folder, or go on with: {run.resume_command()}")
+    run.folder.mkdir(parents=True, exist_ok=True)
+    mean, deviation = data.channel_statistics(train_set.images)
+    run.write_config(recipe, python=platform.python_version(), numpy=np.__version__, data={
+        "name": train_set.name, "classes": train_set.classes, "image_size": train_set.images.shape[1:3],
+        "mean": mean.tolist(), "deviation": deviation.tolist(), "pictures": [len(train_set), len(test_set)]})
+    return _fit(run, train_set, test_set, save_every)
+
+
+def resume(folder, *, save_every=30.0):
+    """Go on with a run that ended early; one that is complete is only read. Returns what `train` returns."""
+    run = Run(folder)
+    recipe = run.recipe()
+    if run.result():
+        return load_model(run), run
+    return _fit(run, *data.load(recipe.data), save_every)
+
+
+def decide(recipe, dataset):
+    """The recipe without "auto": the name of the data, the device, the number of threads."""
+    device = default_device() if recipe.device == "auto" else recipe.device
+    module_for(device)  # raises if it cannot be used
+    name = str(Path(recipe.data).resolve()) if Path(recipe.data).is_dir() else dataset.name
+    threads = 1 if device == "cuda" else recipe.threads or cores()
+    return replace(recipe, data=name, device=device, threads=min(threads, recipe.batch_size))
+
+
+def build(run):
+    """The model of a run before its first step."""
+    recipe, facts = run.recipe(), run.config()["data"]
+    settings = {"num_classes": len(facts["classes"])} | recipe.settings
+    model = models.create(recipe.model, recipe.variant, seed=recipe.seed, **settings)
+    if "image_size" in vars(model) and "image_size" not in settings:  # some of its weights belong to places
+        size = tuple(facts["image_size"])
+        model = models.create(recipe.model, recipe.variant, seed=recipe.seed, image_size=size, **settings)
+    return model
+
+
+def load_model(run):
+    """The model of a run with the weights of its checkpoint: their average, where the recipe asks for one."""
+    checkpoint = run.load()
+    if checkpoint is None:
+        raise FileNotFoundError(f"{run.kept()}; go on with: {run.resume_command()}")
+    _, states = checkpoint
+    return build(run).load_state_dict(states.get("average", states["model"]))
+
+
+def _fit(run, train_set, test_set, save_every):
+    recipe = run.recipe()
+    model = build(run).to(recipe.device)
+    fit(model, train_set, test_set, recipe, run, save_every=save_every)
+    return model, run

@@ -1,0 +1,110 @@
+"""One step of training: forward, backward, update; and what has to be kept to go on after an interruption."""
+
+import math
+from dataclasses import asdict, dataclass
+
+from ..engine import Tensor
+from ..ops import cross_entropy
+from .batches import FORWARD
+from .ema import ExponentialMovingAverage
+from .optim import SGD, AdamW, clip_gradients, parameter_groups
+from .schedule import warmup_cosine
+
+
+class Diverged(ArithmeticError):
+    """The loss or its gradient is not a finite number any more."""
+
+
+@dataclass
+class Meter:
+    """Sums over the steps since the last line of the metrics."""
+
+    steps: int = 0
+    loss: float = 0.0
+    gradient_norm: float = 0.0
+    pictures: int = 0
+    correct: int = 0
+
+    def add(self, *, loss, gradient_norm, pictures, correct):
+        """Take in one step: its mean loss, and the counts of its batch."""
+        self.steps += 1
+        self.loss += loss
+        self.gradient_norm += gradient_norm
+        self.pictures += pictures
+        self.correct += correct
+
+    def means(self):
+        """Mean loss and norm of the gradient, and the fraction of the pictures that were classified correctly."""
+        return {"loss": self.loss / self.steps, "accuracy": self.correct / self.pictures,
+                "gradient_norm": self.gradient_norm / self.steps}
+
+
+class Trainer:
+    """A model in training: its optimiser, the average of its weights, and how far it has come.
+
+    Parameters
+    ----------
+    model : Module
+    recipe : Recipe
+        With its steps known.
+    batches : Batches
+    threads : Threads
+    """
+
+    def __init__(self, model, recipe, batches, threads):
+        self.model, self.recipe, self.batches, self.threads = model, recipe, batches, threads
+        kind = {"adamw": AdamW, "sgd": SGD}[recipe.optimiser]
+        self.optimiser = kind(parameter_groups(model, recipe.weight_decay), recipe.lr, **recipe.optimiser_settings)
+        self.average = ExponentialMovingAverage(model, recipe.average) if recipe.average else None
+        self.done, self.seconds, self.meter = 0, 0.0, Meter()
+
+    def step(self):
+        """Train on the next batch."""
+        recipe, parameters = self.recipe, self.optimiser.parameters
+        images, targets = self.batches[self.done]
+        self.model.train()
+        loss, correct = self.threads.gradients(self.forward, parameters, images, targets,
+                                               seed=(FORWARD, recipe.seed, self.done), device=recipe.device)
+        norm = clip_gradients(parameters, recipe.clip or math.inf)
+        if not math.isfinite(loss + norm):
+            raise Diverged(f"the loss is {loss:g} and the norm of its gradient {norm:g} at step {self.done} "
+                           f"(learning rate {self.optimiser.lr:.2g})")
+        self.optimiser.lr = self.learning_rate()
+        self.optimiser.step(self.threads.map)
+        if self.average:
+            self.average.update(self.threads.map)
+        self.done += 1
+        self.meter.add(loss=loss, gradient_norm=norm, pictures=len(images), correct=sum(correct))
+
+    def forward(self, images, targets):
+        """The mean loss over some pictures, and how many of them are classified correctly."""
+        logits = self.model(Tensor.wrap(images))
+        loss = cross_entropy(logits, targets, label_smoothing=self.recipe.label_smoothing)
+        labels = targets if targets.ndim == 1 else targets.argmax(axis=1)
+        return loss, int((logits.data.argmax(axis=1) == labels).sum())
+
+    def learning_rate(self):
+        """The learning rate of the next step."""
+        recipe = self.recipe
+        return warmup_cosine(self.done, steps=recipe.steps, peak=recipe.lr, final=recipe.lr * recipe.final_lr,
+                             warmup=round(recipe.warmup * recipe.steps))
+
+    def save(self, run):
+        """Write the checkpoint of a run folder."""
+        state = {"step": self.done, "seconds": self.seconds, "meter": asdict(self.meter)}
+        states = {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict()}
+        if self.average:
+            state["averaged_steps"], states["average"] = self.average.steps, self.average.state_dict()
+        run.save(state, **states)
+
+    def restore(self, run):
+        """Go back to the checkpoint of a run folder, and its metrics with it; without a checkpoint, stay at step 0."""
+        checkpoint = run.load()
+        if checkpoint:
+            state, states = checkpoint
+            self.done, self.seconds, self.meter = state["step"], state["seconds"], Meter(**state["meter"])
+            self.model.load_state_dict(states["model"])
+            self.optimiser.load_state_dict(states["optimiser"])
+            if self.average:
+                self.average.load_state_dict(states["average"], state["averaged_steps"])
+        run.forget_metrics_after(self.done)
