@@ -5,4 +5,3 @@ from .backend import array_module
 from .engine import Tensor, grad, no_grad, primitive
 from .gradcheck import gradcheck
 from .models import create, list_models
-from .ops import *  # noqa: F403

@@ -2,6 +2,7 @@
 
 import sys
 
+import numpy as np
 import pytest
 
 from tests import cupy_stand_in
@@ -33,3 +34,9 @@ def pytest_generate_tests(metafunc):
     """A test with an argument `case` runs once for each row of its module's CASES."""
     if "case" in metafunc.fixturenames:
         metafunc.parametrize("case", metafunc.module.CASES, ids=str)
+
+
+@pytest.fixture
+def rng():
+    """A generator of random numbers, the same for every test."""
+    return np.random.default_rng(0)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import minivit
-from minivit import Tensor, cross_entropy, grad, nn
+from minivit import Tensor, grad, nn
 from minivit.counting import count
+from minivit.ops import cross_entropy
 
 VARIANTS = [(architecture, variant) for architecture, variants in minivit.list_models().items() for variant in variants]
 CIFAR = [(architecture, variant) for architecture, variant in VARIANTS if "cifar" in variant]
