@@ -1,0 +1,18 @@
+"""Floor 4: data sets, batches, and augmentation of whole batches. Everything works on arrays, nothing on Tensors."""
+
+from ..names import expect
+from .archive import cache_folder
+from .augment import augment, colour_jitter, normalise, random_crop, random_erasing, random_flip
+from .auto import load
+from .batches import batch_count, batches
+from .dataset import Dataset, channel_statistics
+from .mix import cutmix, mixup, one_hot
+from .randaugment import rand_augment
+
+STEPS = {step.__name__: step for step in (random_crop, random_flip, rand_augment, colour_jitter, random_erasing)}
+
+
+def augmentation(name):
+    """The step of augmentation of a name, as a recipe has it: "random_crop" gives `random_crop`."""
+    expect("augmentation", name, STEPS)
+    return STEPS[name]

@@ -1,0 +1,116 @@
+"""Augmentation of whole batches, on the device where they lie.
+
+A step is a function `step(images, rng)` of pictures (B, H, W, C) and a NumPy generator. It returns new pictures and
+leaves its argument alone, and draws for every picture anew: on the host, so that a batch meets the same fate on every
+device. A pipeline is a list of steps, with their settings fixed by `functools.partial`:
+
+    steps = [partial(random_crop, padding=4), random_flip, partial(rand_augment, magnitude=5)]
+    images = normalise(augment(images, rng, steps), mean, std)
+"""
+
+import numpy as np
+
+from ..backend import array_module
+from . import colour
+
+
+def augment(images, rng, steps):
+    """Apply the steps of a pipeline in turn.    (B, H, W, C) -> (B, H, W, C)"""
+    for step in steps:
+        images = step(images, rng)
+    return images
+
+
+def normalise(images, mean, std):
+    """(images / 255 - mean) / std, channel by channel.    uint8 (B, H, W, C), (C,), (C,) -> float32 (B, H, W, C)
+
+    `mean` and `std` are those of the training set: see `channel_statistics`.
+    """
+    if images.dtype != np.uint8:
+        raise TypeError(f"normalise: expected uint8 images, got {images.dtype}")
+    xp = array_module(images)
+    mean, std = (xp.asarray(value, dtype=np.float32) for value in (mean, std))
+    return images * (1 / (255 * std)) - mean / std
+
+
+def random_crop(images, rng, *, padding=4, mode="constant"):
+    """Pad every side, then cut out a window of the old size.    (B, H, W, C) -> (B, H, W, C)
+
+    Lee et al., "Deeply-supervised nets", 2014, arXiv:1409.5185, section 3.2.
+
+    Parameters
+    ----------
+    mode : {"constant", "reflect"}
+        Whether the padding is black or mirrors the picture.
+    """
+    xp = array_module(images)
+    batch, height, width, channels = images.shape
+    padded = xp.pad(images, ((0, 0), (padding, padding), (padding, padding), (0, 0)), mode=mode)
+    rows = padded.reshape(batch, height + 2 * padding, -1)  # (B, H + 2p, (W + 2p)*C)
+    windows = xp.lib.stride_tricks.sliding_window_view(rows, (height, width * channels), axis=(1, 2))
+    top, left = xp.asarray(rng.integers(2 * padding + 1, size=(2, batch)))
+    return windows[xp.arange(batch), top, channels * left].reshape(images.shape)  # (B, H, W*C) -> (B, H, W, C)
+
+
+def random_flip(images, rng, *, probability=0.5):
+    """Mirror left and right, each picture with a probability.    (B, H, W, C) -> (B, H, W, C)"""
+    chosen = array_module(images).asarray(rng.random(len(images)) < probability)
+    flipped = images.copy()
+    flipped[chosen] = images[chosen][:, :, ::-1]
+    return flipped
+
+
+def random_erasing(images, rng, *, probability=0.5, area=(0.02, 0.4), aspect=(0.3, 1 / 0.3)):
+    """Fill a rectangle with noise, each picture with a probability.    (B, H, W, C) -> (B, H, W, C)
+
+    Zhong et al., "Random erasing data augmentation", AAAI 2020, arXiv:1708.04896, algorithm 1. The noise is uniform
+    over the levels of a uint8 picture, and standard normal in a floating-point picture, which is taken to be normalised.
+    Departures from the paper: the aspect ratio is drawn on a logarithmic scale, so that a rectangle is as often wide as
+    high; of ten rectangles the first that fits into the picture is used, and its place drawn from those where it fits.
+
+    Parameters
+    ----------
+    area : (float, float)
+        Range of the rectangle's share of the picture.
+    aspect : (float, float)
+        Range of its height by its width.
+    """
+    xp = array_module(images)
+    batch, height, width, _ = images.shape
+    areas = height * width * rng.uniform(*area, (batch, 10))
+    ratios = np.exp(rng.uniform(*np.log(aspect), (batch, 10)))
+    heights, widths = np.rint(np.sqrt(areas * ratios)), np.rint(np.sqrt(areas / ratios))  # (B, 10)
+    fits = (heights <= height) & (widths <= width)
+    first = np.arange(batch), fits.argmax(axis=1)
+    erased = fits[first] & (rng.random(batch) < probability)
+    h, w = heights[first] * erased, widths[first] * erased
+    top, left = np.floor(rng.random(batch) * (height - h + 1)), np.floor(rng.random(batch) * (width - w + 1))
+    shape = int(h @ w), images.shape[-1]  # all erased pixels, and channels
+    if images.dtype == np.uint8:
+        noise = rng.integers(256, size=shape, dtype=np.uint8)
+    else:
+        noise = rng.standard_normal(shape).astype(images.dtype)
+    images = images.copy()
+    images[rectangle_masks(xp, top, top + h, left, left + w, (height, width))] = xp.asarray(noise)
+    return images
+
+
+def rectangle_masks(xp, top, bottom, left, right, shape):
+    """Which pixels lie in rows top to bottom - 1 and columns left to right - 1.    (B,) each -> bool (B, H, W)"""
+    top, bottom, left, right = (xp.asarray(edge)[:, None, None] for edge in (top, bottom, left, right))
+    y, x = xp.arange(shape[0])[:, None], xp.arange(shape[1])
+    return (top <= y) & (y < bottom) & (left <= x) & (x < right)
+
+
+def colour_jitter(images, rng, *, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1):
+    """Change brightness, contrast, saturation and hue, in this order, by random amounts.    uint8 (B, H, W, 3) -> same
+
+    Chen et al., "Improved baselines with momentum contrastive learning", 2020, arXiv:2003.04297, whose amounts are the
+    defaults. Each is half the width of a range: of factors around 1, of turns of the hue around 0.
+    """
+    def amounts(middle, half):
+        return rng.uniform(middle - half, middle + half, len(images))
+    images = colour.brightness(images, amounts(1, brightness))
+    images = colour.contrast(images, amounts(1, contrast))
+    images = colour.saturation(images, amounts(1, saturation))
+    return colour.hue(images, amounts(0, hue))

@@ -1,0 +1,54 @@
+"""Data sets by name, by folder, or whichever can be had."""
+
+from pathlib import Path
+
+from ..names import expect
+from . import cifar, shapes10
+from .archive import cache_folder
+
+NAMES = ("auto", "cifar10", "cifar100", "shapes10")
+
+
+def load(name="auto", *, address=cifar.ADDRESS):
+    """The training and the test set of a name.
+
+    Parameters
+    ----------
+    name : str
+        "cifar10" or "cifar100", from the cache folder, or downloaded into it; "shapes10", the built-in set; "auto":
+        CIFAR-10 if it is cached or can be downloaded, else shapes10, which is said in one line; or the path of a
+        folder with CIFAR-10 or CIFAR-100 in it.
+    address : str
+        The folder of CIFAR's archives on the web.
+
+    Returns
+    -------
+    train, test : Dataset
+        images uint8 (N, 32, 32, 3), labels int64 (N,). Their `name` tells which set it is.
+    """
+    if name not in NAMES and Path(name).is_dir():
+        return _from_folder(Path(name))
+    expect("data", name, NAMES)
+    if name == "auto":
+        return _cifar10_or_shapes10(address)
+    if name == "shapes10":
+        return shapes10.load()
+    return cifar.load(name, address=address)
+
+
+def _cifar10_or_shapes10(address):
+    try:
+        return cifar.load("cifar10", address=address)
+    except (OSError, ValueError) as error:
+        archive = cifar.SETS["cifar10"].versions[0].archive
+        print(f"Taking the built-in set shapes10, because CIFAR-10 cannot be had ({error}). To get it, run "
+              f"`python -m minivit data cifar10` online, or put {address}/{archive} into {cache_folder()}.")
+        return shapes10.load()
+
+
+def _from_folder(folder):
+    for name in cifar.SETS:
+        if found := cifar.find(name, folder):
+            return cifar.read(name, *found)
+    expected = ", ".join(version.folder for name in cifar.SETS for version in cifar.SETS[name].versions)
+    raise ValueError(f"data: expected one of {expected} in the folder {folder}, unpacked or as the published archive")
