@@ -75,12 +75,17 @@ class Optimiser:
             if parameter.grad is not None:
                 self.steps[index] += 1
                 arrays = parameter.mutable(), parameter.grad, *self.state[index]
-                updates += [(index, views) for views in blocks(*arrays)]
-        list(map(self._update_block, updates))
+                updates += [(index, views) for views in self.pieces(index, arrays)]
+        list(map(self.update_piece, updates))
 
-    def _update_block(self, update):
+    def pieces(self, index, arrays):
+        """The arrays of a parameter, cut into what is updated at a time."""
+        return blocks(*arrays)
+
+    def update_piece(self, update):
+        """Change one piece of one parameter."""
         index, views = update
-        self.update(*views, steps=self.steps[index], **self.settings[index])
+        self.update(*views, lr=self.lr, steps=self.steps[index], **self.settings[index])
 
     def zero_grad(self):
         """Forget all gradients."""
@@ -117,13 +122,13 @@ class SGD(Optimiser):
     def __init__(self, params, lr=0.1, *, momentum=0.9, weight_decay=0.0, nesterov=False):
         super().__init__(params, lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov)
 
-    def update(self, w, g, v, *, steps, momentum, weight_decay, nesterov):
+    def update(self, w, g, v, *, lr, steps, momentum, weight_decay, nesterov):
         """One step on blocks of weights, gradients and velocities, in place."""
         if weight_decay:
             g = g + weight_decay * w
         v *= momentum
         v += g
-        w -= self.lr * (g + momentum * v if nesterov else v)
+        w -= lr * (g + momentum * v if nesterov else v)
 
 
 class AdamW(Optimiser):
@@ -139,14 +144,14 @@ class AdamW(Optimiser):
     def __init__(self, params, lr=1e-3, *, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01):
         super().__init__(params, lr, betas=tuple(betas), eps=eps, weight_decay=weight_decay)
 
-    def update(self, w, g, m, v, *, steps, betas, eps, weight_decay):
+    def update(self, w, g, m, v, *, lr, steps, betas, eps, weight_decay):
         """One step on blocks of weights, gradients and their two means, in place."""
         beta1, beta2 = betas
-        w *= 1 - self.lr * weight_decay
+        w *= 1 - lr * weight_decay
         m += (1 - beta1) * (g - m)
         v *= beta2
         v += (1 - beta2) * g * g
         root = array_module(v).sqrt(v)
         root /= math.sqrt(1 - beta2 ** steps)
         root += eps
-        w -= self.lr / (1 - beta1 ** steps) * m / root
+        w -= lr / (1 - beta1 ** steps) * m / root
