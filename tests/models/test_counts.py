@@ -56,6 +56,15 @@ def test_resnets(variant, millions, gmacs):
     assert counted.multiply_adds / 1e9 == pytest.approx(gmacs, abs=0.015)
 
 
+@pytest.mark.parametrize("variant, millions, gmacs", [
+    ("1GF", "4.6", "1.1"), ("4GF", "17.8", "4.0"), ("18GF", "81.6", "17.7")])
+def test_vits_with_convolutional_stem(variant, millions, gmacs):
+    """Xiao et al., 2106.14881, appendix: millions of parameters, billions of multiply-adds."""
+    counted = count(minivit.create("vitc", variant), (1, 224, 224, 3))
+    assert rounds_to(counted.parameters / 1e6, millions)
+    assert rounds_to(counted.multiply_adds / 1e9, gmacs)
+
+
 @pytest.mark.parametrize("variant, parameters", [("cifar20", 0.27e6), ("cifar56", 0.85e6), ("cifar110", 1.7e6)])
 def test_cifar_resnets_of_the_paper(variant, parameters):
     """He et al., 1512.03385, table 6."""
