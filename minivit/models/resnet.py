@@ -26,8 +26,10 @@ class BasicBlock(Module):
     expansion = 1
 
     def __init__(self, inputs, channels, stride):
-        self.conv1, self.norm1 = Conv2d(inputs, channels, 3, stride=stride, padding=1, bias=False), BatchNorm2d(channels)
-        self.conv2, self.norm2 = Conv2d(channels, channels, 3, padding=1, bias=False), BatchNorm2d(channels)
+        self.conv1 = Conv2d(inputs, channels, 3, stride=stride, padding=1, bias=False)
+        self.norm1 = BatchNorm2d(channels)
+        self.conv2 = Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.norm2 = BatchNorm2d(channels)
         self.shortcut = Shortcut(inputs, channels, stride)
 
     def forward(self, x):
@@ -45,9 +47,12 @@ class Bottleneck(Module):
     expansion = 4
 
     def __init__(self, inputs, channels, stride):
-        self.conv1, self.norm1 = Conv2d(inputs, channels, 1, bias=False), BatchNorm2d(channels)
-        self.conv2, self.norm2 = Conv2d(channels, channels, 3, stride=stride, padding=1, bias=False), BatchNorm2d(channels)
-        self.conv3, self.norm3 = Conv2d(channels, 4 * channels, 1, bias=False), BatchNorm2d(4 * channels)
+        self.conv1 = Conv2d(inputs, channels, 1, bias=False)
+        self.norm1 = BatchNorm2d(channels)
+        self.conv2 = Conv2d(channels, channels, 3, stride=stride, padding=1, bias=False)
+        self.norm2 = BatchNorm2d(channels)
+        self.conv3 = Conv2d(channels, 4 * channels, 1, bias=False)
+        self.norm3 = BatchNorm2d(4 * channels)
         self.shortcut = Shortcut(inputs, 4 * channels, stride)
 
     def forward(self, x):

@@ -5,7 +5,7 @@ tokens. What the encoder says about the whole picture is read from a class token
 attention with a learned query: three classes below.
 
     B batch    N tokens    D width    H heads    P patch size    L depth
-    (B, 32, 32, 3) -> patches (B, 64, 48) -> tokens (B, 64, D) -> with class token (B, 65, D) -> (B, D) -> logits (B, 10)
+    (B, 32, 32, 3) -> patches (B, 64, 48) -> tokens (B, 64, D) -> with class token (B, 65, D) -> (B, D) -> (B, 10)
 
 Departures from the paper: none. GELU is exact, as in timm and transformers; the authors' JAX code takes the tanh form.
 """
@@ -113,7 +113,7 @@ class ViTGAP(ViT):
 
 
 class ViTMAP(ViTGAP):
-    """No class token: a learned query attends to all encoded tokens (2106.04560, section 3.2; Lee et al., 1810.00825)."""
+    """No class token: a learned query attends to all encoded tokens (2106.04560, section 3.2; 1810.00825)."""
 
     def make_pooling(self, dim, heads, mlp_dim):
         """The attention pooling head."""
@@ -125,7 +125,7 @@ class ViTMAP(ViTGAP):
 
 
 class AttentionPool(Module):
-    """Multi-head attention pooling (MAP): one learned query reads all tokens, an MLP refines it.    (B, N, D) -> (B, D)"""
+    """Multi-head attention pooling (MAP): a learned query reads all tokens, an MLP refines it.    (B, N, D) -> (B, D)"""
 
     def __init__(self, dim, heads, mlp_dim):
         self.heads = heads
@@ -137,8 +137,8 @@ class AttentionPool(Module):
         """(B, N, D) -> (B, D)"""
         B, N, D = x.shape
         q = self.query(repeat_batch(self.probe, B)).reshape(B, 1, self.heads, -1).transpose(0, 2, 1, 3)  # (B, H, 1, d)
-        k, v = self.key_value(x).reshape(B, N, 2, self.heads, -1).transpose(2, 0, 3, 1, 4)            # 2 of (B, H, N, d)
-        x = self.proj(attention(q, k, v).reshape(B, D))                                                # (B, D)
+        k, v = self.key_value(x).reshape(B, N, 2, self.heads, -1).transpose(2, 0, 3, 1, 4)           # 2 (B, H, N, d)
+        x = self.proj(attention(q, k, v).reshape(B, D))                                                  # (B, D)
         return x + self.mlp(self.norm(x))
 
 
