@@ -25,10 +25,9 @@ def sub(x, y):
 @primitive
 def mul(x, y):
     """x * y"""
-    z = x * y
     if not is_array(y):
-        x = None  # a number y needs no gradient, so x need not stay in memory for it
-    return z, lambda dz: (lambda: dz * y, lambda: dz * x)
+        return x * y, lambda dz: dz * y  # x need not stay in memory
+    return x * y, lambda dz: (lambda: dz * y, lambda: dz * x)
 
 
 @primitive

@@ -103,6 +103,8 @@ def _parse(subscripts, operands):
             raise ValueError(f"einsum: {term!r} in {subscripts!r} does not name the axes of shape {x.shape}")
         longest = max(longest, extra)
         expanded.append(term.replace("...", unused[:extra][::-1]))  # reversed: the last axes are aligned
+    if longest and arrow and "..." not in result:
+        raise ValueError(f"einsum: {subscripts!r} needs '...' on the right")
     result = result.replace("...", unused[:longest][::-1])
     if not set(result) <= set("".join(expanded)) or len(set(result)) < len(result):
         raise ValueError(f"einsum: each letter on the right of {subscripts!r} must occur there once, and on the left")

@@ -33,7 +33,7 @@ Tensor.__hash__ = object.__hash__  # by identity: elementwise equality cannot de
 
 for name in ("exp", "log", "sqrt", "tanh", "abs", "clip", "astype"):
     setattr(Tensor, name, getattr(arithmetic, name))
-for name in ("sum", "mean", "var", "max", "min", "logsumexp", "argmax", "argmin", "argsort"):
+for name in ("sum", "mean", "var", "max", "min", "logsumexp", "any", "all", "argmax", "argmin", "argsort"):
     setattr(Tensor, name, getattr(reduce, name))
 for name in ("swapaxes", "flip", "repeat", "split"):
     setattr(Tensor, name, getattr(shape, name))

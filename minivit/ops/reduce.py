@@ -58,6 +58,18 @@ def logsumexp(x, axis=None, keepdims=False):
 
 
 @primitive
+def any(x, axis=None, keepdims=False):
+    """Whether x holds anywhere along the axes; no gradient."""
+    return x.any(axis, keepdims=keepdims), None
+
+
+@primitive
+def all(x, axis=None, keepdims=False):
+    """Whether x holds everywhere along the axes; no gradient."""
+    return x.all(axis, keepdims=keepdims), None
+
+
+@primitive
 def argmax(x, axis=None):
     """The position of the largest element along the axis, in the flattened array if it is None; no gradient."""
     return x.argmax(axis), None

@@ -79,6 +79,8 @@ def pad(x, widths, value=0):
 
 def concatenate(tensors, axis=0):
     """Tensors joined along an axis that they have.    (n, d), (m, d) -> (n + m, d)"""
+    if not tensors:
+        raise ValueError("concatenate: expected at least one tensor")
     return _concatenate(*tensors, axis=axis)
 
 
@@ -100,6 +102,8 @@ def _concatenate(*arrays, axis):
 
 def stack(tensors, axis=0):
     """Tensors of one shape joined along a new axis.    k times (n, d) -> (k, n, d)"""
+    if not tensors:
+        raise ValueError("stack: expected at least one tensor")
     return _stack(*tensors, axis=axis)
 
 

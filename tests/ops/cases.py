@@ -18,8 +18,8 @@ To test a new operation, write tests/ops/test_<family>.py:
 A row is the operation, its positional arguments (a shape stands for normally distributed numbers; positive, distinct,
 integers, booleans draw others; None and numbers are passed on), its settings by name, and something independent to
 compare with: `numpy`, a function of NumPy arrays and the settings (so scipy, too), whose value is compared, or `torch`,
-a function of the torch module and of torch tensors, without the settings, whose value and gradients are compared; rows
-with torch are skipped where torch is missing.
+a function of the torch module and of torch tensors, without the settings, whose value and gradients are compared, last
+of all (where torch is missing, the test counts as skipped, but everything else was checked).
 `check` then tests, on the CPU:
 
 - the value in float64, against the independent one;
@@ -91,17 +91,21 @@ def booleans(*shape):
 
 def check(case, device="cpu"):
     """Test a row; see the top of the file."""
-    if device == "cpu":
-        _check_value(case)
-        if _is_differentiable(case):
-            gradcheck(case.function, *case.draw(), rng=case.rng(), tolerance=case.tolerance, **case.settings)
-            if case.torch:
-                _check_gradients_against_torch(case)
-            _check_pullback(case)
-    else:
-        for on_device, on_host in zip(_run(case, device), _run(case, "cpu"), strict=True):
-            np.testing.assert_allclose(on_device, on_host, rtol=1e-9, atol=1e-11)
     _check_float32(case, device)
+    if device != "cpu":
+        for on_device, on_host in zip(_run(case, device), _run(case), strict=True):
+            np.testing.assert_allclose(on_device, on_host, rtol=1e-9, atol=1e-11)
+        return
+    if _is_differentiable(case):
+        gradcheck(case.function, *case.draw(), rng=case.rng(), tolerance=case.tolerance, **case.settings)
+        _check_pullback(case)
+    if case.numpy:
+        expected = case.numpy(*case.draw(), **case.settings)
+        value = _run(case)[0]
+        assert value.shape == np.shape(expected)
+        np.testing.assert_allclose(value, expected, rtol=1e-10, atol=1e-12)
+    if case.torch:
+        _check_against_torch(case, pytest.importorskip("torch"))
 
 
 def _is_float(a):
@@ -136,25 +140,16 @@ def _run(case, device="cpu", dtype=np.float64, transposed=False):
     return [value.numpy(), *map(asnumpy, gradients)]
 
 
-def _check_value(case):
-    value, arguments = _run(case)[0], case.draw()
-    if case.numpy:
-        expected = case.numpy(*arguments, **case.settings)
-    else:
-        torch = pytest.importorskip("torch")
-        expected = case.torch(torch, *(torch.tensor(a) if isinstance(a, np.ndarray) else a for a in arguments)).numpy()
-    assert value.shape == np.shape(expected)
-    np.testing.assert_allclose(value, expected, rtol=1e-10, atol=1e-12)
-
-
-def _check_gradients_against_torch(case):
-    import torch
+def _check_against_torch(case, torch):
     arguments = [torch.tensor(a, requires_grad=_is_float(a)) if isinstance(a, np.ndarray) else a for a in case.draw()]
+    leaves = [a for a in arguments if torch.is_tensor(a) and a.requires_grad]
     value = case.torch(torch, *arguments)
-    value.backward(torch.tensor(case.rng().standard_normal(tuple(value.shape))))
-    expected = [a.grad if a.grad is not None else torch.zeros_like(a)
-                for a in arguments if torch.is_tensor(a) and a.requires_grad]
-    for ours, theirs in zip(_run(case)[1:], expected, strict=True):
+    expected = [value.detach()]
+    if value.requires_grad:
+        value.backward(torch.tensor(case.rng().standard_normal(tuple(value.shape))))
+        expected += [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves]
+    for ours, theirs in zip(_run(case), expected, strict=True):
+        assert ours.shape == theirs.shape
         np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-9, atol=1e-11)
 
 
@@ -171,8 +166,9 @@ def _check_pullback(case):
     value = case.function(*arguments, **case.settings)
     dy = np.broadcast_to(1.0, value.shape)  # may not be written to, and has strides of 0
     gradients = value.node.backward(dy)
-    gradients = [g() if callable(g) else g for g in (gradients if isinstance(gradients, tuple) else (gradients,))]
-    gradients = [g for g in gradients if isinstance(g, np.ndarray)]
+    gradients = gradients if isinstance(gradients, tuple) else (gradients,)
+    gradients = [gradients[position] for position, _, _ in value.node.arguments]
+    gradients = [g() if callable(g) else g for g in gradients]
     for i, first in enumerate(gradients):
         for second in gradients[:i]:
             assert not np.may_share_memory(first, second) or np.may_share_memory(first, dy), "gradients share memory"

@@ -1,0 +1,56 @@
+"""Picking elements; tests/test_engine.py draws indices at random."""
+
+import numpy as np
+import pytest
+
+from minivit import Tensor, grad, ops
+from tests.ops.cases import Case, booleans, check, integers
+
+BASIC = {"int": 1, "negative": -1, "slice": slice(0, 2), "step": slice(None, None, -2), "dots": (..., 0),
+         "newaxis": (slice(None), None), "mixed": (0, slice(1, None), None, -1), "list": [0, 2, 2], "empty": []}
+
+CASES = [
+    *[Case(lambda x, index=index: x[index], (3, 4, 2), name=f"getitem-{name}",
+           numpy=lambda x, index=index: x[np.array(index, int) if isinstance(index, list) else index])
+      for name, index in BASIC.items()],
+    Case(lambda x, i: x[i], (3, 4), integers(3, 5), numpy=lambda x, i: x[i], name="getitem"),
+    Case(lambda x, i: x[i, :, None], (3, 4), integers(3, 2, 2), numpy=lambda x, i: x[i, :, None], name="getitem-:None"),
+    Case(lambda x, i, j: x[i, ..., j], (3, 4, 2), integers(3, 5), integers(2, 1), numpy=lambda x, i, j: x[i, ..., j],
+         name="getitem-pairs"),
+    Case(lambda x, m: x[m], (3, 4), booleans(3, 4), numpy=lambda x, m: x[m], name="getitem-mask"),
+    Case(lambda x, m: x[:, m], (3, 4), booleans(4), numpy=lambda x, m: x[:, m], name="getitem-:mask"),
+    *[Case(ops.take, (3, 4), integers(3, *shape), axis=axis, numpy=np.take)
+      for shape, axis in [((5,), 0), ((2, 2), 0), ((6,), 1), ((2, 3), -1), ((), 0)]],
+    *[Case(ops.take_along_axis, (3, 4, 2), indices, axis=axis, numpy=np.take_along_axis)
+      for indices, axis in [(integers(4, 3, 5, 2), 1), (integers(4, 3, 5, 1), 1), (integers(3, 2, 4, 2), 0),
+                            (integers(2, 3, 4, 1), -1)]],
+]
+
+
+def test_op(case, device):
+    check(case, device)
+
+
+@pytest.mark.parametrize(("error", "message", "compute"), [
+    (IndexError, r"getitem: .*out of bounds.*\(2, 3\)", lambda x: x[2]),
+    (IndexError, r"getitem: .*boolean.*\(2, 3\), \(3,\)", lambda x: x[np.array([True, False, True])]),
+    (IndexError, r"getitem: .*integer.*\(2, 3\)", lambda x: x[np.array([0.5])]),
+    (IndexError, r"take: .*out of bounds.*\(2, 3\)", lambda x: ops.take(x, np.array([3]), axis=1)),
+    (IndexError, r"take_along_axis: .*\(2, 3\)", lambda x: ops.take_along_axis(x, np.array([[3], [0]]), 1)),
+])
+def test_wrong_indices(error, message, compute):
+    with pytest.raises(error, match=message):
+        compute(Tensor(np.ones((2, 3))))
+
+
+def test_an_element_taken_twice_gets_both_gradients():
+    x = Tensor(np.ones((3, 2)), requires_grad=True)
+    for y in (x[[0, 0, 2]], ops.take(x, np.array([0, 0, 2]))):
+        np.testing.assert_array_equal(grad(y.sum(), [x])[0], [[2, 2], [0, 0], [1, 1]])
+
+
+def test_a_list_changed_later_does_not_reach_the_graph():
+    x, index = Tensor(np.ones(3), requires_grad=True), [0, 2]
+    y = x[index]
+    index[0] = 1
+    np.testing.assert_array_equal(grad(y.sum(), [x])[0], [1, 0, 1])

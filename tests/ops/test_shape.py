@@ -1,0 +1,93 @@
+"""Operations that move elements."""
+
+import numpy as np
+import pytest
+
+from minivit import Tensor, grad, ops
+from tests.ops.cases import Case, check
+
+
+def joined(join, **settings):
+    """concatenate and stack take a list."""
+    def operation(*tensors):
+        return join(list(tensors), **settings)
+    operation.__name__ = f"{join.__name__}{settings}"
+    return operation
+
+
+def parts(sections, axis):
+    """The parts of a split, each with another weight."""
+    def split(x):
+        pieces = ops.split(x, sections, axis)
+        return ops.concatenate([piece * (i + 1) for i, piece in enumerate(pieces)], axis)
+    return split
+
+
+def weighted(x, lengths, axis):
+    """What `parts` gives."""
+    factors = np.repeat(np.arange(len(lengths)) + 1.0, lengths)
+    return x * factors.reshape([-1 if a == axis else 1 for a in range(x.ndim)])
+
+
+CASES = [
+    *[Case(ops.reshape, (3, 4), shape=shape, numpy=np.reshape) for shape in [(2, 6), (-1,), (4, -1), 12, (3, 2, 2)]],
+    Case(ops.reshape, (), shape=(1, 1), numpy=np.reshape),
+    Case(ops.reshape, (0, 4), shape=(2, 0), numpy=np.reshape),
+    *[Case(ops.transpose, (2, 3, 4), axes=axes, numpy=np.transpose)
+      for axes in [None, (0, 2, 1), (2, 0, 1), (-1, 0, 1), [1, 0, 2]]],
+    Case(ops.transpose, (), numpy=np.transpose),
+    Case(ops.swapaxes, (2, 3, 4), 0, -1, numpy=np.swapaxes),
+    *[Case(ops.expand, (3, 1), shape=shape, numpy=np.broadcast_to) for shape in [(3, 4), (2, 3, 4), (3, 1)]],
+    Case(ops.expand, (), shape=4, numpy=np.broadcast_to),
+    *[Case(ops.flip, (2, 3, 4), axis=axis, numpy=np.flip) for axis in [None, 0, -1, (0, 2)]],
+    *[Case(ops.roll, (2, 3, 4), shift=shift, axis=axis, numpy=np.roll)
+      for shift, axis in [(1, 0), (-2, -1), ((1, -1), (1, 2)), (5, None)]],
+    *[Case(ops.repeat, (2, 3), repeats=3, axis=axis, numpy=np.repeat) for axis in (0, 1, -1)],
+    Case(ops.pad, (2, 3), widths=((1, 2), (0, 3)), numpy=lambda x, widths: np.pad(x, widths)),
+    Case(ops.pad, (2, 3), widths=((1, 0), (0, 0)), value=-1.5,
+         numpy=lambda x, widths, value: np.pad(x, widths, constant_values=value)),
+    *[Case(joined(ops.concatenate, axis=axis), *shapes, numpy=lambda *x, axis=axis: np.concatenate(x, axis))
+      for axis, shapes in [(0, [(2, 3), (1, 3)]), (1, [(2, 3), (2, 1), (2, 2)]), (-2, [(2, 3), (1, 3)])]],
+    *[Case(joined(ops.stack, axis=axis), (2, 3), (2, 3), numpy=lambda *x, axis=axis: np.stack(x, axis))
+      for axis in (0, 1, 2, -1)],
+    Case(parts(3, 0), (6, 2), numpy=lambda x: weighted(x, [2, 2, 2], 0), name="split-3"),
+    Case(parts([1, 3], -1), (2, 4), numpy=lambda x: weighted(x, [1, 3], 1), name="split-[1,3]"),
+]
+
+
+def test_op(case, device):
+    check(case, device)
+
+
+@pytest.mark.parametrize(("message", "compute"), [
+    (r"reshape: \(2, 3\) has 6 elements and does not fit \(4, 2\)", lambda x: x.reshape(4, 2)),
+    (r"reshape: \(2, 3\) has 6 elements and does not fit \(4, -1\)", lambda x: x.reshape(4, -1)),
+    (r"reshape: \(2, 3\) has 6 elements and does not fit \(-1, -1\)", lambda x: x.reshape(-1, -1)),
+    (r"transpose: axes \(0, 0\) are no permutation of the 2 axes of \(2, 3\)", lambda x: x.transpose(0, 0)),
+    (r"expand: \(2, 3\) does not stretch to \(3,\)", lambda x: ops.expand(x, (3,))),
+    (r"expand: \(2, 3\) does not stretch to \(4, 3\)", lambda x: ops.expand(x, (4, 3))),
+    (r"concatenate: shapes \(2, 3\), \(2, 2\) may differ along axis 0 only", lambda x: ops.concatenate([x, x[:, :2]])),
+    (r"concatenate: shapes \(2, 3\), \(3,\) may differ along axis 1 only", lambda x: ops.concatenate([x, x[0]], -1)),
+    (r"stack: shapes \(2, 3\), \(3,\) differ", lambda x: ops.stack([x, x[0]])),
+    (r"split: axis 1 of \(2, 3\) has length 3, which 2 parts do not make up", lambda x: x.split(2, 1)),
+    (r"split: axis 0 of \(2, 3\) has length 2, which \[1, 2\] parts do not make up", lambda x: x.split([1, 2])),
+    (r"pad: expected a pair of widths for each of the 2 axes of \(2, 3\)", lambda x: ops.pad(x, [(1, 1)])),
+    (r"concatenate: expected at least one tensor", lambda x: ops.concatenate([])),
+    (r"stack: expected at least one tensor", lambda x: ops.stack([])),
+])
+def test_wrong_shapes(message, compute):
+    with pytest.raises(ValueError, match=message):
+        compute(Tensor(np.ones((2, 3))))
+
+
+def test_split_gives_a_list():
+    x = Tensor(np.arange(6.0), requires_grad=True)
+    first, second = ops.split(x, [2, 4])
+    np.testing.assert_array_equal(first.data, [0, 1])
+    np.testing.assert_array_equal(grad((second * second).sum(), [x])[0], [0, 0, 4, 6, 8, 10])
+
+
+def test_views_are_not_copied():
+    x = Tensor(np.ones((4, 6), np.float32), requires_grad=True)
+    for view in (x.reshape(24), x.T, x[1:], ops.expand(x, (2, 4, 6)), ops.flip(x)):
+        assert np.may_share_memory(view.data, x.data)
