@@ -16,7 +16,7 @@ import types
 import numpy as np
 
 ABSENT_FUNCTIONS = """
-    asmatrix block bmat einsum_path emath errstate float128 frompyfunc geomspace getbufsize geterr insert isnat lib
+    asmatrix block bmat einsum_path emath errstate float128 frompyfunc geomspace getbufsize geterr insert isnat
     longdouble ma matrix matvec memmap nanpercentile nanquantile ndenumerate nditer nested_iters polyder polydiv polyint
     rec recarray record setbufsize seterr spacing strings unstack vecdot vecmat
     """
@@ -128,6 +128,14 @@ def _on_device(function, host_arrays=False):
     return run
 
 
+def _bring(function):
+    """What makes an array of the host one of the device: a copy, but a device array stays as it is."""
+    def run(x, *args, **settings):
+        host = function(x.copy() if isinstance(x, np.ndarray) else _unwrap(x), *args, **settings)
+        return x if isinstance(x, ndarray) and host is x._host else ndarray(host)
+    return run
+
+
 def _operator(name, reflected=False, in_place=False):
     def method(self, other):
         if getattr(other, "__array_ufunc__", self) is None:
@@ -174,7 +182,7 @@ class _Cupy(types.ModuleType):
         attribute = getattr(np, name)
         if isinstance(attribute, type) or not callable(attribute):
             return attribute
-        return _on_device(attribute, host_arrays=name in BRING_TO_DEVICE | {"take"})
+        return _bring(attribute) if name in BRING_TO_DEVICE else _on_device(attribute, host_arrays=name == "take")
 
 
 CUPY = _Cupy("cupy")
@@ -183,6 +191,8 @@ CUPY.asnumpy = lambda x: x.get() if isinstance(x, ndarray) else np.asarray(x)
 CUPY.get_array_module = lambda *arrays: CUPY if any(isinstance(a, ndarray) for a in arrays) else np
 CUPY.broadcast_shapes = np.broadcast_shapes
 CUPY.random = types.SimpleNamespace(default_rng=Generator, Generator=Generator)
+CUPY.lib = types.SimpleNamespace(stride_tricks=types.SimpleNamespace(
+    sliding_window_view=_on_device(np.lib.stride_tricks.sliding_window_view)))
 CUPY.linalg = types.SimpleNamespace(norm=_on_device(np.linalg.norm))
 CUPY.cuda = types.SimpleNamespace(runtime=types.SimpleNamespace(getDeviceCount=lambda: 1))
 
