@@ -8,4 +8,4 @@ from .parallel import Threads
 from .recipe import Recipe, load_recipe
 from .run import Run
 from .schedule import warmup_cosine
-from .start import load_model, resume, train
+from .start import default_folder, load_model, resume, train

@@ -7,27 +7,22 @@ import numpy as np
 
 from .. import data
 from ..backend import to_device
-from ..names import expect
 
 # First numbers of the seeds, one for each use of random numbers. They stand in front, and none is 0, because NumPy
 # takes the seeds (7,) and (7, 0) for the same.
 ORDER, AUGMENTATION, FORWARD = 1, 2, 3
 
-STEPS = ("random_crop", "random_flip", "rand_augment", "colour_jitter", "random_erasing")
-
 
 class Batches:
     """Draws, augments and normalises batches; the next one on a thread of its own while the present one is used.
 
-    with Batches(train_set, recipe) as batches:
+    with Batches(train_set, recipe, mean, std) as batches:
         images, targets = batches[step]     # float32 (B, H, W, 3); int64 (B,), or float32 (B, classes) where mixed
     """
 
-    def __init__(self, dataset, recipe):
-        for name, _ in recipe.augmentation:
-            expect("augmentation", name, STEPS)
-        self.steps = [partial(getattr(data, name), **settings) for name, settings in recipe.augmentation]
-        self.mean, self.deviation = data.channel_statistics(dataset.images)
+    def __init__(self, dataset, recipe, mean, std):
+        self.steps = [partial(data.augmentation(name), **settings) for name, settings in recipe.augmentation]
+        self.mean, self.std = mean, std
         self.images, self.labels = to_device(dataset.images, recipe.device), to_device(dataset.labels, recipe.device)
         self.recipe, self.classes = recipe, len(dataset.classes)
         self.size = min(recipe.batch_size, len(dataset))
@@ -58,7 +53,7 @@ class Batches:
         chosen = self.order[position * self.size:(position + 1) * self.size]
         rng = np.random.default_rng((AUGMENTATION, seed, step))
         images = data.augment(self.images[chosen], rng, self.steps)
-        return self.mix(data.normalise(images, self.mean, self.deviation), self.labels[chosen], rng)
+        return self.mix(data.normalise(images, self.mean, self.std), self.labels[chosen], rng)
 
     def mix(self, images, labels, rng):
         """Mixup or CutMix as the recipe says: of two, one by chance for each batch."""

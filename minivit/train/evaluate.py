@@ -3,24 +3,24 @@
 import threading
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from .. import data
 from ..backend import asnumpy, to_device
 from ..engine import Tensor, no_grad
 from ..ops import cross_entropy
+from .progress import progress_bar
 
 BATCH = 250  # fixed, so that the result does not depend on the number of threads
 
 
-def predict(model, images, *, threads, mean, deviation, device="cpu", progress=True):
+def predict(model, images, *, threads, mean, std, device="cpu", progress=True):
     """The logits of every picture, computed in batches on all threads.
 
     Parameters
     ----------
     images : uint8 (N, H, W, 3)
     threads : Threads
-    mean, deviation : array_like (3,)
+    mean, std : array_like (3,)
         What pictures are normalised with.
 
     Returns
@@ -29,10 +29,10 @@ def predict(model, images, *, threads, mean, deviation, device="cpu", progress=T
     """
     model.eval()
     lock = threading.Lock()
-    with tqdm(total=len(images), desc="evaluate", unit=" images", leave=False, disable=not progress) as bar:
+    with progress_bar(len(images), "evaluate", leave=False, disable=not progress) as bar:
 
         def predict_batch(start):
-            batch = data.normalise(to_device(images[start:start + BATCH], device), mean, deviation)
+            batch = data.normalise(to_device(images[start:start + BATCH], device), mean, std)
             with no_grad():
                 logits = asnumpy(model(Tensor.wrap(batch)).data)
             with lock:

@@ -5,13 +5,12 @@ import time
 from dataclasses import replace
 from functools import partial
 
-from tqdm.auto import tqdm
-
 from .batches import Batches
 from .budget import count_steps
 from .evaluate import evaluate
 from .interrupt import DelayedInterrupt
 from .parallel import Threads
+from .progress import progress_bar
 from .trainer import Diverged, Meter, Trainer
 
 
@@ -47,10 +46,10 @@ def fit(model, train_set, test_set, recipe, run, *, save_every=30.0):
         kept and how to go on.
     """
     begun = time.perf_counter()
+    statistics = {name: run.config()["data"][name] for name in ("mean", "std")}
     try:
-        with Threads(recipe.threads) as threads, Batches(train_set, recipe) as batches:
-            test = partial(evaluate, model, threads=threads, mean=batches.mean, deviation=batches.deviation,
-                           device=recipe.device)
+        with Threads(recipe.threads) as threads, Batches(train_set, recipe, **statistics) as batches:
+            test = partial(evaluate, model, threads=threads, device=recipe.device, **statistics)
             if not recipe.steps:
                 recipe = replace(recipe, steps=count_steps(model, recipe, batches, threads, test, test_set, begun))
                 run.write_recipe(recipe)
@@ -71,14 +70,15 @@ def train(trainer, run, test, sample, save_every):
     steps, looks = trainer.recipe.steps, trainer.recipe.evaluations
     look_after = {steps * k // (looks + 1) for k in range(1, looks + 1)}
     log_after = {steps * k // 100 for k in range(1, 101)} | look_after
+    size = trainer.batches.size
     begun, saved = time.perf_counter() - trainer.seconds, time.perf_counter()
-    with DelayedInterrupt() as interrupt, progress_bar(trainer) as bar:
+    with DelayedInterrupt() as interrupt, progress_bar(steps * size, "train", initial=trainer.done * size) as bar:
         while trainer.done < steps:
             trainer.step()
             trainer.seconds = time.perf_counter() - begun
             means = trainer.meter.means()
             bar.set_postfix_str(f"loss {means['loss']:.3f}, accuracy {means['accuracy']:.1%}", refresh=False)
-            bar.update(trainer.batches.size)
+            bar.update(size)
             if trainer.done in log_after:
                 line = position(trainer) | means | {"learning_rate": trainer.optimiser.lr}
                 if trainer.done in look_after:
@@ -109,9 +109,3 @@ def position(trainer):
     """Where the run stands: steps, epochs, seconds of training."""
     return {"step": trainer.done, "epoch": round(trainer.done / trainer.batches.per_epoch, 4),
             "seconds": round(trainer.seconds, 2)}
-
-
-def progress_bar(trainer):
-    """Counts pictures, in terminal and notebook, from where the run stands."""
-    return tqdm(desc="train", unit=" images", unit_scale=True, initial=trainer.done * trainer.batches.size,
-                total=trainer.recipe.steps * trainer.batches.size)

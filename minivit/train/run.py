@@ -52,7 +52,9 @@ class Run:
             If the folder holds no run.
         """
         if not self.exists:
-            raise FileNotFoundError(f"{self.folder}: no run in this folder (it has no config.json)")
+            near = sorted(str(path.parent) for path in self.folder.parent.glob("*/config.json"))
+            there = f"; there are {', '.join(near)}" if near else ""
+            raise FileNotFoundError(f"{self.folder}: no run in this folder (it has no config.json){there}")
         return json.loads(self._config_path.read_text(encoding="utf-8"))
 
     def recipe(self):
@@ -109,13 +111,9 @@ class Run:
         return f"python -m minivit train --resume {self.folder}"
 
 
-def new_folder(parent, name):
-    """Make parent/name-1, or the first number that is free, and return its path."""
+def free_folder(parent, name):
+    """The path parent/name-1, or of the first number that is not there yet."""
     number = 1
-    while True:
-        folder = Path(parent) / f"{name}-{number}"
-        try:
-            folder.mkdir(parents=True)
-            return folder
-        except FileExistsError:
-            number += 1
+    while (folder := Path(parent) / f"{name}-{number}").exists():
+        number += 1
+    return folder

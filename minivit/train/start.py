@@ -10,7 +10,7 @@ from .. import data, models
 from ..backend import default_device, module_for
 from ..device import cores
 from .loop import fit
-from .run import Run, new_folder
+from .run import Run, free_folder
 
 
 def train(recipe, folder=None, *, save_every=30.0):
@@ -20,7 +20,7 @@ def train(recipe, folder=None, *, save_every=30.0):
     ----------
     recipe : Recipe
     folder : str or Path, optional
-        The run folder to make; by default runs/MODEL-VARIANT-1, or the first number that is free.
+        The run folder to make; by default `default_folder(recipe)`.
     save_every : float
         Seconds between checkpoints.
 
@@ -33,15 +33,20 @@ def train(recipe, folder=None, *, save_every=30.0):
     models.create(recipe.model, recipe.variant, **recipe.settings)  # a wrong name is told before a long download
     train_set, test_set = data.load(recipe.data)
     recipe = decide(recipe, train_set)
-    run = Run(folder or new_folder("runs", f"{recipe.model}-{recipe.variant}".replace("/", "-")))
+    run = Run(folder or default_folder(recipe))
     if run.exists:
-        raise ValueError(f"{run.folder} holds a run already; take another folder, or go on with: {run.resume_command()}")
+        raise ValueError(f"{run.folder} holds a run; take another folder, or go on with: {run.resume_command()}")
     run.folder.mkdir(parents=True, exist_ok=True)
-    mean, deviation = data.channel_statistics(train_set.images)
+    mean, std = data.channel_statistics(train_set.images)
     run.write_config(recipe, python=platform.python_version(), numpy=np.__version__, data={
-        "name": train_set.name, "classes": train_set.classes, "image_size": train_set.images.shape[1:3],
-        "mean": mean.tolist(), "deviation": deviation.tolist(), "pictures": [len(train_set), len(test_set)]})
+        "name": train_set.name, "pictures": [len(train_set), len(test_set)], "classes": train_set.classes,
+        "image_size": train_set.images.shape[1:3], "mean": mean.tolist(), "std": std.tolist()})
     return _fit(run, train_set, test_set, save_every)
+
+
+def default_folder(recipe):
+    """runs/MODEL-VARIANT-1, or the first number that is free."""
+    return free_folder("runs", f"{recipe.model}-{recipe.variant}".replace("/", "-"))
 
 
 def resume(folder, *, save_every=30.0):

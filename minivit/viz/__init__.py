@@ -1,0 +1,9 @@
+"""Pictures of training and of trained models, as matplotlib figures.
+
+Every function returns a Figure, which a notebook shows and `png` turns into the bytes of a file. They need no display.
+"""
+
+from .attention import attention_maps, attention_picture
+from .confusion import confusion_matrix
+from .curves import curves
+from .figure import png
