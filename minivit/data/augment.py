@@ -64,7 +64,7 @@ def random_erasing(images, rng, *, probability=0.5, area=(0.02, 0.4), aspect=(0.
     """Fill a rectangle with noise, each picture with a probability.    (B, H, W, C) -> (B, H, W, C)
 
     Zhong et al., "Random erasing data augmentation", AAAI 2020, arXiv:1708.04896, algorithm 1. The noise is uniform
-    over the levels of a uint8 picture, and standard normal in a floating-point picture, which is taken to be normalised.
+    over the levels of a uint8 picture, and standard normal in a floating-point one, which is taken to be normalised.
     Departures from the paper: the aspect ratio is drawn on a logarithmic scale, so that a rectangle is as often wide as
     high; of ten rectangles the first that fits into the picture is used, and its place drawn from those where it fits.
 

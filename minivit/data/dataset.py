@@ -26,7 +26,7 @@ class Dataset:
     def __post_init__(self):
         for field, array in self._arrays().items():
             if len(array) != len(self.images):
-                raise ValueError(f"{self.name}: {len(self.images)} images, but {field} has {len(array)} rows")
+                raise ValueError(f"{self.name}: {len(self.images)} images, but {len(array)} {field}")
 
     def __len__(self):
         return len(self.images)
