@@ -1,5 +1,6 @@
 """What can be written on a Tensor: x + y, x[0], x @ w, x.sum(0), x == y ..."""
 
+import functools
 import operator
 
 from ..engine import Tensor, primitive
@@ -7,16 +8,13 @@ from . import arithmetic, indexing, linalg, reduce, shape
 
 
 def _reflected(operation):
-    """y * x where y is a number or an array: the Tensor is on the right."""
+    """The operation of y - x, where the Tensor x is on the right of a number or an array."""
     return lambda self, other: operation(other, self)
 
 
 def _without_gradient(function):
-    """An operation on arrays, made one on Tensors, whose value is not differentiable."""
-    @primitive
-    def operation(*arrays):
-        return function(*arrays), None
-    return operation
+    """The same function for Tensors; its value, a truth, is not differentiable."""
+    return primitive(functools.wraps(function)(lambda *arrays: (function(*arrays), None)))
 
 
 for name in ("add", "sub", "mul", "pow"):
@@ -29,6 +27,8 @@ Tensor.__neg__, Tensor.__abs__ = arithmetic.neg, arithmetic.abs
 
 for name in ("lt", "le", "eq", "ne", "gt", "ge", "and_", "or_", "xor", "invert"):
     setattr(Tensor, f"__{name.strip('_')}__", _without_gradient(getattr(operator, name)))
+for name in ("and", "or", "xor"):
+    setattr(Tensor, f"__r{name}__", getattr(Tensor, f"__{name}__"))
 Tensor.__hash__ = object.__hash__  # by identity: elementwise equality cannot decide about membership
 
 for name in ("exp", "log", "sqrt", "tanh", "abs", "clip", "astype"):
@@ -39,28 +39,31 @@ for name in ("swapaxes", "flip", "repeat", "split"):
     setattr(Tensor, name, getattr(shape, name))
 
 
-def _reshape(self, *lengths):
-    """reshape(2, 3) or reshape((2, 3))"""
-    return shape.reshape(self, lengths[0] if len(lengths) == 1 else lengths)
+def reshape(tensor, *lengths):
+    """The elements under another shape: reshape(2, 3) or reshape((2, 3))."""
+    return shape.reshape(tensor, lengths[0] if len(lengths) == 1 else lengths)
 
 
-def _transpose(self, *axes):
-    """transpose(1, 0), transpose((1, 0)), or transpose() to reverse the axes"""
-    return shape.transpose(self, axes[0] if len(axes) == 1 else axes or None)
+def transpose(tensor, *axes):
+    """The axes in another order: transpose(1, 0) or transpose((1, 0)); transpose() reverses them."""
+    return shape.transpose(tensor, axes[0] if len(axes) == 1 else axes or None)
 
 
-def _getitem(self, index):
-    return indexing.getitem(self, *(index if isinstance(index, tuple) else (index,)))
+def getitem(tensor, index):
+    """tensor[index], with NumPy's rules."""
+    return indexing.getitem(tensor, *(index if isinstance(index, tuple) else (index,)))
 
 
-def _setitem(self, index, value):
+def setitem(tensor, index, value):
+    """Refused."""
     raise TypeError("a Tensor cannot be assigned to by index, as other tensors may share its values: compute a new one "
                     "with where(mask, x, y), or write to t.mutable()[...] of a tensor that you made yourself")
 
 
-def _iter(self):
-    return (self[i] for i in range(len(self)))
+def iterate(tensor):
+    """The parts along the first axis, one after the other."""
+    return (tensor[i] for i in range(len(tensor)))
 
 
-Tensor.reshape, Tensor.transpose, Tensor.T = _reshape, _transpose, property(shape.transpose, doc="The axes reversed.")
-Tensor.__getitem__, Tensor.__setitem__, Tensor.__iter__ = _getitem, _setitem, _iter
+Tensor.reshape, Tensor.transpose, Tensor.T = reshape, transpose, property(shape.transpose, doc="The axes reversed.")
+Tensor.__getitem__, Tensor.__setitem__, Tensor.__iter__ = getitem, setitem, iterate

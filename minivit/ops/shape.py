@@ -1,6 +1,7 @@
 """Moving elements without changing them: the pullback moves the gradient back."""
 
 import math
+from itertools import accumulate, pairwise
 
 from ..backend import array_module
 from ..engine import primitive
@@ -86,17 +87,11 @@ def concatenate(tensors, axis=0):
 
 @primitive
 def _concatenate(*arrays, axis):
-    first = arrays[0]
-    axis = axis % first.ndim
-    for a in arrays:
-        if a.ndim != first.ndim or any(n != m for i, (n, m) in enumerate(zip(a.shape, first.shape, strict=True))
-                                       if i != axis):
-            shapes = ", ".join(str(a.shape) for a in arrays)
-            raise ValueError(f"concatenate: shapes {shapes} may differ along axis {axis} only")
-    ends = [0]
-    for a in arrays:
-        ends.append(ends[-1] + a.shape[axis])
-    parts = [(slice(None),) * axis + (slice(start, stop),) for start, stop in zip(ends, ends[1:], strict=False)]
+    axis = axis % max(arrays[0].ndim, 1)
+    if len({(a.ndim, a.shape[:axis], a.shape[axis + 1:]) for a in arrays}) > 1:
+        shapes = ", ".join(str(a.shape) for a in arrays)
+        raise ValueError(f"concatenate: shapes {shapes} may differ along axis {axis} only")
+    parts = _consecutive([a.shape[axis] for a in arrays], axis)
     return array_module(*arrays).concatenate(arrays, axis), lambda dy: tuple(dy[part] for part in parts)
 
 
@@ -109,7 +104,7 @@ def stack(tensors, axis=0):
 
 @primitive
 def _stack(*arrays, axis):
-    if len({a.shape for a in arrays}) != 1:
+    if len({a.shape for a in arrays}) > 1:
         raise ValueError(f"stack: shapes {', '.join(str(a.shape) for a in arrays)} differ")
     xp = array_module(*arrays)
     return xp.stack(arrays, axis), lambda dy: tuple(xp.moveaxis(dy, axis, 0))
@@ -124,8 +119,9 @@ def split(x, sections, axis=0):
     lengths = [n // sections] * sections if isinstance(sections, int) else list(sections)
     if sum(lengths) != n:
         raise ValueError(f"split: axis {axis} of {x.shape} has length {n}, which {sections} parts do not make up")
-    parts, start = [], 0
-    for length in lengths:
-        parts.append(x[(slice(None),) * (axis % x.ndim) + (slice(start, start + length),)])
-        start += length
-    return parts
+    return [x[part] for part in _consecutive(lengths, axis % x.ndim)]
+
+
+def _consecutive(lengths, axis):
+    """The index of each of the parts that follow each other along an axis."""
+    return [(slice(None),) * axis + (slice(start, stop),) for start, stop in pairwise(accumulate(lengths, initial=0))]

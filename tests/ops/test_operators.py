@@ -43,3 +43,15 @@ def test_every_operation_has_a_docstring():
     for name, operation in vars(ops).items():
         if callable(operation) and not name.startswith("_"):
             assert operation.__doc__, name
+
+
+def test_comparisons_name_themselves_in_errors():
+    with pytest.raises(ValueError, match=r"lt: .*\(3, 4\), \(3, 5\)"):
+        Tensor(X) < Tensor(np.ones((3, 5)))
+
+
+def test_masks_combine_with_arrays_on_either_side():
+    mask = X > 1
+    for combined, expected in [(mask & (Tensor(Y) > 1), mask & (Y > 1)), ((Tensor(Y) > 1) | mask, mask | (Y > 1)),
+                               (mask ^ (Tensor(Y) > 1), mask ^ (Y > 1))]:
+        np.testing.assert_array_equal(combined.data, expected)
