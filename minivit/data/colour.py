@@ -98,7 +98,7 @@ def hue(images, turn):
 def luminance(images):
     """0.299 R + 0.587 G + 0.114 B, in 16-bit fixed point as Pillow has it.    (B, H, W, 3) -> uint8 (B, H, W)"""
     wide = images.astype(np.uint32)
-    return ((19595 * wide[..., 0] + 38470 * wide[..., 1] + 7471 * wide[..., 2] + 0x8000) >> 16).astype(np.uint8)
+    return ((19595 * wide[..., 0] + 38470 * wide[..., 1] + 7471 * wide[..., 2] + 2**15) // 2**16).astype(np.uint8)
 
 
 def _blend(poorer, images, factor):
