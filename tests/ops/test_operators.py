@@ -47,7 +47,7 @@ def test_every_operation_has_a_docstring():
 
 def test_comparisons_name_themselves_in_errors():
     with pytest.raises(ValueError, match=r"lt: .*\(3, 4\), \(3, 5\)"):
-        Tensor(X) < Tensor(np.ones((3, 5)))
+        _ = Tensor(X) < Tensor(np.ones((3, 5)))
 
 
 def test_masks_combine_with_arrays_on_either_side():
