@@ -65,8 +65,8 @@ def pentagon(u, v):
 def star(u, v):
     """Five overlapping kites, each from a tip to the notch across: a point lies in the star if it lies in one."""
     def kite(k):
-        tip, *notches = corner(2 * k, of=10), *(corner(2 * k + j, of=10, radius=0.45) for j in (1, 5, 9))
-        return polygon(u, v, [tip, *notches])
+        notches = [corner(2 * k + j, of=10, radius=0.45) for j in (1, 5, 9)]
+        return polygon(u, v, [corner(2 * k, of=10), *notches])
     distance = kite(0)
     for k in range(1, 5):
         np.minimum(distance, kite(k), out=distance)

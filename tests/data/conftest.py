@@ -5,6 +5,7 @@ import io
 import pickle
 import tarfile
 import threading
+import time
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -90,11 +91,12 @@ class Server:
     """An HTTP server on loopback.
 
     `files` maps names to contents. `ranges` tells whether it honours range requests; `breaks` holds for each of the
-    next answers after how many bytes the connection breaks; `asked` lists the names and first bytes asked for.
+    next answers after how many bytes the connection breaks, which comes after `silence` seconds; `asked` lists the
+    names and first bytes asked for.
     """
 
     def __init__(self):
-        self.files, self.ranges, self.breaks, self.asked = {}, True, [], []
+        self.files, self.ranges, self.breaks, self.silence, self.asked = {}, True, [], 0, []
         site = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -121,7 +123,12 @@ class Server:
         request.send_response(206 if self.ranges else 200)
         request.send_header("Content-Length", str(len(content) - start))
         request.end_headers()
-        request.wfile.write(content[start:][:self.breaks.pop(0) if self.breaks else None])
+        if self.breaks:
+            request.wfile.write(content[start:][:self.breaks.pop(0)])
+            request.wfile.flush()
+            time.sleep(self.silence)
+        else:
+            request.wfile.write(content[start:])
         request.close_connection = True
         return None
 

@@ -55,6 +55,14 @@ def test_broken_connection_is_taken_up_again_at_once(url, server, tmp_path):
     assert server.asked == [("file", 0), ("file", 100_000), ("file", 300_000)]
 
 
+def test_connection_that_falls_silent_is_taken_up_again(url, server, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "PATIENCE", 0.2)
+    server.breaks, server.silence = [100_000], 1
+    download(url, tmp_path / "file", MD5)
+    assert (tmp_path / "file").read_bytes() == CONTENT
+    assert server.asked == [("file", 0), ("file", 100_000)]
+
+
 def test_server_without_ranges_starts_again(url, server, tmp_path):
     server.ranges = False
     server.breaks = [100_000]
