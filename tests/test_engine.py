@@ -1,4 +1,4 @@
-"""The engine: graphs, memory, threads, and everything that must not be a silent wrong gradient."""
+"""The engine: graphs, memory, threads."""
 
 import gc
 import threading
@@ -17,13 +17,6 @@ from minivit.engine import interpret
 def leaf(*shape, seed=0, dtype=np.float32):
     return Tensor(np.random.default_rng(seed).standard_normal(shape).astype(dtype), requires_grad=True)
 
-
-def positions(shape):
-    """Each element's place in the flattened array."""
-    return np.arange(np.prod(shape, dtype=int)).reshape(shape)
-
-
-# graphs
 
 def test_backward_fills_grad_and_adds_to_it():
     x = leaf(3)
@@ -118,8 +111,6 @@ def test_a_costly_gradient_is_computed_only_if_it_is_needed():
     np.testing.assert_array_equal(x.grad, np.ones(3))
 
 
-# memory
-
 def test_values_that_no_pullback_keeps_are_freed_in_the_forward_pass():
     x = leaf(3)
     y = x + 1
@@ -166,113 +157,6 @@ def test_adding_up_does_not_write_to_what_another_rule_still_reads():
     loss = (y + y).sum() + (y * y).sum() + y.reshape(2, 2).sum()
     np.testing.assert_allclose(grad(loss, [x])[0], np.exp(x.data) * (3 + 2 * np.exp(x.data)), rtol=1e-6)
 
-
-# nothing changes behind the graph's back
-
-def test_changing_a_parameter_in_place_is_noticed():
-    x, w = leaf(3), leaf(3, seed=1)
-    loss = (x * w).sum()
-    w.mutable()[:] = 0
-    with pytest.raises(RuntimeError, match="'mul' was changed in place"):
-        loss.backward()
-
-
-def test_assigning_data_is_noticed_too_and_checks_the_shape():
-    w = leaf(3)
-    loss = (w * w).sum()
-    w.data = np.zeros(3)
-    assert w.dtype == np.float32
-    with pytest.raises(RuntimeError, match="changed in place"):
-        loss.backward()
-    with pytest.raises(ValueError, match=r"expected shape \(3,\), got \(4,\)"):
-        w.data = np.zeros(4)
-
-
-def test_an_array_changed_by_its_owner_does_not_reach_the_graph():
-    x, array = leaf(3), np.ones(3, np.float32)
-    loss = (x * array).sum()
-    array[:] = 0
-    loss.backward()
-    np.testing.assert_array_equal(x.grad, np.ones(3))
-
-
-@pytest.mark.parametrize("view", [
-    lambda x: x.reshape(3, 1), lambda x: x.T, lambda x: x[...], lambda x: ops.expand(x, (2, 3)), lambda x: x.detach(),
-    lambda x: x.astype(np.float32), lambda x: x.to("cpu")])
-def test_a_view_outside_the_graph_does_not_change_with_its_base(view):
-    x, w = Tensor(np.ones(3, np.float32)), Tensor(1.0, requires_grad=True)
-    y = view(x)
-    loss = (y * w).sum()
-    x.mutable()[:] = 0
-    loss.backward()
-    assert w.grad == y.size
-    array = np.ones(3, np.float32)
-    y = ops.reshape(array, (3, 1))
-    array[:] = 0
-    np.testing.assert_array_equal(y.data, np.ones((3, 1)))
-
-
-def test_a_view_made_in_no_grad_of_a_value_in_the_graph_does_not_change_with_its_base():
-    p, w = leaf(2, 3), Tensor(1.0, requires_grad=True)
-    before = p.data.sum()
-    y = p.reshape(3, 2)
-    with no_grad():
-        y = y.T
-    loss = (y * w).sum()
-    p.mutable()[:] = 0
-    loss.backward()
-    assert w.grad == pytest.approx(before)
-
-
-def test_data_is_to_read_and_tensors_copy():
-    array = np.ones(3)
-    x = Tensor(array)
-    array[:] = 0
-    np.testing.assert_array_equal(x.data, np.ones(3))
-    with pytest.raises(ValueError, match="read-only"):
-        x.data[0] = 2
-    with pytest.raises(RuntimeError, match="computed by an operation"):
-        x.exp().mutable()
-
-
-def test_item_assignment_says_what_to_do():
-    x = leaf(3)
-    with pytest.raises(TypeError, match="where"):
-        x[0] = 1
-    y = x
-    y += 1  # a new tensor under the same name
-    assert y is not x
-    np.testing.assert_allclose(y.data, x.data + 1)
-
-
-# dtypes
-
-def test_numbers_of_numpy_on_either_side_keep_float32():
-    x = leaf(3)
-    for y in (np.float64(2) * x, x * np.float64(2), np.float32(2) - x, x / np.int64(3), np.float64(2) ** x, x ** 2,
-              x.sum() * np.float64(2), np.ones(3, np.float32) * x, np.ones(3, np.float32) - x,
-              np.ones((2, 3), np.float32) @ x):
-        assert isinstance(y, Tensor)
-        assert y.dtype == np.float32
-    np.testing.assert_allclose((np.ones(3, np.float32) - x).data, 1 - x.data)
-
-
-@pytest.mark.parametrize("other", [np.ones(3), np.ones(3, np.int64), Tensor(np.ones(3))])
-def test_widening_is_refused(other):
-    with pytest.raises(TypeError, match=r"add: arguments of dtype .* convert one with .astype"):
-        leaf(3) + other
-
-
-def test_python_numbers_are_float32_and_arrays_keep_their_dtype():
-    assert Tensor(1.0).dtype == Tensor([1.0, 2.0]).dtype == np.float32
-    assert Tensor(np.ones(2)).dtype == np.float64
-    assert Tensor(np.float64(1)).dtype == np.float64
-    assert Tensor([1, 2]).dtype.kind == "i"
-    with pytest.raises(TypeError, match="floating-point dtype, got int"):
-        Tensor([1, 2], requires_grad=True)
-
-
-# who is recording
 
 def test_no_grad_leaves_no_graph_and_ends_with_its_block():
     x = leaf(3)
@@ -334,87 +218,6 @@ def test_an_interpreter_runs_every_operation_in_its_block():
     assert calls == ["exp", "mul", "sum"]
 
 
-# what goes wrong says so
-
-def test_a_tensor_among_the_settings_is_refused():
-    with pytest.raises(TypeError, match="linear: b is a Tensor; pass it by position"):
-        ops.linear(leaf(2, 3), leaf(3, 4), b=leaf(4))
-
-
-@pytest.mark.parametrize(("error", "message", "compute"), [
-    (ValueError, r"add: .*\(8, 64\), \(8, 65\)", lambda: leaf(8, 64) + leaf(8, 65)),
-    (IndexError, r"getitem: .*\(2, 3\)", lambda: leaf(2, 3)[5]),
-    (IndexError, r"getitem: .*\(2, 3\)", lambda: leaf(2, 3)[0, 0, 0]),
-    (IndexError, r"sum: .*\(2, 3\)", lambda: leaf(2, 3).sum(2)),
-    (TypeError, r"add: .*NoneType.*\(2, 3\)", lambda: leaf(2, 3) + None),
-    (TypeError, "len: this tensor has no axes", lambda: len(Tensor(1.0))),
-])
-def test_errors_name_the_operation_and_the_shapes(error, message, compute):
-    with pytest.raises(error, match=message):
-        compute()
-
-
-def test_mixed_devices_are_named(device):
-    if device == "cpu":
-        pytest.skip("there is only one device")
-    x = leaf(3)
-    for compute in (lambda: x.to(device) + x, lambda: x + x.to(device), lambda: x.to(device) * np.ones(3, np.float32)):
-        with pytest.raises(TypeError, match="arguments on cpu and cuda; move them"):
-            compute()
-
-
-# a Tensor in Python
-
-def test_conversions():
-    x = Tensor([[1.5]])
-    assert float(x[0, 0]) == x.item() == 1.5
-    assert int(Tensor(3)) == 3
-    assert f"{x[0, 0]:.2f}" == "1.50"
-    assert bool(x > 1)
-    with pytest.raises(ValueError, match="ambiguous"):
-        bool(Tensor([1, 2]) > 1)
-
-
-def test_numpy_gets_an_array_unless_a_gradient_would_be_lost():
-    np.testing.assert_array_equal(np.asarray(Tensor([1.0, 2.0])), [1, 2])
-    for lost in (lambda: np.asarray(leaf(3)), lambda: np.concatenate([leaf(3), leaf(3)]), lambda: Tensor([leaf(3)])):
-        with pytest.raises(TypeError, match="minivit.ops"):
-            lost()
-    with pytest.raises(TypeError, match="ufunc"):
-        np.exp(leaf(3))
-
-
-def test_comparisons_are_elementwise_and_hashing_is_by_identity():
-    x, y = Tensor([1.0, 2.0]), Tensor([1.0, 3.0])
-    np.testing.assert_array_equal((x == y).data, [True, False])
-    np.testing.assert_array_equal(((x != y) | (x > 5)).data, [False, True])
-    np.testing.assert_array_equal((~(x <= y) & (x < 5)).data, [False, False])
-    np.testing.assert_array_equal((np.float32(2) <= x).data, [False, True])
-    np.testing.assert_array_equal((np.array([2.0, 2.0], np.float32) < x).data, [False, False])
-    assert (x == y).dtype == bool
-    assert len({x, y, x}) == 2
-
-
-def test_iteration_runs_over_the_first_axis():
-    x = leaf(2, 3)
-    first, second = x
-    grad_x, = grad((first + 2 * second).sum(), [x])
-    np.testing.assert_array_equal(grad_x, [[1, 1, 1], [2, 2, 2]])
-
-
-def test_repr_tells_values_shape_dtype_and_origin():
-    assert repr(Tensor([1.0, 2.0])) == "Tensor([1., 2.], shape=(2,), float32)"
-    assert repr(leaf(0)).endswith("shape=(0,), float32, requires_grad)")
-    assert repr(leaf(2).exp()).endswith("from exp)")
-    assert len(repr(leaf(64, 64, 64))) < 1000
-
-
-def test_repr_on_a_device(device):
-    assert ("cuda" in repr(Tensor([1.0]).to(device))) == (device == "cuda")
-
-
-# broadcasting and indexing, on shapes and indices that nobody thought of
-
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_broadcasting(data):
@@ -423,36 +226,6 @@ def test_broadcasting(data):
     w = np.random.default_rng(2).standard_normal(shapes.result_shape)
     dx, dy = grad((x * y * w).sum(), [x, y])
     for t, other, dt in ((x, y, dx), (y, x, dy)):
-        places = np.broadcast_to(positions(t.shape), w.shape)
+        places = np.broadcast_to(np.arange(t.size).reshape(t.shape), w.shape)
         expected = np.bincount(places.ravel(), (w * other.data).ravel(), t.size)
         np.testing.assert_allclose(dt, expected.reshape(t.shape), rtol=1e-12, atol=1e-12)
-
-
-def indices(shape):
-    """Basic, integer-array and boolean indices."""
-    integers = hnp.integer_array_indices(shape, result_shape=hnp.array_shapes(max_dims=2, max_side=3))
-    return st.one_of(hnp.basic_indices(shape, allow_newaxis=True), integers, hnp.arrays(bool, shape),
-                     hnp.arrays(bool, shape[:1]), st.lists(st.integers(-shape[0], shape[0] - 1), max_size=4))
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.data())
-def test_indexing(data):
-    shape = data.draw(hnp.array_shapes(max_dims=3, max_side=4))
-    index = data.draw(indices(shape))
-    x = leaf(*shape, dtype=np.float64)
-    y = x[index]
-    np.testing.assert_array_equal(y.data, x.data[np.asarray(index, int) if isinstance(index, list) else index])
-    w = np.random.default_rng(1).standard_normal(y.shape)
-    places = positions(shape)[np.asarray(index, int) if isinstance(index, list) else index]
-    expected = np.bincount(np.ravel(places), np.ravel(w), x.size).reshape(shape)
-    np.testing.assert_allclose(grad((y * w).sum(), [x])[0], expected, rtol=1e-12, atol=1e-12)
-
-
-def test_indexing_with_tensors():
-    x = leaf(4, 3)
-    rows = Tensor([0, 0, 3])
-    np.testing.assert_array_equal(x[rows, 1].data, x.data[[0, 0, 3], 1])
-    np.testing.assert_array_equal(grad(x[rows].sum(), [x])[0], [[2] * 3, [0] * 3, [0] * 3, [1] * 3])
-    mask = x > 0
-    np.testing.assert_array_equal(grad(x[mask].sum(), [x])[0], (x.data > 0))

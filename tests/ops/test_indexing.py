@@ -1,7 +1,10 @@
-"""Picking elements; tests/test_engine.py draws indices at random."""
+"""Picking elements, by indices that were chosen and by indices drawn at random."""
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from minivit import Tensor, grad, ops
 from tests.ops.cases import Case, booleans, check, integers
@@ -54,3 +57,33 @@ def test_a_list_changed_later_does_not_reach_the_graph():
     y = x[index]
     index[0] = 1
     np.testing.assert_array_equal(grad(y.sum(), [x])[0], [1, 0, 1])
+
+
+def indices(shape):
+    """Basic, integer-array and boolean indices."""
+    integers = hnp.integer_array_indices(shape, result_shape=hnp.array_shapes(max_dims=2, max_side=3))
+    return st.one_of(hnp.basic_indices(shape, allow_newaxis=True), integers, hnp.arrays(bool, shape),
+                     hnp.arrays(bool, shape[:1]), st.lists(st.integers(-shape[0], shape[0] - 1), max_size=4))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_any_index(data):
+    shape = data.draw(hnp.array_shapes(max_dims=3, max_side=4))
+    index = data.draw(indices(shape))
+    x = Tensor(np.random.default_rng(0).standard_normal(shape), requires_grad=True)
+    y = x[index]
+    np.testing.assert_array_equal(y.data, x.data[np.asarray(index, int) if isinstance(index, list) else index])
+    w = np.random.default_rng(1).standard_normal(y.shape)
+    places = np.arange(x.size).reshape(shape)[np.asarray(index, int) if isinstance(index, list) else index]
+    expected = np.bincount(np.ravel(places), np.ravel(w), x.size).reshape(shape)
+    np.testing.assert_allclose(grad((y * w).sum(), [x])[0], expected, rtol=1e-12, atol=1e-12)
+
+
+def test_tensors_as_indices():
+    x = Tensor(np.random.default_rng(0).standard_normal((4, 3)), requires_grad=True)
+    rows = Tensor([0, 0, 3])
+    np.testing.assert_array_equal(x[rows, 1].data, x.data[[0, 0, 3], 1])
+    np.testing.assert_array_equal(grad(x[rows].sum(), [x])[0], [[2] * 3, [0] * 3, [0] * 3, [1] * 3])
+    mask = x > 0
+    np.testing.assert_array_equal(grad(x[mask].sum(), [x])[0], (x.data > 0))

@@ -30,7 +30,8 @@ def weighted(x, lengths, axis):
 
 
 CASES = [
-    *[Case(ops.reshape, (3, 4), shape=shape, numpy=lambda x, shape: x.reshape(shape)) for shape in [(2, 6), (-1,), (4, -1), 12, (3, 2, 2)]],
+    *[Case(ops.reshape, (3, 4), shape=shape, numpy=lambda x, shape: x.reshape(shape))
+      for shape in [(2, 6), (-1,), (4, -1), 12, (3, 2, 2)]],
     Case(ops.reshape, (), shape=(1, 1), numpy=lambda x, shape: x.reshape(shape)),
     Case(ops.reshape, (0, 4), shape=(2, 0), numpy=lambda x, shape: x.reshape(shape)),
     *[Case(ops.transpose, (2, 3, 4), axes=axes, numpy=np.transpose)
