@@ -36,7 +36,7 @@ def normalise(images, mean, std):
 def random_crop(images, rng, *, padding=4, mode="constant"):
     """Pad every side, then cut out a window of the old size.    (B, H, W, C) -> (B, H, W, C)
 
-    Lee et al., "Deeply-supervised nets", 2014, arXiv:1409.5185, section 3.2.
+    What ResNet was trained with on CIFAR: He et al., CVPR 2016, arXiv:1512.03385, section 4.2.
 
     Parameters
     ----------
@@ -105,8 +105,8 @@ def rectangle_masks(xp, top, bottom, left, right, shape):
 def colour_jitter(images, rng, *, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1):
     """Change brightness, contrast, saturation and hue, in this order, by random amounts.    uint8 (B, H, W, 3) -> same
 
-    Chen et al., "Improved baselines with momentum contrastive learning", 2020, arXiv:2003.04297, whose amounts are the
-    defaults. Each is half the width of a range: of factors around 1, of turns of the hue around 0.
+    Each amount is half the width of a range: of factors around 1, of turns of the hue around 0. The defaults are those
+    of SimCLR for CIFAR-10: Chen et al., ICML 2020, arXiv:2002.05709, appendix A with the strength 0.5 of appendix B.9.
     """
     def amounts(middle, half):
         return rng.uniform(middle - half, middle + half, len(images))

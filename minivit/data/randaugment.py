@@ -1,11 +1,11 @@
 """RandAugment.    Cubuk et al., "RandAugment: practical automated data augmentation", 2019, arXiv:1909.13719.
 
 N operations, drawn from fourteen with equal probability, one after another, all at one magnitude M: two numbers to
-search instead of a policy. The ranges of the operations are AutoAugment's (arXiv:1805.09501, table 6); M = 10 is their
-end, as in the paper's section 3.
+search instead of a policy. The ranges of the operations are AutoAugment's (arXiv:1805.09501), whose ends are at M = 10
+(section 3); translations, there up to 150 of 331 pixels, reach 0.45 of a side.
 
 Departures from the paper's implementation, where a larger M could mean a weaker change: posterize and solarize grow
-stronger with M, and enhancements move away from the picture by a factor of 1 plus or minus 0.9 M / 10.
+stronger with M, and an enhancement has the factor 1 plus or minus 0.09 M.
 """
 
 import numpy as np
@@ -16,8 +16,8 @@ from .colour import autocontrast, brightness, contrast, equalize, posterize, sat
 GREY = 128
 
 
-def affine(images, matrices, fill=GREY):
-    """Pixel (x, y) takes the nearest pixel of the source at `matrix` (x, y, 1), or `fill` outside the picture.
+def affine(images, matrices):
+    """Pixel (x, y) takes the nearest pixel of the source at `matrix` (x, y, 1), or grey outside the picture.
 
     (B, H, W, C), (B, 2, 3) -> (B, H, W, C). Coordinates are those of pixel centres: 0.5, 1.5, ...
     """
@@ -30,7 +30,7 @@ def affine(images, matrices, fill=GREY):
     outside = (column < 0) | (column >= width) | (row < 0) | (row >= height)
     pixel = xp.arange(batch)[:, None, None] * height * width + row * width + column
     moved = images.reshape(-1, channels)[xp.where(outside, 0, pixel)]  # (B*H*W, C) -> (B, H, W, C)
-    moved[outside] = fill
+    moved[outside] = GREY
     return moved
 
 
