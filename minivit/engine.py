@@ -47,10 +47,11 @@ class Node:
 def primitive(function):
     """Make a function of arrays, returning (value, backward), differentiable: callable with Tensors.
 
-    Positional arguments are tensors, arrays, numbers or None; settings are keyword-only. `backward(dy)` returns the
-    gradient of each positional argument (None where there is none); a gradient that is costly may come as a function
-    without arguments, called only if somebody needs it. Gradients of broadcast arguments are summed by the engine.
-    `dy` may not be changed; what is returned is `dy`, a view of it, or a fresh array that nobody else holds.
+    Tensors and arrays are positional arguments; numbers, axes and other settings may be either positional or named.
+    `backward(dy)` returns the gradient of each positional argument (None where there is none; trailing ones may be left
+    out); a gradient that is costly may come as a function without arguments, called only if somebody needs it. The
+    engine sums the gradients of broadcast arguments. `dy` may not be changed; what is returned is `dy`, a view of it,
+    or a fresh array that nobody else holds.
     """
     name = function.__name__.strip("_")
 
