@@ -17,7 +17,9 @@ def add_commands(subparsers):
     info.add_argument("--image-size", type=int, metavar="PIXELS", help="height and width, if not the variant's own")
     info.add_argument("--depth", type=int, default=3, help="how far to look into modules of modules (default 3)")
     info.set_defaults(run=show_layers)
-    device = subparsers.add_parser("device", help="processor, BLAS, product rate, GPU, and what holds them back")
+    device = subparsers.add_parser(
+        "device", help="processor, BLAS, product rate, GPU, and what holds them back",
+        description="What this machine gives, measured; and which settings hold it below what it can do.")
     device.set_defaults(run=show_device)
 
 

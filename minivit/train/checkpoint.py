@@ -9,6 +9,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import safetensors
 from safetensors.numpy import save
 
@@ -42,7 +43,8 @@ def write_atomically(path, content):
 
 def save_checkpoint(path, state, **states):
     """Write a dictionary of plain values, and dictionaries of arrays: name="model" makes "model.NAME" of each NAME."""
-    arrays = {f"{group}.{name}": array for group, named in states.items() for name, array in named.items()}
+    arrays = {f"{group}.{name}": np.asarray(array, order="C")  # safetensors would mix up any other order
+              for group, named in states.items() for name, array in named.items()}
     write_atomically(path, save(arrays, {"state": json.dumps(state)}))
 
 

@@ -60,7 +60,8 @@ def fit(model, train_set, test_set, recipe, run, *, save_every=30.0):
     except Diverged as error:
         raise Diverged(f"{error}; try a smaller learning rate. {run.kept()}") from error
     except OSError as error:
-        raise OSError(f"{error}. {run.kept()}; go on with: {run.resume_command()}") from error
+        raise OSError(f"{run.folder} cannot be written: {error.strerror or error}. {run.kept()}; go on with: "
+                      f"{run.resume_command()}") from error
     except KeyboardInterrupt:
         raise Stopped(f"stopped. {run.kept()}; go on with: {run.resume_command()}") from None
 

@@ -32,7 +32,7 @@ class Recipe:
         measuring its speed, and writes them into its copy of the recipe.
     batch_size : int
     optimiser : str
-        "adamw" or "sgd", with further `optimiser_settings`: {"betas": (0.9, 0.95)}.
+        "adamw", "sgd" or "muon", with further `optimiser_settings`: {"betas": (0.9, 0.95)}.
     lr, warmup, final_lr : float
         The highest learning rate, the fraction of the steps in which it rises to it, and the last one as a fraction.
     weight_decay : float
@@ -81,11 +81,10 @@ class Recipe:
     threads: int | None = None
 
     def __post_init__(self):
-        for name in ("steps", "epochs", "minutes", "batch_size", "lr", "evaluations", "evaluation_size", "threads"):
+        for name in ("steps", "epochs", "minutes", "batch_size", "lr", "evaluation_size", "threads"):
             if getattr(self, name) is not None and not getattr(self, name) > 0:
                 raise ValueError(f"{name}: expected a number above 0, got {getattr(self, name)}")
-        if self.optimiser not in ("adamw", "sgd"):
-            raise ValueError(f"optimiser: expected 'adamw' or 'sgd', got {self.optimiser!r}")
+        expect("optimiser", self.optimiser, ("adamw", "sgd", "muon"))
 
     def to_dict(self):
         """The recipe as a dictionary that JSON can hold."""

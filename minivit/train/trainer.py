@@ -7,8 +7,12 @@ from ..engine import Tensor
 from ..ops import cross_entropy
 from .batches import FORWARD
 from .ema import ExponentialMovingAverage
+from .muon import Muon, muon_groups
 from .optim import SGD, AdamW, clip_gradients, parameter_groups
 from .schedule import warmup_cosine
+
+# a recipe's name for it: (the optimiser, what sorts a model's parameters for it)
+OPTIMISERS = {"adamw": (AdamW, parameter_groups), "sgd": (SGD, parameter_groups), "muon": (Muon, muon_groups)}
 
 
 class Diverged(ArithmeticError):
@@ -53,8 +57,8 @@ class Trainer:
 
     def __init__(self, model, recipe, batches, threads):
         self.model, self.recipe, self.batches, self.threads = model, recipe, batches, threads
-        kind = {"adamw": AdamW, "sgd": SGD}[recipe.optimiser]
-        self.optimiser = kind(parameter_groups(model, recipe.weight_decay), recipe.lr, **recipe.optimiser_settings)
+        optimiser, groups = OPTIMISERS[recipe.optimiser]
+        self.optimiser = optimiser(groups(model, recipe.weight_decay), recipe.lr, **recipe.optimiser_settings)
         self.average = ExponentialMovingAverage(model, recipe.average) if recipe.average else None
         self.done, self.seconds, self.meter = 0, 0.0, Meter()
 
