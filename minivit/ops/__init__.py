@@ -22,20 +22,26 @@ from .arithmetic import (
     tanh,
     where,
 )
+from .conv import conv2d
 from .einsum import einsum
 from .indexing import getitem, take, take_along_axis
 from .linalg import linear, matmul
+from .pooling import adaptive_avg_pool2d, avg_pool2d, max_pool2d
 from .reduce import all, any, argmax, argmin, argsort, logsumexp, max, mean, min, sum, var
+from .resize import resize
 from .shape import concatenate, expand, flip, pad, repeat, reshape, roll, split, stack, swapaxes, transpose
+from .unfold import fold, unfold
 
 # While the other families are being written: whatever exists is re-exported, the rest is a name that says so.
 import importlib  # noqa: E402
 import pathlib  # noqa: E402
 
-for _family in ("activations", "softmax", "normalise", "attention", "losses", "dropout", "conv", "pooling",
-                "resize"):
+for _family in ("activations", "softmax", "normalise", "attention", "losses", "dropout"):
     if pathlib.Path(__file__).with_name(f"{_family}.py").exists():
-        _module = importlib.import_module(f".{_family}", __name__)
+        try:
+            _module = importlib.import_module(f".{_family}", __name__)
+        except (SyntaxError, ImportError):
+            continue
         globals().update({k: v for k, v in vars(_module).items()
                           if callable(v) and getattr(v, "__module__", "") == _module.__name__ and k[0] != "_"})
 

@@ -1,0 +1,110 @@
+"""Pooling: a window of pixels becomes one pixel.  Global pooling is x.mean((1, 2)) or x.max((1, 2)).
+
+(B, H, W, C) -> (B, H', W', C) with H' = floor((H + 2 padding - kernel) / stride) + 1, and W' likewise. The maximum or
+mean of a rectangle is that of each of its rows, and then that of the results: every axis is pooled by itself.
+"""
+
+import math
+
+import numpy as np
+
+from ..backend import array_module
+from ..engine import primitive
+from .resize import mix
+from .windows import Windows, batch_slices, pair
+
+
+@primitive
+def max_pool2d(x, kernel, *, stride=None, padding=0):
+    """The largest number of each window, padding apart. The gradient goes to the first pixel that holds it.
+
+    Windows lie side by side (the stride is the kernel's size) unless another stride is given.
+    """
+    xp, windows = array_module(x), _windows("max_pool2d", x, kernel, stride, padding)
+    (kh, kw), (sh, sw), (ph, pw) = windows.kernel, windows.stride, windows.padding
+    across = Windows(windows.image, (1, kw), stride=(1, sw), padding=(0, pw))
+    down = Windows(across.grid, (kh, 1), stride=(sh, 1), padding=(ph, 0))
+    y = xp.empty((len(x), *windows.grid, x.shape[-1]), dtype=x.dtype)
+    slices = batch_slices(len(x), 2 * math.prod(x.shape[1:]), xp)
+    for pictures in slices:
+        y[pictures] = _largest(_largest(x[pictures], across), down)
+
+    def backward(dy):
+        dx = xp.empty_like(x)
+        for pictures in slices:
+            lines = _largest(x[pictures], across)  # (n, H, W', C)
+            gradient = _to_largest(lines, y[pictures], dy[pictures], down)
+            dx[pictures] = _to_largest(x[pictures], lines, gradient, across)
+        return dx
+    return y, backward
+
+
+def _largest(x, windows):
+    xp = array_module(x)
+    first, *others = windows.pixels(windows.pad(x, -math.inf))
+    y = first.copy()
+    for pixel in others:
+        xp.maximum(y, pixel, out=y)
+    return y
+
+
+def _to_largest(x, y, dy, windows):
+    """The gradient of x from that of y = _largest(x, windows)."""
+    xp = array_module(x)
+    dx = xp.zeros((len(x), *windows.padded, x.shape[-1]), dtype=dy.dtype)
+    undecided = xp.ones(y.shape, dtype=bool)
+    for pixel, gradient in zip(windows.pixels(windows.pad(x, -math.inf)), windows.pixels(dx), strict=True):
+        chosen = (pixel == y) & undecided
+        undecided ^= chosen
+        gradient += xp.where(chosen, dy, 0)
+    return dx[windows.inside]
+
+
+@primitive
+def avg_pool2d(x, kernel, *, stride=None, padding=0, count_include_pad=True):
+    """The mean of each window; the zeros of the padding count as pixels if count_include_pad.
+
+    Windows lie side by side (the stride is the kernel's size) unless another stride is given.
+    """
+    windows = _windows("avg_pool2d", x, kernel, stride, padding)
+    means = []
+    for n, m, k, s, (before, _) in zip(windows.image, windows.grid, windows.kernel, windows.stride, windows.padding,
+                                       strict=True):
+        start = np.arange(m) * s - before
+        inside = _spans(n, start, start + k)
+        means.append(inside / (k if count_include_pad else inside.sum(1, keepdims=True)))
+    return mix(x, *means)
+
+
+@primitive
+def adaptive_avg_pool2d(x, size):
+    """The mean of each of H' x W' windows of nearly equal size.    (B, H, W, C), (H', W') -> (B, H', W', C)
+
+    Row i of the result covers rows floor(i H / H') to ceil((i + 1) H / H') - 1 of x, as in PyTorch.
+    """
+    if x.ndim != 4 or min(pair(size)) < 1:
+        raise ValueError(f"adaptive_avg_pool2d: expected pictures (B, H, W, C) and a size of at least 1, got {x.shape} "
+                         f"and {size}")
+    means = []
+    for n, m in zip(x.shape[1:3], pair(size), strict=True):
+        i = np.arange(m)
+        inside = _spans(n, i * n // m, -(-(i + 1) * n // m))
+        means.append(inside / inside.sum(1, keepdims=True))
+    return mix(x, *means)
+
+
+def _spans(n, start, end):
+    """Row i is 1 from start_i to end_i - 1 and 0 elsewhere.    (m,), (m,) -> (m, n)"""
+    position = np.arange(n)
+    return (start[:, None] <= position) & (position < end[:, None])
+
+
+def _windows(name, x, kernel, stride, padding):
+    if x.ndim != 4:
+        raise ValueError(f"{name}: expected pictures (B, H, W, C), got {x.shape}")
+    windows = Windows(x.shape[1:3], pair(kernel), stride=kernel if stride is None else stride, padding=padding)
+    for k, sides in zip(windows.kernel, windows.padding, strict=True):
+        if 2 * max(sides) > k:
+            raise ValueError(f"{name}: padding {padding} is more than half of the kernel {kernel}; a window could miss "
+                             "the picture")
+    return windows

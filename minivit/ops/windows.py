@@ -1,0 +1,92 @@
+"""The windows that convolution, pooling and unfold slide over a picture.
+
+    (B, H, W, C) -> (B, H', W', kh, kw, C)    H' = floor((H + top + bottom - dilation (kh - 1) - 1) / stride) + 1
+
+A guide to this arithmetic, with pictures: Dumoulin and Visin, 2016, arXiv:1603.07285.
+"""
+
+import numpy as np
+
+from ..backend import array_module
+
+
+class Windows:
+    """Where the windows lie on pictures of H x W pixels.
+
+    Parameters
+    ----------
+    image, kernel : (int, int)
+        Height and width of the picture and of a window.
+    stride, dilation : int or (int, int)
+        Steps from one window to the next, and from one pixel of a window to the next.
+    padding : int, (int, int) or ((top, bottom), (left, right))
+        Pixels added around the picture.
+    """
+
+    def __init__(self, image, kernel, *, stride=1, padding=0, dilation=1):
+        self.image, self.kernel = image, kernel
+        self.stride, self.dilation = pair(stride), pair(dilation)
+        self.padding = tuple(pair(sides) for sides in pair(padding))
+        if min(*self.kernel, *self.stride, *self.dilation) < 1 or min(map(min, self.padding)) < 0:
+            raise ValueError(f"kernel {kernel}, stride {stride} and dilation {dilation} must be at least 1, padding "
+                             f"{padding} at least 0")
+        self.padded = tuple(n + sum(sides) for n, sides in zip(image, self.padding, strict=True))
+        self.extent = tuple(d * (k - 1) + 1 for k, d in zip(kernel, self.dilation, strict=True))
+        if self.extent[0] > self.padded[0] or self.extent[1] > self.padded[1]:
+            raise ValueError("a window of {} x {} pixels is larger than the padded picture of {} x {} pixels".format(
+                *self.extent, *self.padded))
+        self.grid = tuple((n - e) // s + 1 for n, e, s in zip(self.padded, self.extent, self.stride, strict=True))
+        (top, _), (left, _) = self.padding
+        self.inside = (slice(None), slice(top, top + image[0]), slice(left, left + image[1]))
+
+    def turned(self):
+        """The windows over y whose convolution with the kernel turned round gives the gradient of x.
+
+        With a stride, or with padding that some windows see nothing else of, there are none: None.
+        """
+        padding = tuple((e - 1 - before, e - 1 - after) for e, (before, after) in zip(
+            self.extent, self.padding, strict=True))
+        if self.stride != (1, 1) or min(map(min, padding)) < 0:
+            return None
+        return Windows(self.grid, self.kernel, padding=padding, dilation=self.dilation)
+
+    def pad(self, x, value=0):
+        """(B, H, W, C) -> (B, top + H + bottom, left + W + right, C)"""
+        return array_module(x).pad(x, ((0, 0), *self.padding, (0, 0)), constant_values=value)
+
+    def view(self, padded):
+        """All windows of padded pictures, as a view.    (B, ..., ..., C) -> (B, H', W', kh, kw, C)"""
+        B, rows, columns, C = padded.strides
+        strides = (B, rows * self.stride[0], columns * self.stride[1],
+                   rows * self.dilation[0], columns * self.dilation[1], C)
+        return array_module(padded).lib.stride_tricks.as_strided(
+            padded, (len(padded), *self.grid, *self.kernel, padded.shape[-1]), strides)
+
+    def pixels(self, padded):
+        """Pixel (i, j) of all windows, one after the other.    (B, ..., ..., C) -> kh kw views (B, H', W', C)"""
+        rows, columns = ([slice(d * i, d * i + s * (g - 1) + 1, s) for i in range(k)] for k, d, s, g in zip(
+            self.kernel, self.dilation, self.stride, self.grid, strict=True))
+        return [padded[:, row, column] for row in rows for column in columns]
+
+    def add(self, windows):
+        """The adjoint of `view`: each pixel gets the sum over its windows.    (B, H', W', kh, kw, C) -> (B, H, W, C)"""
+        B, *_, C = windows.shape
+        padded = array_module(windows).zeros((B, *self.padded, C), dtype=windows.dtype)
+        pixels = windows.reshape(B, *self.grid, -1, C)  # (B, H', W', kh kw, C)
+        for i, pixel in enumerate(self.pixels(padded)):
+            pixel += pixels[:, :, :, i]
+        return padded[self.inside]
+
+
+def pair(setting):
+    """n or (n, m) -> (n, m)"""
+    return (setting, setting) if isinstance(setting, int) else tuple(setting)
+
+
+def batch_slices(batch, size, xp, least=1):
+    """Slices of a batch, of `least` pictures or more: temporary arrays of `size` numbers a picture fit a CPU's cache.
+
+    A GPU takes a gigabyte at once.
+    """
+    pictures = max(least, (1 << 18 if xp is np else 1 << 28) // max(size, 1))
+    return [slice(start, min(start + pictures, batch)) for start in range(0, batch, pictures)]

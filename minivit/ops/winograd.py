@@ -1,0 +1,126 @@
+"""3 x 3 convolution with stride 1 in 4/9 of the multiplications.
+
+Four neighbouring outputs Y (2 x 2) read sixteen inputs d (4 x 4). Additions transform both, and 16 multiplications
+stand between them, where four windows of nine pixels need 36:
+
+    Y = A^T [(G g G^T) * (B^T d B)] A    B^T = [1  0 -1  0]   G = [ 1    0   0 ]   A^T = [1  1  1  0]
+                                               [0  1  1  0]       [1/2  1/2 1/2]         [0  1 -1  1]
+                                               [0 -1  1  0]       [1/2 -1/2 1/2]
+                                               [0 -1  0  1]       [ 0    0   1 ]
+
+Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016, arXiv:1509.09308, eq. 8, F(2x2, 3x3);
+there, the last rows of B^T and A^T have the opposite sign. With many channels, * is a matrix product at each of the
+16 positions (i, j) of the transformed tiles, M_ij = V_ij U_ij: (tiles, C_in), (C_in, C_out) -> (tiles, C_out).
+The rows i are worked off one after the other, so that what one of them needs stays in the CPU's cache.
+"""
+
+import math
+
+import numpy as np
+
+from ..backend import array_module
+from .windows import batch_slices
+
+G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
+GG = np.kron(G, G)  # (16, 9): G g G^T for the nine numbers of g in a column
+TILES = 256  # at a time: with fewer, a product spends its time on reading U
+
+
+def suits(windows, inputs, outputs):
+    """Whether a convolution has this form, and enough channels to win more by the products than the additions cost."""
+    return (windows.kernel == (3, 3) and windows.dilation == (1, 1) and windows.turned() is not None
+            and min(inputs, outputs) >= 32)
+
+
+def forward(x, w, windows):
+    """(B, H, W, C_in), (3, 3, C_in, C_out) -> (B, H', W', C_out)"""
+    xp, (inputs, outputs) = array_module(x), w.shape[2:]
+    U = (xp.asarray(GG, dtype=w.dtype) @ w.reshape(9, -1)).reshape(4, 4, inputs, outputs)
+    y = xp.empty((len(x), *windows.grid, outputs), dtype=x.dtype)
+    for pictures in _slices(x, windows, outputs):
+        products = (V_i @ U_i for V_i, U_i in zip(_transformed(x[pictures], windows), U, strict=True))
+        for a, row in enumerate(_contract(products)):
+            for b, values in enumerate(_contract(iter(row))):
+                pixels = y[pictures, a::2, b::2]
+                values = values.reshape(len(pixels), *_grid(windows), outputs)
+                pixels[...] = values[:, :pixels.shape[1], :pixels.shape[2]]
+    return y
+
+
+def weight_gradient(x, dy, windows):
+    """(B, H, W, C_in), (B, H', W', C_out) -> (3, 3, C_in, C_out)"""
+    xp, inputs, outputs = array_module(x), x.shape[-1], dy.shape[-1]
+    dU = xp.zeros((4, 4, inputs, outputs), dtype=x.dtype)
+    for pictures in _slices(x, windows, outputs):
+        dY = xp.zeros((2, 2, pictures.stop - pictures.start, *_grid(windows), outputs), dtype=dy.dtype)
+        for a in range(2):
+            for b in range(2):
+                pixels = dy[pictures, a::2, b::2]
+                dY[a, b, :, :pixels.shape[1], :pixels.shape[2]] = pixels
+        for i, (V_i, row) in enumerate(zip(_transformed(x[pictures], windows), _spread(dY), strict=True)):
+            for j, dM in enumerate(_spread(row)):
+                dU[i, j] += V_i[j].T @ dM.reshape(-1, outputs)
+    return (xp.asarray(GG.T, dtype=x.dtype) @ dU.reshape(16, -1)).reshape(3, 3, inputs, outputs)
+
+
+def input_gradient(dy, w, windows):
+    """(B, H', W', C_out), (3, 3, C_in, C_out) -> (B, H, W, C_in)"""
+    return forward(dy, w[::-1, ::-1].swapaxes(2, 3), windows.turned())  # w (3, 3, C_out, C_in)
+
+
+def _transformed(x, windows):
+    """B^T d B for all tiles d of some pictures, row by row.    (n, H, W, C) -> 4 times (4, tiles, C)"""
+    xp, (n, H, _, C), (rows, columns) = array_module(x), x.shape, _grid(windows)
+    (top, _), (left, _) = windows.padding
+    padded = xp.zeros((n, 2 * rows + 2, 2, columns + 1, C), dtype=x.dtype)  # even columns of pixels, then the odd ones
+    for parity in range(2):
+        first = (parity + left) % 2
+        pixels = x[:, :, first::2]
+        start = (first + left) // 2
+        padded[:, top:top + H, parity, start:start + pixels.shape[2]] = pixels
+    d = [padded[:, i:i + 2 * rows:2] for i in range(4)]  # 4 times (n, rows, 2, columns + 1, C)
+    row, V = xp.empty_like(d[0]), xp.empty((4, n, rows, columns, C), dtype=x.dtype)
+    for i in range(4):
+        _transform(xp, i, d, row)
+        pixels = row[:, :, 0, :-1], row[:, :, 1, :-1], row[:, :, 0, 1:], row[:, :, 1, 1:]
+        for j in range(4):
+            _transform(xp, j, pixels, V[j])
+        yield V.reshape(4, -1, C)
+
+
+def _transform(xp, i, d, out):
+    """Row i of B^T d."""
+    if i == 1:
+        xp.add(d[1], d[2], out=out)
+    else:
+        positive, negative = ((0, 2), None, (2, 1), (3, 1))[i]
+        xp.subtract(d[positive], d[negative], out=out)
+
+
+def _contract(M):
+    """A^T M for four arrays that are asked for one after the other, and written to."""
+    upper, lower = next(M), next(M)
+    upper += lower
+    third = next(M)
+    upper += third
+    lower -= third
+    lower += next(M)
+    return upper, lower
+
+
+def _spread(dY):
+    """A dY, the adjoint of `_contract`, one array after the other."""
+    yield dY[0]
+    yield dY[0] + dY[1]
+    yield dY[0] - dY[1]
+    yield dY[1]
+
+
+def _grid(windows):
+    """The number of tiles down and across."""
+    return (windows.grid[0] + 1) // 2, (windows.grid[1] + 1) // 2
+
+
+def _slices(x, windows, outputs):
+    size = 2 * math.prod(windows.grid) * (x.shape[-1] + outputs)
+    return batch_slices(len(x), size, array_module(x), least=math.ceil(TILES / math.prod(_grid(windows))))
