@@ -25,7 +25,10 @@ def count_steps(model, recipe, batches, threads, test, test_set, begun):
     model.load_state_dict(start)
     testing = picture_seconds * (recipe.evaluations * len(sample) + len(test_set))
     left = budget - (time.perf_counter() - begun) - testing
-    return max(1, int(RESERVE * left / step_seconds))
+    steps = max(1, int(RESERVE * left / step_seconds))
+    print(f"{steps:,} steps of {batches.size} pictures, {steps / batches.per_epoch:.1f} epochs, fit into "
+          f"{recipe.minutes:g} minutes")
+    return steps
 
 
 def seconds_each(function, at_least):

@@ -18,26 +18,20 @@ class Stopped(KeyboardInterrupt):
     """Ctrl-C was pressed, and the run has been saved."""
 
 
-def fit(model, train_set, test_set, recipe, run, *, save_every=30.0):
-    """Train a model from where a run folder stands to the last step of its recipe, then test it.
+def fit(model, train_set, test_set, run, *, save_every=30.0):
+    """Train a model from where its run folder stands to the last step of the recipe there, then test it.
 
     Afterwards the model has the weights that were tested: where the recipe asks for it, their average.
 
     Parameters
     ----------
     model : Module
-        As `recipe` begins with it: the weights of a run that is resumed come from its checkpoint.
+        As the recipe begins with it; the weights of a run that is resumed come from its checkpoint.
     train_set, test_set : Dataset
-    recipe : Recipe
-        With device and number of threads decided.
     run : Run
+        Its recipe has device and number of threads decided.
     save_every : float
         Seconds between checkpoints; it changes nothing in the result.
-
-    Returns
-    -------
-    dict
-        The last line of the metrics: test loss, test accuracy, confusion matrix.
 
     Raises
     ------
@@ -46,7 +40,8 @@ def fit(model, train_set, test_set, recipe, run, *, save_every=30.0):
         kept and how to go on.
     """
     begun = time.perf_counter()
-    statistics = {name: run.config()["data"][name] for name in ("mean", "std")}
+    recipe, facts = run.recipe(), run.config()["data"]
+    statistics = {"mean": facts["mean"], "std": facts["std"]}
     try:
         with Threads(recipe.threads) as threads, Batches(train_set, recipe, **statistics) as batches:
             test = partial(evaluate, model, threads=threads, device=recipe.device, **statistics)
@@ -55,8 +50,8 @@ def fit(model, train_set, test_set, recipe, run, *, save_every=30.0):
                 run.write_recipe(recipe)
             trainer = Trainer(model, recipe, batches, threads)
             trainer.restore(run)
-            train(trainer, run, test, test_set.subset(slice(recipe.evaluation_size)), save_every)
-            return finish(trainer, run, test, test_set)
+            train_steps(trainer, run, test, test_set.subset(slice(recipe.evaluation_size)), save_every)
+            finish(trainer, run, test, test_set)
     except Diverged as error:
         raise Diverged(f"{error}; try a smaller learning rate. {run.kept()}") from error
     except OSError as error:
@@ -66,12 +61,11 @@ def fit(model, train_set, test_set, recipe, run, *, save_every=30.0):
         raise Stopped(f"stopped. {run.kept()}; go on with: {run.resume_command()}") from None
 
 
-def train(trainer, run, test, sample, save_every):
+def train_steps(trainer, run, test, sample, save_every):
     """The loop: a hundred lines of metrics, some looks at a sample of the test set, a checkpoint now and then."""
-    steps, looks = trainer.recipe.steps, trainer.recipe.evaluations
+    steps, size, looks = trainer.recipe.steps, trainer.batches.size, trainer.recipe.evaluations
     look_after = {steps * k // (looks + 1) for k in range(1, looks + 1)}
     log_after = {steps * k // 100 for k in range(1, 101)} | look_after
-    size = trainer.batches.size
     begun, saved = time.perf_counter() - trainer.seconds, time.perf_counter()
     with DelayedInterrupt() as interrupt, progress_bar(steps * size, "train", initial=trainer.done * size) as bar:
         while trainer.done < steps:
@@ -100,10 +94,8 @@ def finish(trainer, run, test, test_set):
     if trainer.average:
         trainer.model.load_state_dict(trainer.average.state_dict())
     loss, accuracy, confusion = test(test_set)
-    line = position(trainer) | {"final": True, "test_loss": loss, "test_accuracy": accuracy,
-                                "test_pictures": len(test_set), "confusion": confusion.tolist()}
-    run.log(line)
-    return line
+    run.log(position(trainer) | {"final": True, "test_loss": loss, "test_accuracy": accuracy,
+                                 "test_pictures": len(test_set), "confusion": confusion.tolist()})
 
 
 def position(trainer):

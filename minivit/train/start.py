@@ -52,10 +52,9 @@ def default_folder(recipe):
 def resume(folder, *, save_every=30.0):
     """Go on with a run that ended early; one that is complete is only read. Returns what `train` returns."""
     run = Run(folder)
-    recipe = run.recipe()
-    if run.result():
+    if run.exists and run.result():
         return load_model(run), run
-    return _fit(run, *data.load(recipe.data), save_every)
+    return _fit(run, *data.load(run.recipe().data), save_every)
 
 
 def decide(recipe, dataset):
@@ -88,7 +87,9 @@ def load_model(run):
 
 
 def _fit(run, train_set, test_set, save_every):
-    recipe = run.recipe()
-    model = build(run).to(recipe.device)
-    fit(model, train_set, test_set, recipe, run, save_every=save_every)
+    model, recipe = build(run), run.recipe()
+    parameters = sum(p.size for p in model.parameters())
+    print(f"{recipe.model}:{recipe.variant}, {parameters:,} parameters; {recipe.data}, {len(train_set):,} pictures; "
+          f"{recipe.device}, threads: {recipe.threads}; run folder {run.folder}")
+    fit(model.to(recipe.device), train_set, test_set, run, save_every=save_every)
     return model, run

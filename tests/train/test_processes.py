@@ -13,6 +13,16 @@ from minivit.train import Run
 from tests.train.runs import assert_same_end
 
 ROOT = Path(__file__).parents[2]
+COMMAND = """
+import sys
+import numpy as np
+from minivit import data
+from minivit.__main__ import main
+from minivit.data import shapes10
+sets = tuple(shapes10.draw(count, np.random.default_rng(count)) for count in (320, 100))
+data.load = lambda name: sets  # a small set, for the sake of time
+sys.exit(main(sys.argv[1:]))
+"""
 RECIPE = """
 from minivit.train import Recipe
 recipe = Recipe(settings={"dim": 16, "depth": 1, "heads": 2, "patch_size": 8, "dropout": 0.1}, data="shapes10",
@@ -20,59 +30,63 @@ recipe = Recipe(settings={"dim": 16, "depth": 1, "heads": 2, "patch_size": 8, "d
 """
 
 
-@pytest.fixture(scope="module")
-def command(tmp_path_factory):
-    """The words of a command that trains for some seconds."""
-    path = tmp_path_factory.mktemp("recipe") / "recipe.py"
-    path.write_text(RECIPE)
-    return [sys.executable, "-m", "minivit", "train", "--recipe", str(path), "--save-every", "0.05"]
+def minivit(*arguments):
+    """A process of `python -m minivit train` with a small data set."""
+    return subprocess.Popen([sys.executable, "-c", COMMAND, "train", *arguments], cwd=ROOT, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def finish(process):
+    said, complaints = process.communicate()
+    assert process.returncode == 0, complaints
+    return said
 
 
 @pytest.fixture(scope="module")
-def never_stopped(command, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs") / "never stopped"
-    done = subprocess.run([*command, "--out", folder], cwd=ROOT, capture_output=True, text=True,
-                          check=True)
-    assert "next: python -m minivit predict" in done.stdout
-    return Run(folder)
+def begin(tmp_path_factory):
+    """Start a run in a folder."""
+    recipe = tmp_path_factory.mktemp("recipe") / "recipe.py"
+    recipe.write_text(RECIPE)
+    return lambda run: minivit("--recipe", recipe, "--save-every", "0.05", "--out", run.folder)
 
 
-def start(command, run):
-    """Start a run and wait for a random moment after its first checkpoint."""
-    process = subprocess.Popen([*command, "--out", run.folder], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+@pytest.fixture(scope="module")
+def never_stopped(begin, tmp_path_factory):
+    run = Run(tmp_path_factory.mktemp("runs") / "never stopped")
+    assert "next: python -m minivit predict" in finish(begin(run))
+    return run
+
+
+def wait_for_a_random_moment(process, run):
     while not run.checkpoint_path.exists():
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.01)
-    delay = random.uniform(0, 0.5)
+    delay = random.uniform(0, 0.3)
     time.sleep(delay)
     print(f"{delay:.3f} s after the first checkpoint")
-    return process
 
 
-def resume(run):
-    subprocess.run([sys.executable, "-m", "minivit", "train", "--resume", run.folder], cwd=ROOT, capture_output=True,
-                   check=True)
-
-
-def test_killed_and_resumed_ends_with_the_same_bits(command, never_stopped, tmp_path):
+def test_killed_and_resumed_ends_with_the_same_bits(begin, never_stopped, tmp_path):
     run = Run(tmp_path / "run")
-    process = start(command, run)
+    process = begin(run)
+    wait_for_a_random_moment(process, run)
     process.kill()
     process.communicate()
     assert run.result() is None, "it ended before it could be killed"
-    resume(run)
+    finish(minivit("--resume", run.folder))
     assert_same_end(run, never_stopped)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send Ctrl-C to another one alone")
-def test_ctrl_c_saves_says_how_to_go_on_and_exits_with_130(command, never_stopped, tmp_path):
+def test_ctrl_c_saves_says_how_to_go_on_and_exits_with_130(begin, never_stopped, tmp_path):
     run = Run(tmp_path / "run")
-    process = start(command, run)
+    process = begin(run)
+    wait_for_a_random_moment(process, run)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate()
+    _, complaints = process.communicate()
     assert process.returncode == 130
-    assert f"go on with: python -m minivit train --resume {run.folder}" in said
-    assert "Traceback" not in said
+    assert f"go on with: python -m minivit train --resume {run.folder}" in complaints
+    assert "Traceback" not in complaints
     assert (run.folder / "curves.png").exists()
-    resume(run)
+    finish(minivit("--resume", run.folder))
     assert_same_end(run, never_stopped)
