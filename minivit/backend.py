@@ -111,6 +111,15 @@ def erf(x):
     return erf(x)
 
 
+def normal_cdf(x):
+    """The distribution function of the normal distribution, (1 + erf(x / sqrt 2)) / 2, accurate also where it is tiny."""
+    if array_module(x) is np:
+        from scipy.special import ndtr
+    else:
+        from cupyx.scipy.special import ndtr
+    return ndtr(x)
+
+
 @contextlib.contextmanager
 def blas_threads(count):
     """Limit the BLAS library to `count` threads inside the `with` block, and restore its setting after it."""

@@ -3,8 +3,11 @@
     y = x m / (1 - rate),    m = 0 with probability `rate`, else 1
 """
 
+import numpy as np
+
 from ..backend import array_module
 from ..engine import primitive
+from .chunks import flat_chunks
 
 
 @primitive
@@ -18,28 +21,37 @@ def dropout(x, *, rate, rng):
     rng : numpy.random.Generator or cupy.random.Generator
         On the device of x.
     """
-    return _drop("dropout", x, x.shape, rate, rng)
+    _check_rate("dropout", rate)
+    keep = keep_mask(x.shape, rate, rng)
+    scale = 1 / (1 - rate)
+
+    def masked(array):
+        xp = array_module(array)
+        result = xp.empty(array.shape, dtype=array.dtype)
+        for ai, ki, out in flat_chunks(array, keep, result):
+            xp.multiply(ai, ki.astype(array.dtype), out=out)
+            out *= scale
+        return result
+    return masked(x), masked
 
 
 @primitive
 def drop_path(x, *, rate, rng):
-    """Whole pictures at a time, for the branch of a residual block (Huang et al., arXiv:1603.09382).
+    """Whole samples at a time, for the branch of a residual block (Huang et al., arXiv:1603.09382).
 
     (B, ...) -> (B, ...); settings as for `dropout`.
     """
-    return _drop("drop_path", x, (len(x),) + (1,) * (x.ndim - 1), rate, rng)
+    _check_rate("drop_path", rate)
+    factor = keep_mask((len(x), *[1] * (x.ndim - 1)), rate, rng).astype(x.dtype)  # (B, 1, ...)
+    factor *= 1 / (1 - rate)
+    return x * factor, lambda dy: dy * factor
 
 
-def _drop(name, x, shape, rate, rng):
+def keep_mask(shape, rate, rng):
+    """An array of bool, False with probability `rate` up to 2^-17: two random bytes decide about each element."""
+    return rng.integers(0, 1 << 16, shape, dtype=np.uint16) >= round(rate * (1 << 16))
+
+
+def _check_rate(name, rate):
     if not 0 <= rate < 1:
         raise ValueError(f"{name}: rate must be at least 0 and less than 1, got {rate}")
-    kept = rng.random(shape, dtype=array_module(x).float32) >= rate  # bool: a quarter of the memory of a float mask
-    scale = 1 / (1 - rate)
-
-    def backward(dy):
-        dx = dy * kept
-        dx *= scale
-        return dx
-    y = x * kept
-    y *= scale
-    return y, backward

@@ -1,6 +1,10 @@
-"""What training makes small. Every loss is a mean over the batch (or over all numbers), without axes."""
+"""Losses: what training makes small.  Each is a mean over the batch, a number without axes.
 
-import math
+Those for classes take logits and fold the softmax in: log sum exp is computed without overflow, and its gradient,
+probability minus target, costs no extra pass.
+"""
+
+import numpy as np
 
 from ..backend import array_module
 from ..engine import primitive
@@ -8,105 +12,135 @@ from ..engine import primitive
 
 @primitive
 def cross_entropy(logits, targets, *, label_smoothing=0.0):
-    """-mean over b of sum_k t_bk log softmax(logits_b)_k.    (B, K), (B,) or (B, K) -> ()
+    """-sum_k t_k log softmax(logits)_k, averaged over the positions.    (..., K), (...) or (..., K) -> ()
 
     Parameters
     ----------
-    logits : (..., K) float
-    targets : (...) int or (..., K) float
-        Labels, or a probability for each class (as Mixup makes them).
+    logits : (..., K)
+    targets
+        Labels, integers from 0 to K - 1 (...), or probabilities (..., K).
     label_smoothing : float
-        t <- (1 - label_smoothing) t + label_smoothing / K (Szegedy et al., arXiv:1512.00567, section 7).
+        Each target t becomes (1 - label_smoothing) t + label_smoothing / K (arXiv:1512.00567, section 7).
     """
-    xp, K = array_module(logits), logits.shape[-1]
-    labels = targets.dtype.kind in "iu"
-    expected = logits.shape[:-1] if labels else logits.shape
-    if targets.shape != expected:
+    xp, classes = array_module(logits), logits.shape[-1]
+    are_labels = targets.dtype.kind in "iu"
+    if targets.shape != (logits.shape[:-1] if are_labels else logits.shape):
         raise ValueError(f"cross_entropy: logits {logits.shape} need labels {logits.shape[:-1]} (int) or probabilities "
                          f"{logits.shape} (float), got {targets.shape} of {targets.dtype}")
-    if labels:
-        if targets.size and not (0 <= int(targets.min()) and int(targets.max()) < K):
-            raise ValueError(f"cross_entropy: labels must be from 0 to {K - 1}, got {int(targets.min())} to "
-                             f"{int(targets.max())}")
-        targets = xp.eye(K, dtype=logits.dtype)[targets]  # (...) -> (..., K)
-    t = targets * (1 - label_smoothing) + label_smoothing / K
-    n = math.prod(logits.shape[:-1])
-    log_p = logits - logits.max(-1, keepdims=True)
-    log_p -= xp.log(xp.exp(log_p).sum(-1, keepdims=True))  # (..., K)
+    probabilities = targets
+    if are_labels:
+        _check_range("cross_entropy", "labels", targets, 0, classes - 1)
+        probabilities = (targets[..., None] == xp.arange(classes)).astype(logits.dtype)  # (..., K)
+    if label_smoothing:
+        probabilities = (1 - label_smoothing) * probabilities + label_smoothing / classes
+    log_p, count = _log_softmax(logits), logits.size // classes
 
     def backward(dy):
-        scale = dy / n
-        # probabilities need not sum to 1 for this to be the gradient
-        return lambda: (xp.exp(log_p) * t.sum(-1, keepdims=True) - t) * scale, None
-    return -(t * log_p).sum() / n, backward
+        def d_logits():
+            total = probabilities.sum(-1, keepdims=True)
+            return (xp.exp(log_p) * total - probabilities) * (dy / count)
+        return d_logits, lambda: log_p * (dy * (label_smoothing - 1) / count)
+    return -(probabilities * log_p).sum() / count, backward
 
 
 @primitive
 def binary_cross_entropy(logits, targets):
-    """-mean of t log s + (1 - t) log(1 - s) with s = sigmoid(logits), for targets from 0 to 1.    (...), (...) -> ()"""
+    """-(t log p + (1 - t) log(1 - p)) with p = sigmoid(logits), averaged over all elements.    (...), (...) -> ()
+
+    The targets t are numbers from 0 to 1. Computed as max(x, 0) - x t + log(1 + e^-|x|), which never overflows.
+    """
     xp = array_module(logits)
-    _expect_shape("binary_cross_entropy", logits, targets)
-    # max(x, 0) - x t + log(1 + exp(-|x|)) is the same, and neither overflows nor cancels
-    loss = xp.maximum(logits, 0) - logits * targets + xp.log1p(xp.exp(-xp.abs(logits)))
-    s = 0.5 * (1 + xp.tanh(0.5 * logits))
-    return loss.mean(), lambda dy: (lambda: (s - targets) * (dy / loss.size), lambda: -logits * (dy / loss.size))
+    _check_shapes("binary_cross_entropy", logits, targets)
+    _check_range("binary_cross_entropy", "targets", targets, 0, 1)
+    small = xp.exp(-xp.abs(logits))
+    losses = xp.clip(logits, 0, np.inf) - logits * targets + xp.log1p(small)
+
+    def backward(dy):
+        def d_logits():
+            p = xp.where(logits > 0, 1, small) / (1 + small)
+            return (p - targets) * (dy / logits.size)
+        return d_logits, lambda: logits * (-dy / logits.size)
+    return losses.mean(), backward
 
 
 @primitive
-def mse(x, y):
-    """mean of (x - y)^2.    (...), (...) -> ()"""
-    _expect_shape("mse", x, y)
-    d = x - y
-    return (d * d).mean(), lambda dz: (lambda: d * (2 * dz / d.size), lambda: d * (-2 * dz / d.size))
+def mse(x, target):
+    """(x - target)^2, averaged over all elements.    (...), (...) -> ()"""
+    _check_shapes("mse", x, target)
+    difference = x - target
+
+    def backward(dy):
+        dx = difference * (2 * dy / x.size)
+        return dx, lambda: -dx
+    return (difference * difference).mean(), backward
 
 
 @primitive
-def l1(x, y):
-    """mean of |x - y|; at 0 the slope is taken as 0.    (...), (...) -> ()"""
+def l1(x, target):
+    """|x - target|, averaged over all elements.    (...), (...) -> ()"""
     xp = array_module(x)
-    _expect_shape("l1", x, y)
-    d = x - y
-    return xp.abs(d).mean(), lambda dz: (lambda: xp.sign(d) * (dz / d.size), lambda: xp.sign(d) * (-dz / d.size))
+    _check_shapes("l1", x, target)
+    difference = x - target
+
+    def backward(dy):
+        dx = xp.sign(difference) * (dy / x.size)
+        return dx, lambda: -dx
+    return xp.abs(difference).mean(), backward
 
 
 @primitive
-def smooth_l1(x, y, *, beta=1.0):
-    """mean of d^2 / (2 beta) where |d| < beta, else |d| - beta / 2, with d = x - y.    (...), (...) -> ()
+def smooth_l1(x, target, *, beta=1.0):
+    """d^2 / 2 beta where |d| < beta, |d| - beta / 2 elsewhere, with d = x - target; averaged.    (...), (...) -> ()
 
-    (Girshick, "Fast R-CNN", arXiv:1504.08083, eq. 3)
+    Quadratic near 0, linear far away (Girshick, arXiv:1504.08083, equation 3, where beta is 1).
     """
     xp = array_module(x)
-    _expect_shape("smooth_l1", x, y)
-    if not beta > 0:
-        raise ValueError(f"smooth_l1: beta must be above 0, got {beta}")
-    d = x - y
-    size = xp.abs(d)
-    loss = xp.where(size < beta, size * size * (0.5 / beta), size - 0.5 * beta)
-    slope = xp.clip(d / beta, -1, 1)
-    return loss.mean(), lambda dz: (lambda: slope * (dz / d.size), lambda: slope * (-dz / d.size))
+    _check_shapes("smooth_l1", x, target)
+    if beta <= 0:
+        raise ValueError(f"smooth_l1: beta must be above 0, got {beta}; l1 is what beta = 0 would be")
+    difference = x - target
+    clipped = xp.clip(difference, -beta, beta)
+
+    def backward(dy):
+        dx = clipped * (dy / (beta * x.size))
+        return dx, lambda: -dx
+    return (clipped * (difference - clipped / 2)).mean() / beta, backward
 
 
 @primitive
 def kl_divergence(student, teacher, *, temperature=1.0):
-    """T^2 mean over b of KL(softmax(teacher_b / T), softmax(student_b / T)).    (..., K), (..., K) -> ()
+    """T^2 sum_k p_k (log p_k - log q_k), averaged over the positions.    (..., K), (..., K) -> ()
 
-    Both are logits. T^2 keeps the size of the gradients, which shrink with 1 / T^2 (Hinton et al., arXiv:1503.02531,
-    section 2.1). The teacher gets no gradient.
+    p = softmax(teacher / T) and q = softmax(student / T) are given by logits. The factor T^2 keeps the size of the
+    gradients independent of the temperature T (Hinton et al., arXiv:1503.02531, section 2).
     """
     xp = array_module(student)
-    _expect_shape("kl_divergence", student, teacher)
-    n = math.prod(student.shape[:-1])
-    log_q, log_p = (_log_softmax(xp, logits / temperature) for logits in (student, teacher))
-    p = xp.exp(log_p)
-    value = temperature ** 2 * (p * (log_p - log_q)).sum() / n
-    return value, lambda dy: (lambda: (xp.exp(log_q) - p) * (temperature * dy / n), None)
+    _check_shapes("kl_divergence", student, teacher)
+    if temperature <= 0:
+        raise ValueError(f"kl_divergence: temperature must be above 0, got {temperature}")
+    log_q, log_p = _log_softmax(student / temperature), _log_softmax(teacher / temperature)
+    p, scale = xp.exp(log_p), temperature * student.shape[-1] / student.size
+    divergence = (p * (log_p - log_q)).sum(-1, keepdims=True)  # (..., 1)
+
+    def backward(dy):
+        return (lambda: (xp.exp(log_q) - p) * (dy * scale),
+                lambda: p * (log_p - log_q - divergence) * (dy * scale))
+    return divergence.sum() * (scale * temperature), backward
 
 
-def _log_softmax(xp, x):
-    x = x - x.max(-1, keepdims=True)
-    return x - xp.log(xp.exp(x).sum(-1, keepdims=True))
+def _log_softmax(x):
+    xp = array_module(x)
+    y = x - x.max(-1, keepdims=True)
+    y -= xp.log(xp.exp(y).sum(-1, keepdims=True))
+    return y
 
 
-def _expect_shape(name, x, y):
-    if x.shape != y.shape:
-        raise ValueError(f"{name}: expected two arrays of one shape, got {x.shape} and {y.shape}")
+def _check_shapes(name, x, target):
+    if x.shape != target.shape:
+        raise ValueError(f"{name}: expected two arrays of one shape, got {x.shape} and {target.shape}")
+
+
+def _check_range(name, what, values, low, high):
+    """On the CPU only: for the values on a GPU one would have to wait."""
+    if array_module(values) is np and values.size and not (values.min() >= low and values.max() <= high):
+        raise ValueError(f"{name}: {what} must be from {low} to {high}, got {values.min()} to {values.max()}")

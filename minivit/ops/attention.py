@@ -1,0 +1,222 @@
+"""Scaled dot-product attention (Vaswani et al., arXiv:1706.03762, section 3.2.1) without the N x M matrix in memory.
+
+For the queries Q (N, d), keys K (M, d) and values V (M, e) of one head,
+
+    S = scale Q K^T + bias,    E_ij = exp(S_ij - m_i),    l_i = sum_j E_ij,    O_i = sum_j E_ij V_j / l_i,
+
+where m_i is the largest score of row i, or a number near it: it cancels. With G_i = dO_i / l_i the gradients are
+
+    dV = E^T G,    dS_ij = E_ij (G_i . V_j - G_i . O_i),    dQ = scale dS K,    dK = scale dS^T Q,    dbias = dS.
+
+The scores are computed in blocks that fit into the cache: many heads of short sequences, or some queries of a long one.
+For short sequences E is kept for the backward pass; for long ones only m and l are, and E is computed once more, so
+that memory grows with N + M instead of N M (FlashAttention: Dao et al., arXiv:2205.14135, section 3.1).
+"""
+
+import numpy as np
+
+from ..backend import array_module, device_of, random_generator
+from ..engine import primitive
+from .dropout import keep_mask
+from .linalg import matmul
+from .softmax import softmax
+
+SCORES_CPU, SCORES_GPU = 1 << 17, 1 << 26  # the size of a block
+
+
+@primitive
+def attention(q, k, v, bias=None, *, scale=None, dropout=0.0, rng=None):
+    """softmax(scale q k^T + bias) v.    (B, H, N, d), (B, H, M, d), (B, H, M, e) -> (B, H, N, e)
+
+    Parameters
+    ----------
+    q, k, v : queries (B, H, N, d), keys (B, H, M, d) and values (B, H, M, e) of H heads
+    bias : broadcastable to (B, H, N, M)
+        Numbers that are added to the scores, or bool: True where a query may attend to a key. A query that may attend
+        to no key gets zeros.
+    scale : float
+        1 / sqrt(d) if it is None.
+    dropout : float
+        The rate at which probabilities are set to 0; `rng` is the generator that chooses which.
+    """
+    xp = array_module(q)
+    core = _Attention("attention", q, k, v, bias, scale, dropout, rng)
+    out = xp.empty((*q.shape[:-1], v.shape[-1]), dtype=q.dtype)
+    core.forward(out)
+
+    def backward(dout):
+        dq, dk, dv = (xp.empty(x.shape, dtype=x.dtype) for x in (q, k, v))
+        return dq, dk, dv, core.backward(out, dout, dq, dk, dv)
+    return out, backward
+
+
+@primitive
+def self_attention(qkv, bias=None, *, heads, scale=None, dropout=0.0, rng=None):
+    """The attention of tokens to each other.    (B, N, 3 H d) -> (B, N, H d)
+
+    The last axis of qkv holds the queries of all heads, then their keys, then their values: one linear layer makes
+    them. The bias and the settings are those of `attention`.
+    """
+    xp, (B, N, width) = array_module(qkv), qkv.shape
+    if width % (3 * heads):
+        raise ValueError(f"self_attention: qkv {qkv.shape}: {width} is not divisible by 3 x {heads} heads")
+
+    def heads_first(x):
+        return x.reshape(B, N, -1, heads, width // (3 * heads)).transpose(2, 0, 3, 1, 4)  # (n, B, H, N, d)
+    core = _Attention("self_attention", *heads_first(qkv), bias, scale, dropout, rng)
+    out = xp.empty((B, N, width // 3), dtype=qkv.dtype)
+    core.forward(*heads_first(out))
+
+    def backward(dout):
+        dqkv = xp.empty(qkv.shape, dtype=qkv.dtype)
+        return dqkv, core.backward(*heads_first(out), *heads_first(dout), *heads_first(dqkv))
+    return out, backward
+
+
+def attention_weights(q, k, bias=None, *, scale=None):
+    """The probabilities softmax(scale q k^T + bias), for pictures.    (B, H, N, d), (B, H, M, d) -> (B, H, N, M)
+
+    The bias and the scale are those of `attention`.
+    """
+    scores = matmul(q, k.swapaxes(-1, -2)) * (q.shape[-1] ** -0.5 if scale is None else scale)
+    return softmax(scores if bias is None else scores + _numbers(bias, q.dtype))
+
+
+class _Attention:
+    """The blockwise computation behind both operations, on (B, H, N, d) views of whatever layout."""
+
+    def __init__(self, name, q, k, v, bias, scale, dropout, rng):
+        xp, (B, H, N, d), M = array_module(q), q.shape, k.shape[-2]
+        if k.shape != (B, H, M, d) or v.shape[:-1] != (B, H, M):
+            raise ValueError(f"{name}: queries {q.shape} need keys (B, H, M, d) and values (B, H, M, e) with the same "
+                             f"B, H, M and d; got {k.shape} and {v.shape}")
+        self.q, self.k, self.v, self.scale = q, k, v, d ** -0.5 if scale is None else scale
+        self.xp, self.bias, self.is_learned = xp, None, False
+        if bias is not None:
+            if bias.ndim > 4 or np.broadcast_shapes(bias.shape, (B, H, N, M)) != (B, H, N, M):
+                raise ValueError(f"{name}: a bias of shape {bias.shape} does not fit scores {(B, H, N, M)}")
+            self.is_learned = bias.dtype.kind == "f"
+            self.bias = _numbers(bias, q.dtype).reshape((1,) * (4 - bias.ndim) + bias.shape)  # (1 or B, 1 or H, ...)
+        self.dropout = dropout
+        if dropout:
+            self.seed = int(rng.integers(1 << 62))  # the backward pass draws the same noise again
+        self.blocks = list(_blocks(B, H, N, (SCORES_CPU if xp is np else SCORES_GPU) // M))
+        is_short = (N + 2 * M) * d >= N * M  # then E is no larger than q, k and v
+        self.kept = xp.empty((B, H, N, M), dtype=q.dtype) if is_short else None
+        self.m, self.l = xp.empty((2, B, H, N, 1), dtype=q.dtype)
+
+    def forward(self, out):
+        """Write O into `out`."""
+        for block in self.blocks:
+            e = self.exponentials(block)
+            if self.dropout:
+                e = e * self.noise(block)
+            self.xp.multiply(e @ self.v[block[:2]], 1 / self.l[block], out=out[block])
+
+    def backward(self, out, dout, dq, dk, dv):
+        """Write the gradients into dq, dk and dv, and return that of the bias."""
+        xp, dbias = self.xp, self.xp.zeros_like(self.bias) if self.is_learned else None
+        for block in self.blocks:
+            head, k, v = block[:2], self.k[block[:2]], self.v[block[:2]]
+            e = self.exponentials_again(block)
+            g = dout[block] / self.l[block]
+            ds = g @ v.swapaxes(-1, -2)
+            dropped = e
+            if self.dropout:
+                noise = self.noise(block)
+                ds *= noise
+                dropped = e * noise
+            ds -= xp.einsum("bhne,bhne->bhn", g, out[block])[..., None]
+            ds *= e
+            xp.multiply(ds @ k, self.scale, out=dq[block])
+            for target, left, right in ((dv[head], dropped, g), (dk[head], ds, self.q[block] * self.scale)):
+                if block[2].start == 0:
+                    xp.matmul(left.swapaxes(-1, -2), right, out=target)
+                else:
+                    target += left.swapaxes(-1, -2) @ right
+            if self.is_learned:
+                _add_sum(dbias, block, ds)
+        return dbias
+
+    def scores(self, block):
+        """S of one block, in the memory where E is kept."""
+        s = self.xp.matmul(self.q[block] * self.scale, self.k[block[:2]].swapaxes(-1, -2),
+                           out=None if self.kept is None else self.kept[block])
+        if self.bias is not None:
+            s += self.bias[_within(self.bias, block)]
+        return s
+
+    def exponentials(self, block):
+        """E of one block, whose m and l are written down.
+
+        On the CPU all rows of a block first share one m: NumPy finds the maximum of a whole block ten times faster than
+        those of short rows. Where that is so far above a row that its l vanishes, each row gets an m of its own.
+        """
+        s = self.scores(block)
+        m = np.maximum(s.max(), np.finfo(s.dtype).min) if self.xp is np else _row_maxima(s)
+        l = _exponentiate(s, m)
+        if self.xp is np and not l.min() > 1e-20:
+            s = self.scores(block)
+            m = _row_maxima(s)
+            l = _exponentiate(s, m)
+        self.m[block], self.l[block] = m, l + (l == 0)  # l = 0 where there is no key to attend to
+        return s
+
+    def exponentials_again(self, block):
+        """E of one block, for the backward pass."""
+        if self.kept is not None:
+            return self.kept[block]
+        s = self.scores(block)
+        s -= self.m[block]
+        return self.xp.exp(s, out=s)
+
+    def noise(self, block):
+        """0 with probability `dropout`, else 1 / (1 - dropout), always the same for the same block."""
+        rng = random_generator([self.seed, *(part.start for part in block)], device_of(self.q))
+        shape = (*self.q[block].shape[:-1], self.k.shape[-2])
+        return keep_mask(shape, self.dropout, rng).astype(self.q.dtype) / (1 - self.dropout)
+
+
+def _blocks(B, H, N, rows):
+    """Slices of samples, heads and queries with about `rows` rows of scores together."""
+    n = max(1, min(N, rows))
+    h = max(1, min(H, rows // N))
+    b = max(1, rows // (N * H))
+    for i in range(0, B, b):
+        for j in range(0, H, h):
+            for start in range(0, N, n):
+                yield slice(i, i + b), slice(j, j + h), slice(start, start + n)
+
+
+def _exponentiate(s, m):
+    """Turn S into exp(S - m) in place; return the sums of the rows.    (B, H, N, M) -> (B, H, N, 1)"""
+    xp, M = array_module(s), s.shape[-1]
+    s -= m
+    xp.exp(s, out=s)
+    return (s.reshape(-1, M) @ xp.ones(M, dtype=s.dtype)).reshape(*s.shape[:-1], 1)  # (B H N,) -> (B, H, N, 1)
+
+
+def _row_maxima(s):
+    """(B, H, N, M) -> (B, H, N, 1); 0 for a row of -inf, as -inf - -inf would be NaN"""
+    xp = array_module(s)
+    m = s.max(-1, keepdims=True)
+    return xp.where(xp.isfinite(m), m, 0)
+
+
+def _numbers(bias, dtype):
+    """A bool mask as numbers to add, 0 and -inf; numbers as they are."""
+    if bias.dtype.kind != "b":
+        return bias
+    xp = array_module(bias)
+    return xp.where(bias, xp.zeros((), dtype), xp.full((), -np.inf, dtype))
+
+
+def _within(bias, block):
+    """The index of a block of scores in a bias some of whose axes are 1."""
+    return tuple(slice(None) if n == 1 else part for n, part in zip(bias.shape, block, strict=False))
+
+
+def _add_sum(dbias, block, ds):
+    """Add the gradient of a block of scores to that of the bias, summed over the axes along which it is repeated."""
+    repeated = tuple(axis for axis, n in enumerate(dbias.shape) if n == 1)
+    dbias[_within(dbias, block)] += ds.sum(repeated, keepdims=True)

@@ -1,0 +1,83 @@
+"""Normalisation of each channel over the batch (Ioffe and Szegedy, arXiv:1502.03167, algorithm 1)."""
+
+import numpy as np
+
+from ..backend import all_sum, array_module
+from ..engine import primitive
+from .chunks import chunks
+
+
+@primitive
+def batch_norm(x, weight=None, bias=None, mean=None, var=None, *, eps, record=None):
+    """(x - mean) / sqrt(var + eps) * weight + bias in each channel.    (B, ..., C), (C,) x 4 -> (B, ..., C)
+
+    Parameters
+    ----------
+    x : (B, ..., C)
+        Channels last: (B, H, W, C) or (B, N, C).
+    weight, bias : (C,) or None
+    mean, var : (C,) or None
+        Running averages, constants for the gradient; None takes the mean and the (biased) variance over all axes of x
+        but the last, and over all shards of the batch.
+    record : callable, optional
+        Gets the batch's mean, its biased variance and the number of elements of a channel, to keep averages of them.
+    """
+    xp, C = array_module(x), x.shape[-1]
+    for name, parameter in (("weight", weight), ("bias", bias), ("mean", mean), ("var", var)):
+        if parameter is not None and parameter.shape != (C,):
+            raise ValueError(f"batch_norm: x {x.shape} needs a {name} of shape {(C,)}, got {parameter.shape}")
+    rows = x.reshape(-1, C)  # (R, C)
+    of_batch = mean is None
+    if of_batch:
+        mean, var, count = _statistics(rows)
+        if record is not None:
+            record(mean, var, count)
+    r = 1 / xp.sqrt(var + eps)
+    scale = r if weight is None else weight * r
+    y = xp.empty(rows.shape, dtype=x.dtype)
+    for xi, yi in chunks(rows, y):
+        xp.subtract(xi, mean, out=yi)
+        yi *= scale
+        if bias is not None:
+            yi += bias
+
+    def backward(dy):
+        """With x^ = (x - mean) r:  dx = scale (dy - sum(dy) / n - x^ sum(dy x^) / n), the sums over the whole batch."""
+        dy = dy.reshape(-1, C)
+        sums = xp.zeros((2, C), dtype=x.dtype)
+        for xi, dyi in chunks(rows, dy):
+            ones = xp.ones(len(xi), dtype=x.dtype)
+            sums[0] += ones @ dyi
+            sums[1] += ones @ ((xi - mean) * dyi)
+        sums[1] *= r
+        db, dw = sums
+        dx = xp.empty(rows.shape, dtype=x.dtype)
+        if of_batch:
+            of_dy, of_product = all_sum(sums) / count
+        for xi, dyi, out in chunks(rows, dy, dx):
+            xp.multiply(dyi, scale, out=out)
+            if of_batch:
+                centred = xi - mean
+                centred *= scale * r * of_product
+                out -= centred
+                out -= scale * of_dy
+        return dx.reshape(x.shape), dw, db
+    return y.reshape(x.shape), backward
+
+
+def _statistics(rows):
+    """Mean and biased variance of each column over the shards of the whole team, and their number of rows.
+
+    (R, C) -> (C,), (C,), int
+    """
+    xp = array_module(rows)
+    count = int(all_sum(np.array(len(rows))))
+    total, squares = xp.zeros((2, rows.shape[1]), dtype=rows.dtype)
+    for xi, in chunks(rows):
+        total += xp.ones(len(xi), dtype=rows.dtype) @ xi
+    mean = all_sum(total) / count
+    for xi, in chunks(rows):
+        centred = xi - mean
+        centred *= centred
+        squares += xp.ones(len(xi), dtype=rows.dtype) @ centred
+    return mean, all_sum(squares) / count, count

@@ -1,0 +1,29 @@
+"""Long arrays in short pieces.
+
+A chain of elementwise operations on a large array moves every intermediate result through main memory. Taken piece by
+piece, about 32,000 numbers at a time, the intermediate results stay in the processor's second-level cache. A GPU has
+no such cache and is only busy with large arrays: there one piece is everything.
+"""
+
+import numpy as np
+
+from ..backend import array_module
+
+NUMBERS = 1 << 15
+
+
+def chunks(*arrays):
+    """The same rows of several arrays, piece by piece: lists of views.    (n, ...) -> (m, ...) with m <= n"""
+    first = arrays[0]
+    step = len(first) if array_module(first) is not np else NUMBERS * len(first) // max(first.size, 1)
+    step = max(step, 1)
+    for start in range(0, len(first), step):
+        yield [a[start:start + step] for a in arrays]
+
+
+def flat_chunks(*arrays):
+    """The elements of several arrays of one shape, piece by piece.    (...) -> (m,)
+
+    An array that is written to must be contiguous.
+    """
+    return chunks(*(a.reshape(-1) for a in arrays))
