@@ -112,7 +112,7 @@ def erf(x):
 
 
 def normal_cdf(x):
-    """The distribution function of the normal distribution, (1 + erf(x / sqrt 2)) / 2, accurate also where it is tiny."""
+    """The normal distribution function, (1 + erf(x / sqrt 2)) / 2, accurate also where it is tiny."""
     if array_module(x) is np:
         from scipy.special import ndtr
     else:
