@@ -1,0 +1,93 @@
+"""An exercise as the grader sees it, read from the pristine notebook."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+
+from ..names import expect
+
+FOLDER = Path(__file__).parents[2] / "exercises"
+ANSWER_ID = re.compile(r"answer-(\d\d)-(\w+)")
+
+
+@dataclass
+class Answer:
+    """One graded function: its reference, its check cell, and how to compare and help.
+
+    mutants is {name: (source, hint)}: wrong answers that students write, and what to tell those who do.
+    """
+
+    name: str
+    stub: str
+    reference: str
+    check: str = ""
+    points: int = 0
+    rtol: float = 1e-4
+    atol: float = 1e-6
+    forbid: tuple = ()
+    hints: tuple = ()
+    mutants: dict = field(default_factory=dict)
+
+
+@dataclass
+class Exercise:
+    """Cells in their order as (kind, text): kind is "code", "answer" or "check", text a source or an answer's name."""
+
+    number: str
+    name: str
+    cells: list
+    answers: dict
+
+    @property
+    def points(self):
+        """The points of all answers."""
+        return sum(answer.points for answer in self.answers.values())
+
+    def before(self, name):
+        """Sources of all that an answer may build on: given code, and the reference of each earlier answer."""
+        sources = []
+        for kind, text in self.cells:
+            if kind == "answer" and text == name:
+                break
+            if kind != "check":
+                sources.append(self.answers[text].reference if kind == "answer" else text)
+        return sources
+
+    def check(self, name, seed=None):
+        """The source of an answer's check cell, with its own seed or another."""
+        if seed is None:
+            return self.answers[name].check
+        source, found = re.subn(r"^SEED = \d+$", f"SEED = {seed}", self.answers[name].check, flags=re.MULTILINE)
+        if found != 1:
+            raise ValueError(f"{self.number}.{name}: a check cell sets SEED exactly once, not {found} times")
+        return source
+
+
+def from_pristine(notebook):
+    """An Exercise from a pristine notebook."""
+    cells, answers = [], {}
+    for cell in notebook.cells:
+        about = cell.metadata.get("minivit", {})
+        if cell.cell_type != "code":
+            continue
+        kind, name = about.get("kind", "code"), about.get("answer")
+        if kind == "answer":
+            mutants = {mutant: tuple(text) for mutant, text in about["mutants"].items()}
+            answers[name] = Answer(name, about["stub"], cell.source, forbid=tuple(about["forbid"]),
+                                   hints=tuple(about["hints"]), mutants=mutants)
+        elif kind == "check":
+            answer = answers[name]
+            answer.check, answer.points = cell.source, about["points"]
+            answer.rtol, answer.atol = about.get("rtol", answer.rtol), about.get("atol", answer.atol)
+        cells.append((kind, cell.source if kind == "code" else name))
+    about = notebook.metadata.minivit
+    return Exercise(about.number, about.name, cells, answers)
+
+
+def load(number, folder=FOLDER):
+    """The Exercise of a number such as "05"."""
+    found = {path.name[:2]: path for path in sorted((Path(folder) / "pristine").glob("[0-9][0-9]_*.ipynb"))}
+    expect("exercise", number, list(found) or ["none: build them first (python -m minivit exercises build)"])
+    return from_pristine(nbformat.read(found[number], as_version=4))
