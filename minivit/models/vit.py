@@ -13,7 +13,7 @@ Departures from the paper: none. GELU is exact, as in timm and transformers; the
 from functools import partial
 
 from ..nn import (Attention, Dropout, DropPath, Identity, LayerNorm, Linear, Mlp, Module, Parameter, PatchEmbed,
-                  interpolate_positions, normal, repeat_batch, truncated_normal, zeros)
+                  interpolate_positions, normal, repeat_batch, sincos, truncated_normal, zeros)
 from ..ops import attention, concatenate
 
 
@@ -43,6 +43,8 @@ class ViT(Module):
         Height and width in pixels that the position embeddings are learned for.
     dim, depth, heads, mlp_dim : int
         D, L, H, and the width between the two layers of the MLP, by default 4 D.
+    positions : callable
+        Initialiser of the position embeddings, by default normal with standard deviation 0.02.
     dropout, drop_path : float
         Rate of dropout after embedding, attention and MLP layers; rate of stochastic depth in the last block (it grows
         linearly from 0 in the first).
@@ -51,14 +53,14 @@ class ViT(Module):
     prefix = 1  # tokens in front of the patches
 
     def __init__(self, *, image_size=224, patch_size=16, channels=3, num_classes=1000, dim, depth, heads, mlp_dim=None,
-                 dropout=0.0, drop_path=0.0):
+                 positions=None, dropout=0.0, drop_path=0.0):
         height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
         if height % patch_size or width % patch_size:
             raise ValueError(f"image_size: {height} x {width} pixels do not divide into patches of "
                              f"{patch_size} x {patch_size}")
         self.image_size, self.grid = (height, width), (height // patch_size, width // patch_size)
         self.patch_embed = PatchEmbed(patch_size, channels, dim)
-        self.positions = Parameter((1, self.prefix + self.grid[0] * self.grid[1], dim), normal(0.02))
+        self.positions = Parameter((1, self.prefix + self.grid[0] * self.grid[1], dim), positions or normal(0.02))
         self.dropout = Dropout(dropout)
         self.blocks = [Block(dim, heads, mlp_dim=mlp_dim or 4 * dim, dropout=dropout,
                              drop_path=drop_path * layer / max(depth - 1, 1)) for layer in range(depth)]
@@ -125,7 +127,7 @@ class ViTMAP(ViTGAP):
 
 
 class AttentionPool(Module):
-    """Multi-head attention pooling (MAP): a learned query reads all tokens, an MLP refines it.    (B, N, D) -> (B, D)"""
+    """Multi-head attention pooling (MAP): a learned query reads all tokens, then an MLP.    (B, N, D) -> (B, D)"""
 
     def __init__(self, dim, heads, mlp_dim):
         self.heads = heads
@@ -152,4 +154,5 @@ VARIANTS = {f"{size}/{patch}": partial(ViT, patch_size=patch, **SIZES[size]) for
     ("H", 14), ("g", 14), ("G", 14)]}
 VARIANTS |= {"tiny": VARIANTS["Ti/16"], "small": VARIANTS["S/16"], "base": VARIANTS["B/16"], "large": VARIANTS["L/16"],
              "huge": VARIANTS["H/14"]}
-VARIANTS["cifar"] = partial(ViTGAP, image_size=32, patch_size=4, num_classes=10, dim=192, depth=6, heads=3)
+VARIANTS["cifar"] = partial(ViTGAP, image_size=32, patch_size=4, num_classes=10, dim=128, depth=6, heads=4,
+                            positions=sincos)

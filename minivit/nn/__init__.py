@@ -3,7 +3,7 @@
 from .attention import Attention
 from .conv import Conv2d
 from .dropout import Dropout, DropPath
-from .embedding import (PatchEmbed, interpolate_positions, patchify, repeat_batch, sincos_positions, unpatchify)
+from .embedding import (PatchEmbed, interpolate_positions, patchify, repeat_batch, sincos, sincos_positions, unpatchify)
 from .linear import Linear, Mlp
 from .module import Identity, Module, Sequential, watch
 from .norms import BatchNorm2d, GroupNorm, LayerNorm, LayerScale, RMSNorm

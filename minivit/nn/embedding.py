@@ -1,5 +1,7 @@
 """From a picture to tokens, and where each token was: patches and positions."""
 
+import math
+
 import numpy as np
 
 from ..backend import array_module
@@ -45,7 +47,7 @@ def unpatchify(patches, grid, channels):
     """The inverse of `patchify` for a grid (rows, columns) of patches.    (B, N, P P C) -> (B, height, width, C)"""
     (B, N, D), (rows, columns), C = patches.shape, grid, channels
     P = round((D / C) ** 0.5)
-    if N != rows * columns or P * P * C != D:
+    if rows * columns != N or P * P * C != D:
         raise ValueError(f"unpatchify: {N} patches of {D} numbers are no {rows} x {columns} grid of P x P x {C}")
     x = patches.reshape(B, rows, columns, P, P, C)
     x = x.transpose(0, 1, 3, 2, 4, 5)               # (B, rows, P, columns, P, C)
@@ -63,6 +65,17 @@ def sincos_positions(rows, columns, dim, *, temperature=10_000.0):
     frequency = temperature ** (-np.arange(dim // 4) / (dim // 4))
     y, x = np.mgrid[:rows, :columns].reshape(2, -1, 1) * frequency  # each (rows columns, dim / 4)
     return np.concatenate([np.sin(x), np.cos(x), np.sin(y), np.cos(y)], axis=-1).astype(np.float32)
+
+
+def sincos(rng, shape):
+    """Initialises learned positions of a square grid with half the sine-cosine ones; class tokens in front with 0.
+
+    Neighbours begin alike, which a model that trains for minutes has no time to find out. -> (1, prefix + n^2, dim)
+    """
+    side = math.isqrt(shape[1])
+    positions = np.zeros(shape, np.float32)
+    positions[:, shape[1] - side * side:] = 0.5 * sincos_positions(side, side, shape[2])
+    return positions
 
 
 def interpolate_positions(positions, old_grid, new_grid, *, prefix=0, antialias=True):

@@ -36,7 +36,7 @@ class RMSNorm(Module):
 
 
 class GroupNorm(Module):
-    """Each picture's channels are normalised in groups (Wu and He, arXiv:1803.08494).    (B, H, W, C) -> (B, H, W, C)"""
+    """Each picture's channels are normalised in groups (Wu and He, 1803.08494).    (B, H, W, C) -> (B, H, W, C)"""
 
     def __init__(self, groups, channels, *, eps=1e-5):
         self.weight, self.bias = Parameter((channels,), ones), Parameter((channels,), zeros)
@@ -48,7 +48,7 @@ class GroupNorm(Module):
 
 
 class LayerScale(Module):
-    """A learned factor for each channel of a residual branch (Touvron et al., arXiv:2103.17239).    (..., D) -> (..., D)"""
+    """A learned factor for each channel of a residual branch (Touvron et al., 2103.17239).    (..., D) -> (..., D)"""
 
     def __init__(self, dim, initial=1e-5):
         self.gamma = Parameter((dim,), constant(initial))

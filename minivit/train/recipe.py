@@ -62,19 +62,20 @@ class Recipe:
     steps: int | None = None
     epochs: float | None = None
     minutes: float = 4.0
-    batch_size: int = 128
-    optimiser: str = "adamw"
+    batch_size: int = 64
+    optimiser: str = "muon"
     optimiser_settings: dict = field(default_factory=dict)
-    lr: float = 1e-3
+    lr: float = 4e-3
     warmup: float = 0.1
     final_lr: float = 0.0
     weight_decay: float = 0.05
     clip: float | None = 1.0
-    augmentation: list = field(default_factory=lambda: [("random_crop", {"padding": 4}), ("random_flip", {})])
+    augmentation: list = field(default_factory=lambda: [
+        ("random_crop", {"padding": 2, "mode": "reflect"}), ("random_flip", {})])
     mixup: float = 0.0
     cutmix: float = 0.0
     label_smoothing: float = 0.0
-    average: float | None = None
+    average: float | None = 0.99
     evaluations: int = 5
     evaluation_size: int = 1000
     device: str = "auto"
