@@ -192,6 +192,7 @@ CUPY.get_array_module = lambda *arrays: CUPY if any(isinstance(a, ndarray) for a
 CUPY.broadcast_shapes = np.broadcast_shapes
 CUPY.random = types.SimpleNamespace(default_rng=Generator, Generator=Generator)
 CUPY.lib = types.SimpleNamespace(stride_tricks=types.SimpleNamespace(
+    as_strided=_on_device(np.lib.stride_tricks.as_strided),
     sliding_window_view=_on_device(np.lib.stride_tricks.sliding_window_view)))
 CUPY.linalg = types.SimpleNamespace(norm=_on_device(np.linalg.norm))
 CUPY.cuda = types.SimpleNamespace(runtime=types.SimpleNamespace(getDeviceCount=lambda: 1))

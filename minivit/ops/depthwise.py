@@ -1,8 +1,9 @@
 """Convolution of every channel by itself, as in MobileNet (Howard et al., 2017, arXiv:1704.04861, section 3.1).
 
-    y[h, w, c] = sum over (i, j) of x[s h + d i, s w + d j, c] w[i, j, c]    (s stride, d dilation)
+    y[h, w, c] = sum over (k, l) of x[s h + d k, s w + d l, c] w[k, l, c]    (s stride, d dilation)
 
-There is no sum over channels, so no matrix product either: it is kh kw shifted pictures, multiplied and added.
+There is no sum over channels, so there is no matrix product either. What einsum does for one pixel of the window, it
+does along the longest stretch of memory that it finds: with stride 1, that is a whole line of the picture.
 """
 
 import math
@@ -15,47 +16,36 @@ def forward(x, w, windows):
     """(B, H, W, C), (kh, kw, 1, C) -> (B, H', W', C)"""
     xp = array_module(x)
     y = xp.empty((len(x), *windows.grid, x.shape[-1]), dtype=x.dtype)
-    weights = _lines(w, windows)
-    for pictures in _slices(x, windows):
-        total, product = y[pictures], xp.empty_like(y[pictures])
-        first, *others = zip(windows.pixels(windows.pad(x[pictures])), weights, strict=True)
-        xp.multiply(*first, out=total)
-        for pixel, weight in others:
-            total += xp.multiply(pixel, weight, out=product)
+    lines = xp.repeat(w, windows.grid[1], axis=2)  # (kh, kw, W', C): the weights of all the pixels of a line
+    for pictures, padded in windows.pad_by_slice(x, _slices(x, windows)):
+        y[pictures] = xp.einsum("nhklwc,klwc->nhwc", _lines(padded, windows), lines)
     return y
 
 
 def weight_gradient(x, dy, windows):
     """(B, H, W, C), (B, H', W', C) -> (kh, kw, 1, C)"""
-    xp, C = array_module(x), x.shape[-1]
-    dw = xp.zeros((math.prod(windows.kernel), C), dtype=x.dtype)
-    for pictures in _slices(x, windows):
-        dy_chunk = dy[pictures]
-        ones = xp.ones(dy_chunk.size // C, dtype=dy.dtype)
-        for i, pixel in enumerate(windows.pixels(windows.pad(x[pictures]))):
-            dw[i] += ones @ (pixel * dy_chunk).reshape(-1, C)
-    return dw.reshape(*windows.kernel, 1, C)
+    xp = array_module(x)
+    dw = xp.zeros((*windows.kernel, windows.grid[1], x.shape[-1]), dtype=x.dtype)  # (kh, kw, W', C)
+    for pictures, padded in windows.pad_by_slice(x, _slices(x, windows)):
+        dw += xp.einsum("nhklwc,nhwc->klwc", _lines(padded, windows), dy[pictures])
+    return dw.sum(2, keepdims=True)
 
 
 def input_gradient(dy, w, windows):
     """(B, H', W', C), (kh, kw, 1, C) -> (B, H, W, C)"""
-    xp, turned, C = array_module(dy), windows.turned(), dy.shape[-1]
+    turned = windows.turned()
     if turned:
         return forward(dy, w[::-1, ::-1], turned)
-    dx = xp.empty((len(dy), *windows.image, C), dtype=dy.dtype)
+    dx = array_module(dy).empty((len(dy), *windows.image, dy.shape[-1]), dtype=dy.dtype)
     for pictures in _slices(dx, windows):
-        dx[pictures] = windows.add(dy[pictures][:, :, :, None, None] * w[:, :, 0])
+        dx[pictures] = windows.add(dy[pictures][:, :, :, None, None] * w[:, :, 0])  # (n, H', W', kh, kw, C) added up
     return dx
 
 
-def _lines(w, windows):
-    """The weights of each pixel of the window, repeated along a line of the picture.
-
-    NumPy then multiplies a line in one go instead of pixel by pixel.    (kh, kw, 1, C) -> kh kw times (W', C)
-    """
-    w = w.reshape(-1, 1, w.shape[-1])  # (kh kw, 1, C)
-    return array_module(w).repeat(w, windows.grid[1], 1)
+def _lines(padded, windows):
+    """All windows, as a view, with what one line of y needs of a pixel side by side.    (n, H', kh, kw, W', C)"""
+    return windows.view(padded).transpose(0, 1, 3, 4, 2, 5)
 
 
 def _slices(x, windows):
-    return batch_slices(len(x), 2 * math.prod(windows.padded) * x.shape[-1], array_module(x))
+    return batch_slices(len(x), math.prod((*windows.grid, *windows.kernel, x.shape[-1])), array_module(x))

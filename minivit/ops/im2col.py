@@ -50,15 +50,12 @@ def _rows(x, windows):
     if windows.kernel == (1, 1) and windows.padded == windows.image:
         yield slice(B), x[:, ::windows.stride[0], ::windows.stride[1]].reshape(-1, C)
         return
-    slices = _slices(x, windows)
-    n = slices[0].stop if slices else 0
-    padded = xp.zeros((n, *windows.padded, C), dtype=x.dtype)
-    rows = xp.empty((n, *windows.grid, *windows.kernel, C), dtype=x.dtype)
-    for pictures in slices:
-        n = pictures.stop - pictures.start
-        padded[:n][windows.inside] = x[pictures]
-        rows[:n] = windows.view(padded[:n])
-        yield pictures, rows[:n].reshape(-1, math.prod(windows.kernel) * C)
+    rows = None
+    for pictures, padded in windows.pad_by_slice(x, _slices(x, windows)):
+        view = windows.view(padded)
+        rows = xp.empty(view.shape, dtype=x.dtype) if rows is None else rows[:len(view)]
+        rows[...] = view
+        yield pictures, rows.reshape(-1, math.prod(windows.kernel) * C)
 
 
 def _slices(x, windows):

@@ -54,6 +54,15 @@ class Windows:
         """(B, H, W, C) -> (B, top + H + bottom, left + W + right, C)"""
         return array_module(x).pad(x, ((0, 0), *self.padding, (0, 0)), constant_values=value)
 
+    def pad_by_slice(self, x, slices):
+        """Yield each slice of a batch with its padded pictures, in one array that is used again and again."""
+        longest = max((s.stop - s.start for s in slices), default=0)
+        padded = array_module(x).zeros((longest, *self.padded, x.shape[-1]), dtype=x.dtype)
+        for pictures in slices:
+            part = padded[:pictures.stop - pictures.start]
+            part[self.inside] = x[pictures]
+            yield pictures, part
+
     def view(self, padded):
         """All windows of padded pictures, as a view.    (B, ..., ..., C) -> (B, H', W', kh, kw, C)"""
         B, rows, columns, C = padded.strides
