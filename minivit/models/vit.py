@@ -51,6 +51,7 @@ class ViT(Module):
     """
 
     prefix = 1  # tokens in front of the patches
+    antialias = True  # where positions are interpolated: as timm does; transformers does without
 
     def __init__(self, *, image_size=224, patch_size=16, channels=3, num_classes=1000, dim, depth, heads, mlp_dim=None,
                  positions=None, dropout=0.0, drop_path=0.0):
@@ -80,7 +81,8 @@ class ViT(Module):
         """The patches as tokens, each told where it was (eq. 1).    (B, height, width, C) -> (B, prefix + N, D)"""
         x = self.prepend(self.patch_embed(images))                                          # (B, prefix + N, D)
         grid = tuple(pixels // self.patch_embed.patch_size for pixels in images.shape[1:3])
-        return self.dropout(x + interpolate_positions(self.positions, self.grid, grid, prefix=self.prefix))
+        return self.dropout(x + interpolate_positions(self.positions, self.grid, grid, prefix=self.prefix,
+                                                      antialias=self.antialias))
 
     def encode(self, x):
         """The Transformer encoder (eq. 2-4).    (B, N, D) -> (B, N, D)"""
