@@ -4,6 +4,8 @@ Every function returns a Figure, which a notebook shows and `png` turns into the
 """
 
 from .attention import attention_maps, attention_picture
+from .bars import speed_bars
 from .confusion import confusion_matrix
 from .curves import curves
 from .figure import png
+from .overview import overview

@@ -59,3 +59,24 @@ def test_attention_picture():
     assert viz.png(figure).startswith(b"\x89PNG")
     with pytest.raises(ValueError, match=r"5 tokens are fewer than the patches of a 3 x 3 grid"):
         viz.attention_picture(picture, weights, (3, 3))
+
+
+def test_speed_bars():
+    rows = [{"case": "ViT", "side": "minivit", "gflops": 120.0}, {"case": "ViT", "side": "torch", "gflops": 100.0},
+            {"case": "ResNet", "side": "minivit", "gflops": 90.0}]
+    axes = viz.speed_bars(rows, "speed").axes[0]
+    assert [bar.get_height() for bar in axes.patches] == [120, 90, 100]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["ViT", "ResNet"]
+    assert axes.get_ylabel() == "GFLOP/s"
+
+
+def test_overview():
+    rng = np.random.default_rng(0)
+    picture, weights = rng.integers(0, 256, (8, 12, 3), dtype=np.uint8), rng.random((2, 6, 6))
+    figure = viz.overview(picture, 4, weights, np.array([0.1, 0.6, 0.3]), ("cat", "dog", "frog"))
+    first, patches, attention, looking, answer = figure.axes
+    assert len(patches.images) == 6
+    np.testing.assert_array_equal(patches.images[4].get_array(), picture[4:8, 4:8])
+    np.testing.assert_allclose(attention.images[0].get_array(), weights.mean(0))
+    np.testing.assert_allclose(looking.images[1].get_array(), weights.mean((0, 1)).reshape(2, 3))
+    assert [label.get_text() for label in answer.get_yticklabels()] == ["cat", "frog", "dog"]
