@@ -243,7 +243,7 @@ show(counts=confusion_matrix(labels, predicted, 5))
 # %% mutants="confusion_matrix"
 MUTANTS = {
     "counted_once": ("np.add.at(counts, (labels, predicted), 1)", "counts[labels, predicted] += 1",
-                     "A pair is counted once, however often it occurs: `counts[i, j] += 1` writes, it does not add up."),
+                     "A pair is counted once however often it occurs; `counts[i, j] += 1` writes, it does not add."),
     "transpose": ("(labels, predicted)", "(predicted, labels)",
                   "Rows are true classes, columns are predictions: exchanged here."),
     "only_right": ("(labels, predicted)", "(labels[labels == predicted], labels[labels == predicted])",

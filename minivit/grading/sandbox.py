@@ -1,0 +1,204 @@
+"""What a kernel sees and may use: bubblewrap where it is installed, bare Linux namespaces otherwise.
+
+Inside there are Python, NumPy and ipykernel, read-only, and an empty /tmp of a few megabytes. There is no network, no other
+process, no home folder, no file of the host, and nothing of minivit but `show`.
+"""
+
+import importlib.metadata
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+VISIBLE = ("ipykernel", "numpy", "psutil", "pyzmq")
+SHARED = Path("/exercise")  # where the sandbox sees the folder that it shares with the grader: sockets, and `show`
+ENVIRONMENT = {"HOME": "/tmp", "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1",
+               "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", "IPYTHONDIR": "/tmp/.ipython",
+               "PYTHONPATH": str(SHARED / "library")}
+CODE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one kernel may use; times in seconds, sizes in bytes.
+
+    cell_time is time on the processor, so that a busy machine makes nobody fail; a cell that only waits has three times
+    as long.
+    """
+
+    cell_time: float = 10.0
+    memory: int = 2 * 1024 ** 3
+    processes: int = 64
+    file_bytes: int = 16 * 1024 ** 2
+    output_bytes: int = 2 * 1024 ** 2
+
+    def inside(self, sandboxed):
+        """The limits that the fork server sets; a user's own processes are counted only where they are alone."""
+        limits = {key: value for key, value in asdict(self).items() if key in ("memory", "processes", "file_bytes")}
+        return limits if sandboxed else {**limits, "processes": None}
+
+
+def visible_paths():
+    """Files and folders of the Python installation that belong to NumPy, the kernel, and what these require."""
+    found, todo = {}, list(VISIBLE)
+    while todo:
+        name = re.split(r"[^\w.-]", todo.pop())[0].lower().replace("_", "-")
+        if name in found or name == "debugpy":
+            continue
+        try:
+            distribution = importlib.metadata.distribution(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        tops = {file.parts[0] for file in distribution.files or () if file.parts[0] not in ("..", "__pycache__")}
+        found[name] = {Path(distribution.locate_file(top)) for top in tops}
+        todo += [need for need in distribution.requires or () if "extra ==" not in need]
+    return sorted(path for paths in found.values() for path in paths if path.exists())
+
+
+def layout():
+    """(what is bound read-only, what is hidden below it)."""
+    stdlib = Path(sysconfig.get_path("stdlib"))
+    base = Path(sys.base_prefix)
+    bound = [Path("/usr"), *(Path(path) for path in ("/bin", "/sbin", "/lib", "/lib64", "/etc/ld.so.cache"))]
+    bound += [stdlib, Path(sys.executable), Path(sys.executable).parent.parent / "pyvenv.cfg", base / "bin",
+              *base.glob("lib/libpython*"), Path(sys.executable).resolve()]
+    hidden = [folder for root in (stdlib, Path("/usr/lib/python3"), *Path("/usr/local/lib").glob("python3*"))
+              for folder in (root / "site-packages", root / "dist-packages") if folder.is_dir()]
+    bound = [path for path in dict.fromkeys(bound) if path.exists()]
+    return [path for path in bound if not any(parent in bound for parent in path.parents)], hidden
+
+
+def parents(paths):
+    """All folders above some paths, outermost first."""
+    return sorted({parent for path in paths for parent in path.parents if parent != Path("/")})
+
+
+def bubblewrap(shared, command, root):
+    """The command line of `command` inside bubblewrap."""
+    arguments = ["bwrap", "--die-with-parent", "--new-session", "--unshare-pid", "--unshare-net", "--unshare-ipc",
+                 "--unshare-uts", "--unshare-cgroup-try", "--cap-drop", "ALL", "--clearenv"]
+    arguments += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"] if root else \
+        ["--unshare-user", "--uid", "65534", "--gid", "65534"]
+    for name, value in ENVIRONMENT.items():
+        arguments += ["--setenv", name, value]
+    bound, hidden = layout()
+    for path in parents(bound):
+        arguments += ["--perms", "0755", "--dir", path]
+    for path in bound:
+        if path.is_symlink() and path.is_dir():
+            arguments += ["--symlink", os.readlink(path), path]
+        else:
+            arguments += ["--ro-bind", path, path]
+    for path in hidden:
+        arguments += ["--size", "1048576", "--perms", "0755", "--tmpfs", path]
+    for path in parents(visible_paths()):
+        arguments += ["--perms", "0755", "--dir", path]
+    for path in visible_paths():
+        arguments += ["--ro-bind", path, path]
+    arguments += ["--proc", "/proc", "--dev", "/dev", "--size", "1048576", "--perms", "1777", "--tmpfs", "/dev/shm",
+                  "--size", "67108864", "--perms", "1777", "--tmpfs", "/tmp", "--bind", shared, SHARED,
+                  "--ro-bind", shared / "library", SHARED / "library",
+                  "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp", "--", *command]
+    return [str(argument) for argument in arguments]
+
+
+def namespaces(shared, command, root):
+    """The same with unshare, mount and pivot_root, for machines without bubblewrap."""
+    bound, hidden = layout()
+    new = shared / "root"
+    lines = ["set -e; umask 022", "mount --make-rprivate /", f"mkdir -p {new}", f"mount -t tmpfs -o size=1m tmpfs {new}"]
+
+    def place(path, make):
+        inside = f"{new}{path}"
+        lines.append(f"mkdir -p {shlex.quote(str(Path(inside).parent))}; {make} {shlex.quote(inside)}")
+        return shlex.quote(inside)
+
+    def bind(path, inside=None, writable=False):
+        target = place(inside or path, "mkdir -p" if Path(path).is_dir() else "touch")
+        lines.append(f"mount --bind {shlex.quote(str(path))} {target}")
+        if not writable:
+            lines.append(f"mount -o remount,bind,ro,nosuid {target}")
+
+    for path in bound:
+        if path.is_symlink() and path.is_dir():
+            place(path, f"ln -s {shlex.quote(os.readlink(path))}")
+        else:
+            bind(path)
+    for path in hidden:
+        if any(path.is_relative_to(other) for other in bound):
+            lines.append(f"mount -t tmpfs -o size=1m tmpfs {shlex.quote(f'{new}{path}')}")
+    for path in visible_paths():
+        bind(path)
+    for device in ("null", "zero", "full", "random", "urandom"):
+        bind(f"/dev/{device}", writable=True)
+    for folder, size in (("/tmp", "64m"), ("/dev/shm", "1m")):
+        lines.append(f"mount -t tmpfs -o size={size},mode=1777 tmpfs {place(folder, 'mkdir -p')}")
+    lines.append(f"mount -t proc proc {place('/proc', 'mkdir -p')}")
+    bind(shared, SHARED, writable=True)
+    bind(shared / "library", SHARED / "library")
+    lines += [f"mkdir {new}/old; cd {new}; pivot_root . old; umount -l /old; rmdir /old",
+              "mount -o remount,ro /; cd /tmp",
+              shlex.join(["exec", "env", "-i", *(f"{key}={value}" for key, value in ENVIRONMENT.items()), "setpriv",
+                          "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all,+setuid,+setgid" if root else
+                          "--bounding-set=-all", *map(str, command)])]
+    user = [] if root else ["--user", "--map-root-user"]
+    return ["unshare", *user, "--mount", "--pid", "--net", "--ipc", "--uts", "--fork", "--kill-child", "sh", "-c",
+            "\n".join(lines)]
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A way to run a command: `name` says which, None means none at all."""
+
+    name: str | None
+    root: bool = False
+
+    def command(self, shared, uid, limits):
+        """The command line of a fork server that shares the folder `shared` with its caller."""
+        settings = {"uid": uid if self.root else None, "limits": limits.inside(self.name is not None)}
+        if self.name is None:
+            return [sys.executable, str(CODE / "forkserver.py"), json.dumps(settings)]
+        wrap = bubblewrap if self.name == "bubblewrap" else namespaces
+        return wrap(shared, [sys.executable, SHARED / "library/forkserver.py", json.dumps(settings)], self.root)
+
+    def path(self, shared, path):
+        """A path below `shared` as the sandboxed process sees it."""
+        return path if self.name is None else SHARED / path.relative_to(shared)
+
+
+def prepare(shared):
+    """Copy what the sandbox needs of this package into the folder that it will see."""
+    package = shared / "library/minivit/grading"
+    package.mkdir(parents=True)
+    for folder in (package, package.parent):
+        (folder / "__init__.py").touch()
+    shutil.copy(CODE / "show.py", package / "show.py")
+    shutil.copy(CODE / "forkserver.py", shared / "library/forkserver.py")
+
+
+def available():
+    """The first Sandbox that works on this machine, or None; each is tried, not believed."""
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    for name, program in (("bubblewrap", "bwrap"), ("namespaces", "unshare")):
+        for as_root in ([True, False] if root else [False]):
+            if shutil.which(program) and works(Sandbox(name, as_root)):
+                return Sandbox(name, as_root)
+    return None
+
+
+def works(sandbox):
+    """Whether a fork server comes up in it."""
+    import tempfile
+    with tempfile.TemporaryDirectory() as folder:
+        shared = Path(folder).resolve()
+        shared.chmod(0o755)
+        prepare(shared)
+        process = subprocess.run(sandbox.command(shared, 65534, Limits()), stdin=subprocess.DEVNULL,
+                                 capture_output=True, timeout=90, check=False)
+    return process.stdout.startswith(b"ready")
