@@ -23,7 +23,7 @@ def cores():
 
 
 def blas():
-    """{"name", "version", "kernel", "threads"} of the BLAS library that NumPy uses; "unknown" where it does not tell."""
+    """Name, version, kernel and threads of the BLAS library that NumPy uses; "unknown" where it does not tell."""
     from threadpoolctl import threadpool_info
     np.ones((2, 2)) @ np.ones((2, 2))  # some libraries are loaded by the first product
     found = next((info for info in threadpool_info() if info["user_api"] == "blas"), {})
