@@ -1,4 +1,6 @@
-"""Training data-efficient image transformers & distillation through attention.  Touvron et al., ICML 2021, arXiv:2012.12877.
+"""Training data-efficient image transformers & distillation through attention.
+
+Touvron et al., ICML 2021, arXiv:2012.12877.
 
 A Vision Transformer needs no hundreds of millions of pictures if a trained network, best a CNN, teaches it. The student
 gets a second token beside the class token, which goes through the same encoder and ends in a head of its own. The class
@@ -16,7 +18,7 @@ Departures from the paper: the mean of the logits instead of the sum of the prob
 
 from functools import partial
 
-from ..nn import Identity, Linear, Parameter, repeat_batch, truncated_normal
+from ..nn import Identity, Linear, Parameter, repeat_batch, sincos, truncated_normal
 from ..ops import concatenate
 from .vit import SIZES, ViT
 
@@ -59,4 +61,5 @@ class DeiT(ViT):
 # table 1; the paper's names end in an alembic sign: DeiT-Ti, DeiT-S, DeiT-B with distillation
 VARIANTS = {name: partial(DeiT, patch_size=16, **SIZES[size])
             for name, size in {"tiny": "Ti", "small": "S", "base": "B"}.items()}
-VARIANTS["cifar"] = partial(DeiT, image_size=32, patch_size=4, num_classes=10, dim=192, depth=6, heads=3)
+VARIANTS["cifar"] = partial(DeiT, image_size=32, patch_size=4, num_classes=10, dim=128, depth=6, heads=4,
+                            positions=sincos)

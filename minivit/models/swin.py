@@ -1,0 +1,233 @@
+"""Swin Transformer: Hierarchical Vision Transformer using Shifted Windows.  Liu et al., ICCV 2021, arXiv:2103.14030.
+
+Tokens attend to each other within windows of M x M only, so the cost grows with the number of pixels and not with its
+square. Every other block moves the windows by half their size, which lets neighbouring windows talk. Between stages
+2 x 2 tokens are merged into one of twice the width, as in a CNN, so that the model sees details and the whole.
+
+    B batch    H x W grid    C channels    M window    w number of windows    n = M M tokens in a window    h heads
+    (B, 224, 224, 3) -> patches (B, 56, 56, C) -> four stages (B, 56, 56, C), (B, 28, 28, 2C), (B, 14, 14, 4C),
+                     (B, 7, 7, 8C) -> mean over the grid (B, 8C) -> logits (B, 1000)
+    a block's attention: (B, H, W, C) -> windows (B w, n, C) -> attention -> (B w, n, C) -> (B, H, W, C)
+
+Where pictures, grids and windows do not divide, zeros are added below and on the right, as in the authors' detection
+code and in transformers; timm moves the windows before it adds them, and differs on such grids. A window is never
+larger than the grid; one that covers it does not move.
+
+Departures from the paper: attention between two regions is forbidden by -inf instead of the authors' -100. That
+changes nothing visible (e^-100 = 4e-44), but numbers that small are computed many times slower.
+"""
+
+import math
+from functools import lru_cache, partial
+
+import numpy as np
+
+from ..backend import to_device
+from ..engine import Tensor, no_grad
+from ..nn import (Attention, Dropout, DropPath, Identity, LayerNorm, Linear, Mlp, Module, Parameter, PatchEmbed,
+                  truncated_normal)
+from ..ops import attention_weights, expand, pad, roll, self_attention, take
+
+
+def window_partition(x, window):
+    """Cut a grid into windows.    (B, H, W, C) -> (B w, n, C)"""
+    (B, H, W, C), M = x.shape, window
+    x = x.reshape(B, H // M, M, W // M, M, C).transpose(0, 1, 3, 2, 4, 5)  # (B, H/M, W/M, M, M, C)
+    return x.reshape(-1, M * M, C)                                         # (B w, n, C)
+
+
+def window_reverse(windows, window, grid):
+    """Put the windows of a grid (H, W) together again.    (B w, n, C) -> (B, H, W, C)"""
+    (H, W), M, C = grid, window, windows.shape[-1]
+    x = windows.reshape(-1, H // M, W // M, M, M, C).transpose(0, 1, 3, 2, 4, 5)  # (B, H/M, M, W/M, M, C)
+    return x.reshape(-1, H, W, C)                                                 # (B, H, W, C)
+
+
+def pad_to_multiple(x, size):
+    """Add zeros below and on the right until `size` divides height and width.    (B, H, W, C) -> (B, H', W', C)"""
+    if x.ndim != 4:
+        raise ValueError(f"expected pictures of shape (B, height, width, channels), got {x.shape}")
+    rows, columns = (-n % size for n in x.shape[1:3])
+    return pad(x, ((0, 0), (0, rows), (0, columns), (0, 0))) if rows or columns else x
+
+
+def relative_position_index(window):
+    """The row of the bias table for each pair of tokens of a window, by how far apart they are.    -> (n, n) int
+
+    Offsets run from 1 - M to M - 1 in both directions; (dy, dx) is row (dy + M - 1) (2 M - 1) + dx + M - 1.
+    """
+    y, x = np.indices((window, window)).reshape(2, -1)  # each (n,)
+    dy, dx = (c[:, None] - c + window - 1 for c in (y, x))
+    return dy * (2 * window - 1) + dx
+
+
+def shift_mask(grid, window, shift):
+    """Which tokens of a shifted window may attend to each other: those that were neighbours before (fig. 4).
+
+    The cyclic shift brings the first rows to the end of the grid, behind rows they have nothing to do with. So the
+    last window of each axis holds two regions, and with both axes a grid has nine.    -> (w, n, n) bool
+    """
+    rows, columns = ((np.arange(n) >= n - window).astype(int) + (np.arange(n) >= n - shift) for n in grid)
+    regions = window_partition((3 * rows[:, None] + columns)[None, ..., None], window)  # (w, n, 1)
+    return regions == regions.swapaxes(1, 2)                                            # (w, n, n)
+
+
+@lru_cache(maxsize=64)
+def mask_bias(grid, window, shift, dtype, device):
+    """The mask as numbers to add to the scores, 0 and -inf; computed once for each size.    -> (w, 1, n, n)"""
+    bias = np.where(shift_mask(grid, window, shift), 0, -np.inf).astype(dtype)
+    return Tensor.wrap(to_device(bias[:, None], device))
+
+
+class WindowAttention(Attention):
+    """Attention within windows, with a learned bias for each offset and head (eq. 4).    (B w, n, C) -> (B w, n, C)"""
+
+    def __init__(self, dim, heads, *, window, dropout=0.0):
+        super().__init__(dim, heads, dropout=dropout)
+        self.window = window
+        self.relative_position_bias_table = Parameter(((2 * window - 1) ** 2, heads), truncated_normal(0.02))
+        self.index = relative_position_index(window)
+
+    def forward(self, x, mask=None):
+        """(B w, n, C), with a mask (w, 1, n, n) to add to the scores of shifted windows -> (B w, n, C)"""
+        return self.dropout(self.proj(self_attention(self.qkv(x), self.bias(x, mask), heads=self.heads)))
+
+    def bias(self, x, mask):
+        """What is added to the scores: the bias of each offset, and the mask.    -> (h, n, n) or (B w, h, n, n)"""
+        M, m, h, (windows, n, _) = self.window, math.isqrt(x.shape[1]), self.heads, x.shape
+        index = self.index.reshape(M, M, M, M)[:m, :m, :m, :m].reshape(-1)  # (n n,), of smaller windows if m < M
+        bias = take(self.relative_position_bias_table, index).reshape(n, n, h).transpose(2, 0, 1)  # (h, n, n)
+        if mask is None:
+            return bias
+        w = len(mask)
+        return expand(bias + mask, (windows // w, w, h, n, n)).reshape(windows, h, n, n)  # (B w, h, n, n)
+
+    def weights(self, x, mask=None):
+        """What each token looks at, for pictures: the attention probabilities.    (B w, n, C) -> (B w, h, n, n)"""
+        with no_grad():
+            q, k, _ = self.qkv(x).reshape(*x.shape[:2], 3, self.heads, -1).transpose(2, 0, 3, 1, 4)  # 3 (B w, h, n, d)
+            return attention_weights(q, k, self.bias(x, mask))
+
+    def describe(self):
+        """The window and the number of heads."""
+        return f"{self.window} x {self.window}, {self.heads} heads"
+
+
+class Block(Module):
+    """x + W-MSA(LN(x)) or x + SW-MSA(LN(x)), then x + MLP(LN(x)) (eq. 3).    (B, H, W, C) -> (B, H, W, C)
+
+    `shift` is 0 or half the window.
+    """
+
+    def __init__(self, dim, heads, *, window, shift, mlp_dim, dropout=0.0, drop_path=0.0):
+        self.norm1, self.norm2 = LayerNorm(dim, eps=1e-5), LayerNorm(dim, eps=1e-5)
+        self.attention = WindowAttention(dim, heads, window=window, dropout=dropout)
+        self.mlp = Mlp(dim, mlp_dim, dropout=dropout)
+        self.shift, self.drop_path = shift, DropPath(drop_path)
+
+    def forward(self, x):
+        """(B, H, W, C) -> (B, H, W, C)"""
+        x = x + self.drop_path(self.attend(self.norm1(x)))
+        return x + self.drop_path(self.mlp(self.norm2(x)))
+
+    def attend(self, x):
+        """Shift, cut into windows, attend within each, and undo both (section 3.2).    (B, H, W, C) -> (B, H, W, C)"""
+        H, W = x.shape[1:3]
+        window = min(self.attention.window, H, W)
+        shift = 0 if window == min(H, W) else self.shift
+        x = pad_to_multiple(x, window)
+        grid, mask = x.shape[1:3], None                                          # (H', W')
+        if shift:
+            x, mask = roll(x, (-shift, -shift), (1, 2)), mask_bias(grid, window, shift, x.dtype, x.device)
+        x = window_reverse(self.attention(window_partition(x, window), mask), window, grid)
+        if shift:
+            x = roll(x, (shift, shift), (1, 2))
+        return x if grid == (H, W) else x[:, :H, :W]
+
+
+class PatchMerging(Module):
+    """2 x 2 neighbours become one token of twice the width (section 3.1).    (B, H, W, C) -> (B, H/2, W/2, 2C)"""
+
+    def __init__(self, dim):
+        self.norm, self.reduction = LayerNorm(4 * dim, eps=1e-5), Linear(4 * dim, 2 * dim, bias=False)
+
+    def forward(self, x):
+        """(B, H, W, C) -> (B, H/2, W/2, 2C), halves rounded up"""
+        x = pad_to_multiple(x, 2)
+        B, H, W, C = x.shape
+        x = x.reshape(B, H // 2, 2, W // 2, 2, C).transpose(0, 1, 3, 4, 2, 5)    # (B, H/2, W/2, column, row, C)
+        return self.reduction(self.norm(x.reshape(B, H // 2, W // 2, 4 * C)))    # (B, H/2, W/2, 2C)
+
+
+class Stage(Module):
+    """Blocks on one grid, every second one with shifted windows, after a merging that makes the grid coarser.
+
+    (B, H, W, C) -> (B, H, W, C), or (B, H/2, W/2, 2C) with merging
+    """
+
+    def __init__(self, merge, blocks):
+        self.merge, self.blocks = merge, blocks
+
+    def forward(self, x):
+        """(B, H, W, C) -> (B, H, W, C) or (B, H/2, W/2, 2C)"""
+        x = self.merge(x)
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+class Swin(Module):
+    """Four stages, each with half the grid and twice the width of the one before (fig. 3), and a linear head.
+
+    (B, height, width, C) -> (B, num_classes), or (B, features) with num_classes=0. Pictures of any size are accepted.
+
+    Parameters
+    ----------
+    image_size : int or (int, int)
+        Height and width in pixels for which windows larger than a stage's grid are made smaller.
+    dim : int
+        Width C of the first stage.
+    depths, heads : sequence of int
+        Blocks and heads of each stage.
+    window : int
+        M, in tokens.
+    dropout, drop_path : float
+        As for ViT.
+    """
+
+    def __init__(self, *, image_size=224, patch_size=4, channels=3, num_classes=1000, dim, depths, heads, window=7,
+                 mlp_ratio=4, dropout=0.0, drop_path=0.0):
+        self.image_size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
+        self.patch_embed, self.patch_norm = PatchEmbed(patch_size, channels, dim), LayerNorm(dim, eps=1e-5)
+        self.dropout, self.stages = Dropout(dropout), []
+        grid, rates = math.ceil(min(self.image_size) / patch_size), iter(np.linspace(0, drop_path, sum(depths)))
+        for stage, (depth, stage_heads) in enumerate(zip(depths, heads, strict=True)):
+            merge = PatchMerging(dim) if stage else Identity()
+            dim, grid = (2 * dim, math.ceil(grid / 2)) if stage else (dim, grid)
+            self.stages.append(Stage(merge, [
+                Block(dim, stage_heads, window=min(window, grid), shift=min(window, grid) // 2 * (index % 2),
+                      mlp_dim=int(mlp_ratio * dim), dropout=dropout, drop_path=float(next(rates)))
+                for index in range(depth)]))
+        self.norm = LayerNorm(dim, eps=1e-5)
+        self.head = Linear(dim, num_classes, initialiser=truncated_normal(0.02)) if num_classes else Identity()
+
+    def forward(self, images):
+        """(B, height, width, C) -> (B, num_classes)"""
+        images = pad_to_multiple(images, self.patch_embed.patch_size)
+        grid = [pixels // self.patch_embed.patch_size for pixels in images.shape[1:3]]
+        x = self.patch_norm(self.patch_embed(images)).reshape(len(images), *grid, -1)    # (B, H, W, C)
+        x = self.dropout(x)
+        for stage in self.stages:
+            x = stage(x)
+        return self.head(self.norm(x).mean(axis=(1, 2)))
+
+
+# section 3.3; "cifar" is our own size
+VARIANTS = {
+    "tiny": partial(Swin, dim=96, depths=(2, 2, 6, 2), heads=(3, 6, 12, 24)),
+    "small": partial(Swin, dim=96, depths=(2, 2, 18, 2), heads=(3, 6, 12, 24)),
+    "base": partial(Swin, dim=128, depths=(2, 2, 18, 2), heads=(4, 8, 16, 32)),
+    "large": partial(Swin, dim=192, depths=(2, 2, 18, 2), heads=(6, 12, 24, 48)),
+    "cifar": partial(Swin, image_size=32, patch_size=2, num_classes=10, dim=64, depths=(2, 4, 2), heads=(2, 4, 8),
+                     window=4),
+}

@@ -1,0 +1,88 @@
+"""One of our models and its official counterpart with the same weights: their outputs and gradients must be equal."""
+
+import numpy as np
+import pytest
+
+from minivit import Tensor, grad
+
+
+def import_timm():
+    """timm, also where torchvision was built for another torch: of its operations timm only needs the names."""
+    torch = pytest.importorskip("torch")
+    register = torch.library.register_fake
+
+    def register_others(operation, *args, **settings):
+        if str(operation).startswith("torchvision::"):
+            return lambda function: function
+        return register(operation, *args, **settings)
+    torch.library.register_fake = register_others
+    try:
+        return pytest.importorskip("timm")
+    finally:
+        torch.library.register_fake = register
+
+
+def draw(official, seed=0):
+    """Random weights of a size that lets every part of the model matter, in float64."""
+    import torch
+    generator = torch.Generator().manual_seed(seed)
+    official.double()
+    with torch.no_grad():
+        for name, parameter in official.named_parameters():
+            noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+            fan_in = parameter[0].numel() if parameter.ndim > 1 else 1
+            scale = fan_in ** -0.5 if name.endswith(".weight") and parameter.ndim > 1 else 0.3
+            parameter.copy_(scale * noise + ("norm" in name and name.endswith("weight")))
+    return official
+
+
+def in_our_layout(tensors, names, rename):
+    """{our name: array} of the official tensors, {their name: array}.
+
+    `rename` turns our name into theirs, or into several that are joined along our last axis. Matrices are transposed
+    and patch projections (D, C, P, P) flattened to (P P C, D).
+    """
+    def layout(name):
+        array = tensors[name]
+        if array.ndim == 4:
+            return array.transpose(2, 3, 1, 0).reshape(-1, len(array))
+        return array.T if array.ndim == 2 and name.endswith(".weight") else array
+    renamed = {name: rename(name) for name in names}
+    return {name: np.concatenate([layout(part) for part in parts], axis=-1) if isinstance(parts, list)
+            else layout(parts) for name, parts in renamed.items()}
+
+
+def difference(ours, theirs):
+    """The largest difference, relative to the largest number."""
+    assert ours.shape == theirs.shape
+    return np.abs(ours - theirs).max() / np.abs(theirs).max()
+
+
+def assert_equal(ours, official, rename, images, run=lambda model, x: model(x), run_official=None):
+    """Outputs agree to 1e-9 in float64 and 1e-4 in float32, gradients of all parameters and of the pictures to 1e-9.
+
+    `run` and `run_official` call the models with pictures (B, H, W, C) and (B, C, H, W), and return a tensor.
+    """
+    import torch
+    run_official = run_official or run
+    weights = in_our_layout({name: p.detach().numpy() for name, p in official.named_parameters()},
+                            ours.state_dict(), rename)
+    ours.astype(np.float64).load_state_dict(weights)
+    pixels, x = Tensor(images, requires_grad=True), torch.tensor(images.transpose(0, 3, 1, 2)).requires_grad_()
+    output, expected = run(ours, pixels), run_official(official, x)
+    assert difference(output.numpy(), expected.detach().numpy()) < 1e-9
+
+    direction = np.random.default_rng(1).standard_normal(output.shape)
+    names = [name for name, _ in ours.named_parameters()]
+    gradients = grad((output * direction).sum(), [*ours.parameters(), pixels])
+    official.zero_grad()
+    (expected * torch.tensor(direction)).sum().backward()
+    official_gradients = in_our_layout({name: p.grad.numpy() for name, p in official.named_parameters()
+                                        if p.grad is not None}, names, rename)
+    for name, gradient in zip(names, gradients[:-1], strict=True):
+        assert difference(gradient, official_gradients[name]) < 1e-9, name
+    assert difference(gradients[-1], x.grad.numpy().transpose(0, 2, 3, 1)) < 1e-9
+
+    single = run(ours.astype(np.float32), Tensor(images.astype(np.float32)))
+    assert single.dtype == np.float32
+    assert difference(single.numpy(), expected.detach().numpy()) < 1e-4
