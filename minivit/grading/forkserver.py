@@ -29,14 +29,14 @@ WARM = ["numpy.random", "ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.
 
 def main(settings):
     """Serve until the input ends."""
-    process = ctypes.CDLL(None)
-    process.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # orphans stay below this process, where they are found
+    control = ctypes.CDLL(None).prctl if sys.platform == "linux" else lambda *_: 0
+    control(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # orphans stay below this process, where they are found
     if settings.get("uid"):
         os.setgroups([])
         os.setresgid(*[settings["uid"]] * 3)
         os.setresuid(*[settings["uid"]] * 3)
-    process.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    process.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # a kernel may not look into this process
+    control(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    control(PR_SET_DUMPABLE, 0, 0, 0, 0)  # a kernel may not look into this process
     import psutil
     sys.modules["debugpy"] = None  # a kernel starts in half the time without its debugger
     for module in WARM:
@@ -99,7 +99,8 @@ def limit(limits):
     for name, amount in {"AS": limits["memory"], "FSIZE": limits["file_bytes"], "CORE": 0,
                          "NPROC": limits["processes"], "NOFILE": 256}.items():
         if amount is not None:
-            resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (amount, amount))
+            with contextlib.suppress(ValueError, OSError):  # macOS does not limit memory this way
+                resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (amount, amount))
 
 
 def sweep(psutil):

@@ -1,4 +1,4 @@
-"""nbval's kernel behind a sandbox: the same methods, but a dead kernel is noticed, and so is one that takes too much."""
+"""nbval's kernel behind a sandbox: the same methods, and a kernel that dies or takes too much is noticed at once."""
 
 import contextlib
 import json
@@ -20,7 +20,7 @@ class SandboxedKernel(RunningKernel):
 
     def __init__(self, server):
         self.server, self.ended, self.output = server, None, 0
-        name = f"{server.started + 1}-{secrets.token_hex(8)}"
+        name = str(server.started + 1)
         connection = {**PORTS, "transport": "ipc", "ip": str(server.sockets / name), "key": secrets.token_hex(),
                       "signature_scheme": "hmac-sha256", "kernel_name": "python3"}
         server.start_kernel(connection)

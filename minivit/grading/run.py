@@ -44,7 +44,7 @@ class Recorder:
         """Called by pytest after each phase of each cell."""
         outcome = self.outcomes.setdefault(item.path.stem, Outcome())
         kernel = item.parent.kernel
-        if kernel is not None and kernel.ended not in (None, "stopped"):
+        if kernel is not None and getattr(kernel, "ended", None) not in (None, "stopped"):
             outcome.ended = kernel.ended
         if call.when == "call":
             for output in item.test_outputs or ():
@@ -83,7 +83,7 @@ def run(notebooks, sandbox, limits, done=lambda name: None):
     from .kernel import SandboxedKernel
     from .server import Server
     recorder = Recorder(done)
-    with tempfile.TemporaryDirectory(prefix="minivit-nbval-") as folder, Server(sandbox, limits) as server:
+    with tempfile.TemporaryDirectory(prefix="mv-") as folder, Server(sandbox, limits) as server:
         paths = []
         for name, content in notebooks.items():
             paths.append(Path(folder) / f"{name}.ipynb")
@@ -91,7 +91,7 @@ def run(notebooks, sandbox, limits, done=lambda name: None):
         options = ["--nbval", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", folder, "-q",
                    "--nbval-cell-timeout", str(3 * limits.cell_time), *map(str, paths)]
         with (mock.patch.dict(os.environ, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1"),
-              mock.patch("nbval.plugin.RunningKernel", lambda *_, **__: SandboxedKernel(server)),
+              mock.patch("nbval.plugin.RunningKernel", side_effect=lambda *_, **__: SandboxedKernel(server)),
               contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())):
             pytest.main(options, plugins=[nbval.plugin, recorder])
     return {name: recorder.outcomes.get(name, Outcome(ended="died")) for name in notebooks}

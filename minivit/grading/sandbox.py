@@ -1,7 +1,7 @@
 """What a kernel sees and may use: bubblewrap where it is installed, bare Linux namespaces otherwise.
 
-Inside there are Python, NumPy and ipykernel, read-only, and an empty /tmp of a few megabytes. There is no network, no other
-process, no home folder, no file of the host, and nothing of minivit but `show`.
+Inside there are Python, NumPy and ipykernel, read-only, and an empty /tmp of a few megabytes. There is no network, no
+other process, no home folder, no file of the host, and nothing of minivit but `show`.
 """
 
 import importlib.metadata
@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 VISIBLE = ("ipykernel", "numpy", "psutil", "pyzmq")
-SHARED = Path("/exercise")  # where the sandbox sees the folder that it shares with the grader: sockets, and `show`
+SHARED = Path("/exercise")  # where the sandbox sees the folder that it shares with the grader
 ENVIRONMENT = {"HOME": "/tmp", "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1",
                "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", "IPYTHONDIR": "/tmp/.ipython",
                "PYTHONPATH": str(SHARED / "library")}

@@ -27,7 +27,7 @@ class Server:
 
     def __init__(self, sandbox, limits):
         self.sandbox, self.limits = sandbox, limits
-        self.folder = Path(tempfile.mkdtemp(prefix="minivit-grading-")).resolve()  # 0700
+        self.folder = Path(tempfile.mkdtemp(prefix="mv-")).resolve()  # 0700
         self.shared = self.folder / "shared"
         self.shared.mkdir(mode=0o755)
         prepare(self.shared)

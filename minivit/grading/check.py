@@ -1,0 +1,71 @@
+"""The student's own check: the same path as grading, with the public seed, without a sandbox, and with every number."""
+
+import json
+from pathlib import Path
+
+from tqdm import tqdm
+
+from .assess import after, before
+from .exercise import FOLDER, load
+from .run import run
+from .sandbox import Limits, Sandbox
+from .submissions import read
+from .verdict import PASSED, Judge
+
+STATE = ".hints.json"
+
+
+def locate(name, folder=FOLDER):
+    """The notebook that "05", "5", "05_vit" or a path means."""
+    path = Path(name)
+    if path.suffix == ".ipynb" and path.exists():
+        return path
+    number = path.stem.partition("_")[0].zfill(2)
+    found = sorted(Path(folder).glob(f"{number}_*.ipynb"))
+    if not found:
+        known = ", ".join(path.name[:2] for path in sorted(Path(folder).glob("[0-9][0-9]_*.ipynb")))
+        raise ValueError(f"exercise: {name!r} does not exist; there are {known or 'none'}")
+    return found[0]
+
+
+def check(path, folder=FOLDER, limits=None):
+    """(Exercise, {answer: Verdict}, flags) of a student's notebook."""
+    number, sources, flags = read(path.read_bytes())
+    exercise = load(number, folder)
+    judge = Judge(exercise)
+    verdicts, notebooks, remarks = before(exercise, sources)
+    outcomes = {}
+    if notebooks:
+        with tqdm(total=len(notebooks), unit="answer", desc=f"checking {number}", leave=False) as progress:
+            outcomes = run(notebooks, Sandbox(None), limits or Limits(), lambda _: progress.update())
+    return exercise, after(judge, verdicts, outcomes, remarks), flags
+
+
+def report(exercise, verdicts, flags):
+    """Lines: a row an answer, and under it what to look at."""
+    width = max(len(name) for name in verdicts)
+    lines = [*flags]
+    for name, verdict in verdicts.items():
+        lines.append(f"{name:<{width}}  {verdict.status:<13}  {verdict.points:>3} / {verdict.possible}")
+        lines += [f"    {message}" for message in verdict.messages[:2]]
+    points = sum(verdict.points for verdict in verdicts.values())
+    lines.append(f"{points} of {exercise.points} points" + ("" if points == exercise.points else
+                 f"; a hint: python -m minivit check {exercise.number} --hint"))
+    return lines
+
+
+def next_hints(path, exercise, verdicts, name=None):
+    """Lines: the hints of an answer (the first that has not passed) seen so far, and one more."""
+    if name is None:
+        open_answers = [answer for answer, verdict in verdicts.items() if verdict.status != PASSED]
+        if not open_answers:
+            return ["nothing is left to hint at"]
+        name = open_answers[0]
+    if name not in exercise.answers:
+        raise ValueError(f"--hint: {name!r} does not exist; there are {', '.join(exercise.answers)}")
+    state = path.parent / STATE
+    seen = json.loads(state.read_text(encoding="utf-8")) if state.exists() else {}
+    key, hints = f"{exercise.number}.{name}", exercise.answers[name].hints
+    seen[key] = min(seen.get(key, 0) + 1, len(hints))
+    state.write_text(json.dumps(seen, indent=1), encoding="utf-8")
+    return [f"hint {i + 1} of {len(hints)} for {name}: {hint}" for i, hint in enumerate(hints[:seen[key]])]

@@ -1,0 +1,77 @@
+"""python -m minivit exercises, check, grade."""
+
+
+def add_commands(subparsers):
+    """Register the commands."""
+    exercises = subparsers.add_parser(
+        "exercises", help="build the exercises' notebooks from their sources",
+        description="From exercises/source/NN_name.py: the student's notebook, the solution, and the grader's "
+                    "pristine copy.")
+    exercises.add_argument("action", choices=["build"])
+    exercises.add_argument("numbers", nargs="*", metavar="NN", help="only these exercises (default: all)")
+    exercises.set_defaults(run=build_exercises)
+
+    check = subparsers.add_parser(
+        "check", help="check your own answers to an exercise",
+        description="Run the answers of your notebook, and say for each of them what is right, what is not, and what "
+                    "to look at first. The exit code is 0 only at full marks.")
+    check.add_argument("exercise", metavar="EXERCISE", help="a number such as 05, or a notebook")
+    check.add_argument("--hint", nargs="?", const="", metavar="ANSWER",
+                       help="reveal the next hint, for this answer or for the first that has not passed")
+    check.set_defaults(run=check_exercise)
+
+    grade = subparsers.add_parser(
+        "grade", help="grade a class",
+        description="Grade notebooks, folders of them, or an archive from Moodle or Canvas, each in a sandbox, with "
+                    "inputs that no student has seen. What is written: docs/teachers.md.")
+    grade.add_argument("submissions", metavar="SUBMISSIONS", help="a folder, a notebook, or a zip archive")
+    grade.add_argument("--out", required=True, metavar="RESULTS", help="the folder for the results")
+    grade.add_argument("--jobs", type=int, default=2, help="submissions at a time (default 2)")
+    grade.add_argument("--roster", metavar="CSV", help="the class list: Moodle's worksheet or Canvas' gradebook")
+    grade.add_argument("--seed", type=int, help="the secret from which inputs are drawn (default: a new one, recorded)")
+    grade.add_argument("--resume", action="store_true", help="go on with an interrupted grading")
+    grade.add_argument("--trust-submissions", action="store_true",
+                       help="run without a sandbox, with your own rights: only for code that you trust")
+    grade.set_defaults(run=grade_class)
+
+
+def build_exercises(args):
+    """Write the notebooks and say which have changed."""
+    from .build import build
+    for path, changed in build(numbers=args.numbers):
+        print(f"{'written' if changed else 'as it was'}: {path}")
+
+
+def check_exercise(args):
+    """Print the report; 0 at full marks, 1 otherwise."""
+    from .check import check, locate, next_hints, report
+    path = locate(args.exercise)
+    exercise, verdicts, flags = check(path)
+    print("\n".join(report(exercise, verdicts, flags)))
+    if args.hint is not None:
+        print("\n".join(next_hints(path, exercise, verdicts, args.hint or None)))
+    return 0 if all(verdict.points == verdict.possible for verdict in verdicts.values()) else 1
+
+
+def grade_class(args):
+    """Grade, write every report, print the table."""
+    import csv
+    from pathlib import Path
+
+    from . import feedback, reports
+    from .grade import grade
+    if args.jobs < 1:
+        raise ValueError(f"--jobs: {args.jobs}; at least 1 is expected")
+    roster = []
+    if args.roster:
+        with open(args.roster, newline="", encoding="utf-8-sig") as stream:
+            roster = list(csv.DictReader(stream))
+    records, complaints = grade(args.submissions, args.out, jobs=args.jobs, seed=args.seed, resume=args.resume,
+                                trust=args.trust_submissions)
+    out = Path(args.out)
+    reports.write_all(out, records, roster)
+    feedback.write(out / "feedback", records)
+    print("\n".join(reports.table(records)))
+    for complaint in complaints:
+        print(f"not read: {reports.plain(complaint)}")
+    print(f"{len(records)} submissions; the results are in {out}")
