@@ -1,0 +1,48 @@
+"""python -m minivit models, info, device."""
+
+import pytest
+
+from minivit import device
+from minivit.__main__ import main
+
+
+def test_models_lists_every_variant_with_its_cost(capsys):
+    assert main(["models", "resnet"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["model", "variant", "pixels", "parameters", "multiply-adds"]
+    table = {tuple(line.split()[:2]): line.split()[2:] for line in lines[1:]}
+    assert table["resnet", "50"] == ["224", "x", "224", "25,557,032", "4.089", "G"]
+    assert {"18", "34", "50", "101", "152", "cifar"} <= {variant for _, variant in table}
+
+
+def test_info_shows_shapes_parameters_and_multiply_adds_of_each_layer(capsys):
+    assert main(["info", "vit", "tiny"]) == 0
+    out = capsys.readouterr().out
+    rows = {line.split()[0]: line for line in out.splitlines()[1:] if line}
+    assert "196 x 192" in rows["patch_embed"]
+    assert f"{196 * 768 * 192:,}" in rows["patch_embed"]
+    assert f"{197 * 192 * 576:,}" in rows["qkv"]
+    assert out.splitlines()[-1].startswith("5,717,416 parameters, ")
+
+
+def test_info_at_another_size_and_depth(capsys):
+    assert main(["info", "vit", "tiny", "--image-size", "384", "--depth", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "576 x 192" in out
+    assert "qkv" not in out
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["models", "resnets"], "did you mean 'resnet'?"),
+    (["info", "vit", "tinny"], "did you mean 'tiny'?"),
+    (["info", "vit", "tiny", "--image-size", "100"], "100 x 100 pixels do not divide into patches of 16 x 16"),
+])
+def test_mistakes_get_one_line(capsys, arguments, message):
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_device(capsys, monkeypatch):
+    monkeypatch.setattr(device, "report", lambda: ["processor   X"])
+    assert main(["device"]) == 0
+    assert capsys.readouterr().out == "processor   X\n"
