@@ -112,7 +112,7 @@ def namespaces(shared, command, root):
     """The same with unshare, mount and pivot_root, for machines without bubblewrap."""
     bound, hidden = layout()
     new = shared / "root"
-    lines = ["set -e; umask 022", "mount --make-rprivate /", f"mkdir -p {new}", f"mount -t tmpfs -o size=1m tmpfs {new}"]
+    lines = ["set -e; umask 022; mount --make-rprivate /", f"mkdir -p {new}; mount -t tmpfs -o size=1m tmpfs {new}"]
 
     def place(path, make):
         inside = f"{new}{path}"

@@ -73,7 +73,6 @@ def _mutants(reference, source, where):
     """{name: (source of the wrong answer, hint)} from {name: (part, wrong part, hint)}."""
     mutants = {}
     for name, (part, wrong, hint) in ast.literal_eval(source.partition("=")[2].strip()).items():
-        part, wrong = textwrap.dedent(part).strip("\n"), textwrap.dedent(wrong).strip("\n")
         if reference.count(part) != 1:
             raise ValueError(f"{where}: mutant {name!r} replaces {part!r}, which occurs {reference.count(part)} times")
         mutants[name] = (reference.replace(part, wrong), hint)
