@@ -49,7 +49,7 @@ MUTANTS = {
                     "eps belongs under the root, to the variance."),
     "unbiased": ("(centred ** 2).mean(axis=-1, keepdims=True)", "x.var(axis=-1, keepdims=True, ddof=1)",
                  "The variance is divided by D here, not by D - 1."),
-    "no_shift": (" + eps) + b", " + eps)", "The shift b is missing."),
+    "no_shift": ("keepdims=True) + eps) + b", "keepdims=True) + eps)", "The shift b is missing."),
     "no_scale": ("g * centred", "centred", "The scale g is missing."),
 }
 
