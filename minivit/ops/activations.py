@@ -52,14 +52,32 @@ def silu(x):
 
 @primitive
 def hardswish(x):
-    """x clip(x + 3, 0, 6) / 6 (Howard et al., arXiv:1905.02244, section 5.2).    (...) -> (...)"""
+    """x clip(x / 6 + 1 / 2, 0, 1) (Howard et al., arXiv:1905.02244, section 5.2).    (...) -> (...)"""
     xp = array_module(x)
+    y = xp.empty(x.shape, dtype=x.dtype)
+    for xi, out in flat_chunks(x, y):
+        _gate(xi, out)
+        out *= xi
 
     def backward(dy):
-        gate = xp.clip(x / 6 + 0.5, 0, 1)
-        inside = (gate > 0) & (gate < 1)
-        return dy * (gate + inside * x / 6)
-    return x * xp.clip(x / 6 + 0.5, 0, 1), backward
+        """dx = dy (gate + x / 6), without the second term where the gate is 0 or 1"""
+        dx = xp.empty(x.shape, dtype=x.dtype)
+        for xi, dyi, out in flat_chunks(x, dy, dx):
+            inside = (xp.abs(xi) < 3).astype(xi.dtype)
+            inside *= xi
+            inside *= 1 / 6
+            _gate(xi, out)
+            out += inside
+            out *= dyi
+        return dx
+    return y, backward
+
+
+def _gate(x, out):
+    xp = array_module(x)
+    xp.multiply(x, 1 / 6, out=out)
+    out += 0.5
+    xp.clip(out, 0, 1, out=out)
 
 
 def _sigmoid(x):

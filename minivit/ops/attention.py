@@ -2,15 +2,13 @@
 
 For the queries Q (N, d), keys K (M, d) and values V (M, e) of one head,
 
-    S = scale Q K^T + bias,    E_ij = exp(S_ij - m_i),    l_i = sum_j E_ij,    O_i = sum_j E_ij V_j / l_i,
+    S = scale Q K^T + bias,    P_ij = exp(S_ij - L_i) with L_i = log sum_j exp(S_ij),    O = P V,
 
-where m_i is the largest score of row i, or a number near it: it cancels. With G_i = dO_i / l_i the gradients are
-
-    dV = E^T G,    dS_ij = E_ij (G_i . V_j - G_i . O_i),    dQ = scale dS K,    dK = scale dS^T Q,    dbias = dS.
+    dV = P^T dO,    dS_ij = P_ij (dO_i . V_j - dO_i . O_i),    dQ = scale dS K,    dK = scale dS^T Q,    dbias = dS.
 
 The scores are computed in blocks that fit into the cache: many heads of short sequences, or some queries of a long one.
-For short sequences E is kept for the backward pass; for long ones only m and l are, and E is computed once more, so
-that memory grows with N + M instead of N M (FlashAttention: Dao et al., arXiv:2205.14135, section 3.1).
+For short sequences P is kept for the backward pass; for long ones only L is, and P is computed once more, so that
+memory grows with N + M instead of N M (FlashAttention: Dao et al., arXiv:2205.14135, section 3.1 and appendix B).
 """
 
 import numpy as np
@@ -21,7 +19,7 @@ from .dropout import keep_mask
 from .linalg import matmul
 from .softmax import softmax
 
-SCORES_CPU, SCORES_GPU = 1 << 17, 1 << 26  # the size of a block
+SCORES_CPU, SCORES_GPU = 1 << 18, 1 << 26  # the size of a block
 
 
 @primitive
@@ -93,7 +91,7 @@ class _Attention:
         self.q, self.k, self.v, self.scale = q, k, v, d ** -0.5 if scale is None else scale
         self.xp, self.bias, self.is_learned = xp, None, False
         if bias is not None:
-            if bias.ndim > 4 or np.broadcast_shapes(bias.shape, (B, H, N, M)) != (B, H, N, M):
+            if bias.ndim > 4 or any(n not in (1, m) for n, m in zip(bias.shape[::-1], (M, N, H, B), strict=False)):
                 raise ValueError(f"{name}: a bias of shape {bias.shape} does not fit scores {(B, H, N, M)}")
             self.is_learned = bias.dtype.kind == "f"
             self.bias = _numbers(bias, q.dtype).reshape((1,) * (4 - bias.ndim) + bias.shape)  # (1 or B, 1 or H, ...)
@@ -101,73 +99,75 @@ class _Attention:
         if dropout:
             self.seed = int(rng.integers(1 << 62))  # the backward pass draws the same noise again
         self.blocks = list(_blocks(B, H, N, (SCORES_CPU if xp is np else SCORES_GPU) // M))
-        is_short = (N + 2 * M) * d >= N * M  # then E is no larger than q, k and v
+        is_short = (N + 2 * M) * d >= N * M  # then P is no larger than q, k and v
         self.kept = xp.empty((B, H, N, M), dtype=q.dtype) if is_short else None
-        self.m, self.l = xp.empty((2, B, H, N, 1), dtype=q.dtype)
+        self.log_sum = xp.empty((B, H, N, 1), dtype=q.dtype)
 
     def forward(self, out):
         """Write O into `out`."""
         for block in self.blocks:
-            e = self.exponentials(block)
+            p = self.probabilities(block)
             if self.dropout:
-                e = e * self.noise(block)
-            self.xp.multiply(e @ self.v[block[:2]], 1 / self.l[block], out=out[block])
+                p = p * self.noise(block)
+            self.xp.matmul(p, self.v[block[:2]], out=out[block])
 
     def backward(self, out, dout, dq, dk, dv):
         """Write the gradients into dq, dk and dv, and return that of the bias."""
         xp, dbias = self.xp, self.xp.zeros_like(self.bias) if self.is_learned else None
         for block in self.blocks:
-            head, k, v = block[:2], self.k[block[:2]], self.v[block[:2]]
-            e = self.exponentials_again(block)
-            g = dout[block] / self.l[block]
-            ds = g @ v.swapaxes(-1, -2)
-            dropped = e
+            heads = block[:2]
+            p = dropped = self.probabilities_again(block)
+            ds = dout[block] @ self.v[heads].swapaxes(-1, -2)
             if self.dropout:
                 noise = self.noise(block)
                 ds *= noise
-                dropped = e * noise
-            ds -= xp.einsum("bhne,bhne->bhn", g, out[block])[..., None]
-            ds *= e
-            xp.multiply(ds @ k, self.scale, out=dq[block])
-            for target, left, right in ((dv[head], dropped, g), (dk[head], ds, self.q[block] * self.scale)):
+                dropped = p * noise
+            ds -= xp.einsum("bhne,bhne->bhn", dout[block], out[block])[..., None]
+            ds *= p
+            if self.is_learned:
+                _add_sum(dbias, block, ds)
+            ds *= self.scale
+            xp.matmul(ds, self.k[heads], out=dq[block])
+            for target, left, right in ((dv[heads], dropped, dout[block]), (dk[heads], ds, self.q[block])):
                 if block[2].start == 0:
                     xp.matmul(left.swapaxes(-1, -2), right, out=target)
                 else:
                     target += left.swapaxes(-1, -2) @ right
-            if self.is_learned:
-                _add_sum(dbias, block, ds)
         return dbias
 
     def scores(self, block):
-        """S of one block, in the memory where E is kept."""
-        s = self.xp.matmul(self.q[block] * self.scale, self.k[block[:2]].swapaxes(-1, -2),
+        """S of one block, in the memory where P is kept."""
+        s = self.xp.matmul(self.q[block], self.k[block[:2]].swapaxes(-1, -2),
                            out=None if self.kept is None else self.kept[block])
+        s *= self.scale
         if self.bias is not None:
             s += self.bias[_within(self.bias, block)]
         return s
 
-    def exponentials(self, block):
-        """E of one block, whose m and l are written down.
+    def probabilities(self, block):
+        """P of one block, whose L is written down.
 
-        On the CPU all rows of a block first share one m: NumPy finds the maximum of a whole block ten times faster than
-        those of short rows. Where that is so far above a row that its l vanishes, each row gets an m of its own.
+        exp(S - m) must not overflow, and no row may vanish. On the CPU m is first the maximum of the whole block: NumPy
+        finds it ten times as fast as those of short rows. Only if a row lies too far below, each row has its own.
         """
         s = self.scores(block)
         m = np.maximum(s.max(), np.finfo(s.dtype).min) if self.xp is np else _row_maxima(s)
-        l = _exponentiate(s, m)
-        if self.xp is np and not l.min() > 1e-20:
+        total = _exponentiate(s, m)
+        if self.xp is np and not total.min() > 1e-20:
             s = self.scores(block)
             m = _row_maxima(s)
-            l = _exponentiate(s, m)
-        self.m[block], self.l[block] = m, l + (l == 0)  # l = 0 where there is no key to attend to
+            total = _exponentiate(s, m)
+        total += total == 0  # where there is no key to attend to
+        s *= 1 / total
+        self.log_sum[block] = m + self.xp.log(total)
         return s
 
-    def exponentials_again(self, block):
-        """E of one block, for the backward pass."""
+    def probabilities_again(self, block):
+        """P of one block, for the backward pass."""
         if self.kept is not None:
             return self.kept[block]
         s = self.scores(block)
-        s -= self.m[block]
+        s -= self.log_sum[block]
         return self.xp.exp(s, out=s)
 
     def noise(self, block):

@@ -34,12 +34,11 @@ def batch_norm(x, weight=None, bias=None, mean=None, var=None, *, eps, record=No
             record(mean, var, count)
     r = 1 / xp.sqrt(var + eps)
     scale = r if weight is None else weight * r
+    offset = -mean * scale if bias is None else bias - mean * scale
     y = xp.empty(rows.shape, dtype=x.dtype)
-    for xi, yi in chunks(rows, y):
-        xp.subtract(xi, mean, out=yi)
-        yi *= scale
-        if bias is not None:
-            yi += bias
+    for xi, out in chunks(rows, y):
+        xp.multiply(xi, scale, out=out)
+        out += offset
 
     def backward(dy):
         """With x^ = (x - mean) r:  dx = scale (dy - sum(dy) / n - x^ sum(dy x^) / n), the sums over the whole batch."""
@@ -47,13 +46,14 @@ def batch_norm(x, weight=None, bias=None, mean=None, var=None, *, eps, record=No
         sums = xp.zeros((2, C), dtype=x.dtype)
         for xi, dyi in chunks(rows, dy):
             ones = xp.ones(len(xi), dtype=x.dtype)
+            centred = xi - mean
+            centred *= dyi
             sums[0] += ones @ dyi
-            sums[1] += ones @ ((xi - mean) * dyi)
+            sums[1] += ones @ centred
         sums[1] *= r
-        db, dw = sums
-        dx = xp.empty(rows.shape, dtype=x.dtype)
         if of_batch:
             of_dy, of_product = all_sum(sums) / count
+        dx = xp.empty(rows.shape, dtype=x.dtype)
         for xi, dyi, out in chunks(rows, dy, dx):
             xp.multiply(dyi, scale, out=out)
             if of_batch:
@@ -61,23 +61,28 @@ def batch_norm(x, weight=None, bias=None, mean=None, var=None, *, eps, record=No
                 centred *= scale * r * of_product
                 out -= centred
                 out -= scale * of_dy
-        return dx.reshape(x.shape), dw, db
+        return dx.reshape(x.shape), sums[1], sums[0]
     return y.reshape(x.shape), backward
 
 
 def _statistics(rows):
     """Mean and biased variance of each column over the shards of the whole team, and their number of rows.
 
-    (R, C) -> (C,), (C,), int
+    (R, C) -> (C,), (C,), int. One pass over the data: the sums of x - a and (x - a)^2 give both, and lose no digits to
+    cancellation if a is close to the mean. The shards' results are joined as in Chan et al., "Updating formulae and a
+    pairwise algorithm for computing sample variances", 1979.
     """
-    xp = array_module(rows)
-    count = int(all_sum(np.array(len(rows))))
+    xp, n = array_module(rows), len(rows)
+    a = rows[:1024].mean(0)
     total, squares = xp.zeros((2, rows.shape[1]), dtype=rows.dtype)
     for xi, in chunks(rows):
-        total += xp.ones(len(xi), dtype=rows.dtype) @ xi
-    mean = all_sum(total) / count
-    for xi, in chunks(rows):
-        centred = xi - mean
-        centred *= centred
-        squares += xp.ones(len(xi), dtype=rows.dtype) @ centred
-    return mean, all_sum(squares) / count, count
+        ones = xp.ones(len(xi), dtype=rows.dtype)
+        shifted = xi - a
+        total += ones @ shifted
+        shifted *= shifted
+        squares += ones @ shifted
+    own_mean = a + total / n
+    count = int(all_sum(np.array(n)))
+    mean = all_sum(n * own_mean) / count
+    deviation = squares - total * total / n + n * (own_mean - mean) ** 2
+    return mean, all_sum(deviation) / count, count

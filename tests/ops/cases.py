@@ -52,13 +52,14 @@ class Case:
         shapes = [getattr(a, "label", str(a)).replace(" ", "") for a in self.arguments]
         return "-".join([self.name, *shapes, *(f"{k}={v}" for k, v in self.settings.items())]).replace(" ", "")
 
-    def rng(self):
-        """A generator seeded by the name of the row."""
-        return np.random.default_rng(zlib.crc32(str(self).encode()))
+    def rng(self, what="weights"):
+        """A generator seeded by the name of the row; arguments must not be drawn alike to weights of the output."""
+        seed = zlib.crc32(str(self).encode())
+        return np.random.default_rng(seed if what == "arguments" else [seed, 1])
 
     def draw(self):
         """The arguments, floating-point arrays in float64."""
-        rng = self.rng()
+        rng = self.rng("arguments")
         return [a(rng) if callable(a) else rng.standard_normal(a) if isinstance(a, tuple) else a
                 for a in self.arguments]
 
