@@ -70,10 +70,11 @@ def _new_answer(number, about, source):
 
 
 def _mutants(reference, source, where):
-    """{name: (source of the wrong answer, hint)} from {name: (part, wrong part, hint)}."""
+    """{name: (source of the wrong answer, hint)} from {name: (part, wrong part, hint)}; the docstring stays."""
+    head, mark, body = reference.rpartition('"""\n')
     mutants = {}
     for name, (part, wrong, hint) in ast.literal_eval(source.partition("=")[2].strip()).items():
-        if reference.count(part) != 1:
-            raise ValueError(f"{where}: mutant {name!r} replaces {part!r}, which occurs {reference.count(part)} times")
-        mutants[name] = (reference.replace(part, wrong), hint)
+        if body.count(part) != 1:
+            raise ValueError(f"{where}: mutant {name!r} replaces {part!r}, which occurs {body.count(part)} times")
+        mutants[name] = (head + mark + body.replace(part, wrong), hint)
     return mutants
