@@ -8,7 +8,7 @@ from minivit import Tensor
 from minivit.counting import count
 from minivit.models import swin
 from minivit.ops import roll
-from tests.official import assert_equal, draw, import_timm
+from tests.twin import assert_equal, draw, import_official
 
 
 @pytest.mark.parametrize("shape, window", [((2, 8, 8, 3), 4), ((1, 6, 9, 2), 3), ((3, 5, 5, 1), 5), ((1, 4, 6, 2), 1)])
@@ -172,7 +172,7 @@ def transformers_name(name):
     ((16, 16), 12, 1, False),  # both smaller than the window
 ])
 def test_equal_to_timm(size, window, batch, training, rng):
-    timm = import_timm()
+    timm = import_official("timm")
     official = draw(timm.models.swin_transformer.SwinTransformer(
         img_size=size, patch_size=2, num_classes=5, embed_dim=8, depths=(2, 2), num_heads=(2, 4), window_size=window,
         drop_path_rate=0.0)).train(training)
@@ -194,7 +194,7 @@ def attend_as_timm(block, x):
 @pytest.mark.parametrize("size", [(20, 20), (26, 30)])
 def test_timm_shifts_before_it_pads(size, rng, monkeypatch):
     """Where the window does not divide the grid, this order is all that timm does otherwise."""
-    timm = import_timm()
+    timm = import_official("timm")
     official = draw(timm.models.swin_transformer.SwinTransformer(
         img_size=size, patch_size=2, num_classes=5, embed_dim=8, depths=(2, 2), num_heads=(2, 4), window_size=4))
     ours, images = swin.Swin(image_size=size, window=4, **SMALL), rng.standard_normal((2, *size, 3))
@@ -212,7 +212,7 @@ def test_timm_shifts_before_it_pads(size, rng, monkeypatch):
     ((20, 20), 5, 2, False),   # grids 10, 5: the second is one window
 ])
 def test_equal_to_transformers(size, window, batch, training, rng):
-    transformers = pytest.importorskip("transformers")
+    transformers = import_official("transformers")
     official = draw(transformers.SwinForImageClassification(transformers.SwinConfig(
         image_size=32, patch_size=2, num_labels=5, embed_dim=8, depths=[2, 2], num_heads=[2, 4], window_size=window,
         drop_path_rate=0.0, attn_implementation="sdpa"))).train(training)

@@ -1,13 +1,18 @@
 """One of our models and its official counterpart with the same weights: their outputs and gradients must be equal."""
 
+import importlib.util
+
 import numpy as np
 import pytest
 
 from minivit import Tensor, grad
 
 
-def import_timm():
-    """timm, also where torchvision was built for another torch: of its operations timm only needs the names."""
+def import_official(package):
+    """timm or transformers, or a skipped test. Both import torchvision, of which they use nothing that is compiled.
+
+    A torchvision that was built for another torch cannot register its operations, and is let pass.
+    """
     torch = pytest.importorskip("torch")
     register = torch.library.register_fake
 
@@ -17,7 +22,9 @@ def import_timm():
         return register(operation, *args, **settings)
     torch.library.register_fake = register_others
     try:
-        return pytest.importorskip("timm")
+        if importlib.util.find_spec("torchvision"):
+            importlib.import_module("torchvision")
+        return pytest.importorskip(package)
     finally:
         torch.library.register_fake = register
 
