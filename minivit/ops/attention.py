@@ -15,6 +15,7 @@ import numpy as np
 
 from ..backend import array_module, device_of, random_generator
 from ..engine import primitive
+from .arithmetic import where
 from .dropout import keep_mask
 from .linalg import matmul
 from .softmax import softmax
@@ -77,7 +78,9 @@ def attention_weights(q, k, bias=None, *, scale=None):
     The bias and the scale are those of `attention`.
     """
     scores = matmul(q, k.swapaxes(-1, -2)) * (q.shape[-1] ** -0.5 if scale is None else scale)
-    return softmax(scores if bias is None else scores + _numbers(bias, q.dtype))
+    if bias is not None:
+        scores = where(bias, scores, -np.inf) if bias.dtype.kind == "b" else scores + bias
+    return softmax(scores)
 
 
 class _Attention:
@@ -93,8 +96,11 @@ class _Attention:
         if bias is not None:
             if bias.ndim > 4 or any(n not in (1, m) for n, m in zip(bias.shape[::-1], (M, N, H, B), strict=False)):
                 raise ValueError(f"{name}: a bias of shape {bias.shape} does not fit scores {(B, H, N, M)}")
+            if bias.dtype.kind not in "bf":
+                raise TypeError(f"{name}: expected a bias of floating-point numbers or of bool, got {bias.dtype}")
             self.is_learned = bias.dtype.kind == "f"
-            self.bias = _numbers(bias, q.dtype).reshape((1,) * (4 - bias.ndim) + bias.shape)  # (1 or B, 1 or H, ...)
+            self.bias = (bias if self.is_learned else _as_numbers(bias, q.dtype)).reshape(
+                (1,) * (4 - bias.ndim) + bias.shape)  # (B or 1, H or 1, N or 1, M or 1)
         self.dropout = dropout
         if dropout:
             self.seed = int(rng.integers(1 << 62))  # the backward pass draws the same noise again
@@ -148,7 +154,7 @@ class _Attention:
         """P of one block, whose L is written down.
 
         exp(S - m) must not overflow, and no row may vanish. On the CPU m is first the maximum of the whole block: NumPy
-        finds it ten times as fast as those of short rows. Only if a row lies too far below, each row has its own.
+        finds it ten times as fast as those of short rows. If that is NaN or too far above a row, each row has its own.
         """
         s = self.scores(block)
         m = np.maximum(s.max(), np.finfo(s.dtype).min) if self.xp is np else _row_maxima(s)
@@ -203,12 +209,10 @@ def _row_maxima(s):
     return xp.where(xp.isfinite(m), m, 0)
 
 
-def _numbers(bias, dtype):
-    """A bool mask as numbers to add, 0 and -inf; numbers as they are."""
-    if bias.dtype.kind != "b":
-        return bias
-    xp = array_module(bias)
-    return xp.where(bias, xp.zeros((), dtype), xp.full((), -np.inf, dtype))
+def _as_numbers(mask, dtype):
+    """What to add to the scores: 0 where the mask is True, -inf elsewhere."""
+    xp = array_module(mask)
+    return xp.where(mask, xp.zeros((), dtype), xp.full((), -np.inf, dtype))
 
 
 def _within(bias, block):

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..backend import array_module
 from ..engine import primitive
+from .softmax import log_probabilities
 
 
 @primitive
@@ -33,7 +34,7 @@ def cross_entropy(logits, targets, *, label_smoothing=0.0):
         probabilities = (targets[..., None] == xp.arange(classes)).astype(logits.dtype)  # (..., K)
     if label_smoothing:
         probabilities = (1 - label_smoothing) * probabilities + label_smoothing / classes
-    log_p, count = _log_softmax(logits), logits.size // classes
+    log_p, count = log_probabilities(logits), logits.size // classes
 
     def backward(dy):
         def d_logits():
@@ -118,7 +119,7 @@ def kl_divergence(student, teacher, *, temperature=1.0):
     _check_shapes("kl_divergence", student, teacher)
     if temperature <= 0:
         raise ValueError(f"kl_divergence: temperature must be above 0, got {temperature}")
-    log_q, log_p = _log_softmax(student / temperature), _log_softmax(teacher / temperature)
+    log_q, log_p = log_probabilities(student / temperature), log_probabilities(teacher / temperature)
     p, scale = xp.exp(log_p), temperature * student.shape[-1] / student.size
     divergence = (p * (log_p - log_q)).sum(-1, keepdims=True)  # (..., 1)
 
@@ -126,13 +127,6 @@ def kl_divergence(student, teacher, *, temperature=1.0):
         return (lambda: (xp.exp(log_q) - p) * (dy * scale),
                 lambda: p * (log_p - log_q - divergence) * (dy * scale))
     return divergence.sum() * (scale * temperature), backward
-
-
-def _log_softmax(x):
-    xp = array_module(x)
-    y = x - x.max(-1, keepdims=True)
-    y -= xp.log(xp.exp(y).sum(-1, keepdims=True))
-    return y
 
 
 def _check_shapes(name, x, target):

@@ -10,8 +10,7 @@ def softmax(x, axis=-1):
 
     Where every x_i is -inf, so that nothing is left to choose from, y is 0.
     """
-    y = _shifted(x, axis)
-    xp = array_module(x)
+    xp, y = array_module(x), _shifted(x, axis)
     xp.exp(y, out=y)
     total = y.sum(axis, keepdims=True)
     y /= xp.where(total > 0, total, 1)
@@ -27,10 +26,15 @@ def softmax(x, axis=-1):
 @primitive
 def log_softmax(x, axis=-1):
     """y_i = x_i - log sum_j e^x_j.    (..., n, ...) -> (..., n, ...)"""
-    y = _shifted(x, axis)
-    xp = array_module(x)
+    y = log_probabilities(x, axis)
+    return y, lambda dy: dy - array_module(y).exp(y) * dy.sum(axis, keepdims=True)
+
+
+def log_probabilities(x, axis=-1):
+    """log_softmax of an array."""
+    xp, y = array_module(x), _shifted(x, axis)
     y -= xp.log(xp.exp(y).sum(axis, keepdims=True))
-    return y, lambda dy: dy - xp.exp(y) * dy.sum(axis, keepdims=True)
+    return y
 
 
 def _shifted(x, axis):

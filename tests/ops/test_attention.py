@@ -37,6 +37,8 @@ CASES = [
     Case(ops.self_attention, (2, 5, 24), heads=2, torch=torch_self_attention(2)),
     Case(ops.self_attention, (2, 5, 24), (2, 5, 5), heads=2, torch=torch_self_attention(2)),
     Case(ops.self_attention, (2, 12, 18), heads=3, torch=torch_self_attention(3)),
+    Case(ops.attention_weights, (2, 3, 4, 5), (2, 3, 6, 5), booleans(4, 6), torch=lambda torch, q, k, mask:
+         torch.softmax((q @ k.mT / 5 ** 0.5).masked_fill(~mask, -torch.inf), -1)),
     Case(ops.attention_weights, (2, 3, 4, 5), (2, 3, 6, 5), (4, 6), torch=lambda torch, q, k, bias:
          torch.softmax(q @ k.mT / 5 ** 0.5 + bias, -1)),
 ]
@@ -132,3 +134,12 @@ def test_wrong_arguments_are_refused_with_numbers():
         ops.attention(x, x, x, np.zeros((4, 5)))
     with pytest.raises(ValueError, match="self_attention: qkv .* 20 is not divisible by 3 x 2 heads"):
         ops.self_attention(np.zeros((2, 4, 20)), heads=2)
+    with pytest.raises(TypeError, match="attention: expected a bias of floating-point numbers or of bool, got int64"):
+        ops.attention(x, x, x, np.ones((4, 4), np.int64))
+
+
+def test_a_nan_stays_in_its_row():
+    q, k, v = np.ones((3, 1, 1, 4, 2), np.float32)
+    q[0, 0, 2] = np.nan
+    y = ops.attention(q, k, v).numpy()[0, 0]
+    np.testing.assert_array_equal(np.isnan(y).all(-1), [False, False, True, False])
