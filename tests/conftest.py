@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 
+from minivit.backend import blas_threads
 from tests import cupy_stand_in
 
 
@@ -34,6 +35,13 @@ def pytest_generate_tests(metafunc):
     """A test with an argument `case` runs once for each row of its module's CASES."""
     if "case" in metafunc.fixturenames:
         metafunc.parametrize("case", metafunc.module.CASES, ids=str)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_blas_thread():
+    """The arrays of the tests are small: more threads would only wait for each other."""
+    with blas_threads(1):
+        yield
 
 
 @pytest.fixture
