@@ -99,7 +99,8 @@ def class_head(x, weight, bias):
 # %% check="class_head" points=10
 SEED = 5
 rng = np.random.default_rng(SEED)
-show(logits=class_head(rng.normal(1, 2, size=(4, 4, 6)), rng.normal(size=(6, 3)), rng.normal(size=3)))
+x, weight, bias = rng.normal(1, 2, size=(4, 4, 6)), rng.normal(size=(6, 3)), rng.normal(size=3)
+show(logits=class_head(x, weight, bias), tiny=class_head(x / 1000, weight, bias))
 
 # %% [markdown] hint="class_head"
 # Mean and variance run over the channels of one token: axis -1.
@@ -132,7 +133,8 @@ def average_head(x, weight, bias):
 # %% check="average_head" points=10
 SEED = 5
 rng = np.random.default_rng(SEED)
-show(logits=average_head(rng.normal(1, 2, size=(4, 5, 6)), rng.normal(size=(6, 3)), rng.normal(size=3)))
+x, weight, bias = rng.normal(1, 2, size=(4, 5, 6)), rng.normal(size=(6, 3)), rng.normal(size=3)
+show(logits=average_head(x, weight, bias), tiny=average_head(x / 1000, weight, bias))
 
 # %% [markdown] hint="average_head"
 # First `x.mean(axis=1)`: from (B, N, D) to (B, D).
@@ -168,9 +170,9 @@ def attention_pool(x, query, key_weight, value_weight):
 # %% check="attention_pool" points=20
 SEED = 5
 rng = np.random.default_rng(SEED)
-x, query, key_weight, value_weight = rng.normal(size=(3, 4, 4)), *rng.normal(size=(1, 4)), *rng.normal(size=(2, 4, 4))
+x, query, key_weight, value_weight = rng.normal(size=(3, 5, 4)), *rng.normal(size=(1, 4)), *rng.normal(size=(2, 4, 4))
 show(pooled=attention_pool(x, query, key_weight, value_weight),
-     large=attention_pool(600 * x, query, key_weight, value_weight))
+     large=attention_pool(9000 * x, query, key_weight, value_weight))
 
 # %% [markdown] hint="attention_pool"
 # `x @ key_weight @ query` has shape (B, N): one score for each token.
@@ -220,7 +222,7 @@ sizes = {"patch_weight": (12, 5), "patch_bias": (5,), "token": (5,), "positions"
          "head_bias": (3,)}
 parameters = {name: rng.normal(size=size) for name, size in sizes.items()}
 mixing = rng.normal(size=(2, 7, 7))
-blocks = [lambda x: x + mixing[0] @ x, lambda x: np.tanh(mixing[1] @ x)]
+blocks = [lambda x: x + mixing[0] @ x, lambda x: abs(x) + mixing[1] @ x]
 show(logits=vit(rng.normal(size=(2, 4, 6, 3)), 2, parameters, blocks))
 
 # %% [markdown] hint="vit"

@@ -104,8 +104,8 @@ def unshuffle(encoded, mask_token, restore):
 # %% check="unshuffle" points=20
 SEED = 34
 rng = np.random.default_rng(SEED)
-restore = np.argsort(rng.random((3, 6)), axis=1)
-show(tokens=unshuffle(rng.normal(size=(3, 2, 4)), rng.normal(size=4), restore))
+restore = np.argsort(rng.random((3, 10)), axis=1)
+show(tokens=unshuffle(rng.normal(size=(3, 6, 4)), rng.normal(size=4), restore))
 
 # %% [markdown] hint="unshuffle"
 # First the list in shuffled order, N long, the encoded tokens in front. Then it is a `gather`.

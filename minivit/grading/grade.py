@@ -37,8 +37,9 @@ def grade(submissions, out, *, jobs=2, seed=None, resume=False, trust=False, fol
             judge = judges.get(submission.number) or Judge(load(submission.number, folder),
                                                            secret(about["seed"], submission.number))
         except ValueError as error:
-            submission.flags.append(str(error))
-            complaints.append(f"{submission.file}: {error}")
+            if submission.number:
+                submission.flags.append(str(error))
+                complaints.append(f"{submission.file}: {error}")
             records[key] = write(file, record(submission, {}, about, key))
             continue
         judges[submission.number] = judge
