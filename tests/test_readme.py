@@ -15,13 +15,13 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_python_code_runs_and_learns(monkeypatch, capsys):
-    sets = shapes10.draw(500, np.random.default_rng(0)), shapes10.draw(50, np.random.default_rng(1))
+    sets = shapes10.draw(1500, np.random.default_rng(0)), shapes10.draw(50, np.random.default_rng(1))
     monkeypatch.setattr(data, "load", lambda name: sets)
     code, = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     exec(compile(code, "README.md", "exec"), {})
     losses = [float(line) for line in capsys.readouterr().out.split()]
-    assert len(losses) == 10
-    assert np.mean(losses[-3:]) < np.mean(losses[:3])
+    assert len(losses) == 30
+    assert np.mean(losses[-10:]) < np.mean(losses[:10])
 
 
 def test_every_command_exists():

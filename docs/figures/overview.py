@@ -15,6 +15,7 @@ picture = test.images[number]
 images = data.normalise(picture[None], *(np.float32(config["data"][name]) for name in ("mean", "std")))
 with no_grad():
     probabilities = ops.softmax(model.eval()(images)).numpy()[0]
-weights = viz.attention_maps(model, images)[-1][0]
+maps = viz.attention_maps(model, images)
+weights = maps[len(maps) // 2][0]  # later layers look at a few patches that hold no object (arXiv:2309.16588)
 figure = viz.overview(picture, model.patch_embed.patch_size, weights, probabilities, test.classes)
 Path(__file__).with_name("overview.png").write_bytes(viz.png(figure))
