@@ -20,7 +20,8 @@ from .dropout import keep_mask
 from .linalg import matmul
 from .softmax import softmax
 
-SCORES_CPU, SCORES_GPU = 1 << 18, 1 << 26  # the size of a block
+SCORES_CPU, SCORES_GPU = 1 << 17, 1 << 26  # in a block
+QUERIES = 128  # in a block, at least: with fewer, the products are slow
 
 
 @primitive
@@ -104,7 +105,7 @@ class _Attention:
         self.dropout = dropout
         if dropout:
             self.seed = int(rng.integers(1 << 62))  # the backward pass draws the same noise again
-        self.blocks = list(_blocks(B, H, N, (SCORES_CPU if xp is np else SCORES_GPU) // M))
+        self.blocks = list(_blocks(B, H, N, max(QUERIES, (SCORES_CPU if xp is np else SCORES_GPU) // M)))
         is_short = (N + 2 * M) * d >= N * M  # then P is no larger than q, k and v
         self.kept = xp.empty((B, H, N, M), dtype=q.dtype) if is_short else None
         self.log_sum = xp.empty((B, H, N, 1), dtype=q.dtype)
@@ -185,9 +186,7 @@ class _Attention:
 
 def _blocks(B, H, N, rows):
     """Slices of samples, heads and queries with about `rows` rows of scores together."""
-    n = max(1, min(N, rows))
-    h = max(1, min(H, rows // N))
-    b = max(1, rows // (N * H))
+    n, h, b = min(N, rows), max(1, min(H, rows // N)), max(1, rows // (N * H))
     for i in range(0, B, b):
         for j in range(0, H, h):
             for start in range(0, N, n):

@@ -48,17 +48,15 @@ CASES = [
 def block(request, monkeypatch):
     """The tests run with all scores in one block, and with blocks of some queries of one head."""
     if request.param == "many blocks":
-        for name in ("SCORES_CPU", "SCORES_GPU"):
-            monkeypatch.setattr(sys.modules["minivit.ops.attention"], name, 30)
+        for name in ("SCORES_CPU", "SCORES_GPU", "QUERIES"):
+            monkeypatch.setattr(sys.modules["minivit.ops.attention"], name, 3)
 
 
 def test_op(case, device, block):
     check(case, device)
 
 
-@pytest.mark.parametrize("size", [1 << 8, 1 << 12, 1 << 16])
-def test_float32_agrees_with_the_composed_attention_up_to_rounding(size, rng, monkeypatch):
-    monkeypatch.setattr(sys.modules["minivit.ops.attention"], "SCORES_CPU", size)
+def test_float32_agrees_with_the_composed_attention_up_to_rounding(rng, block):
     for N, d in ((30, 16), (100, 8)):
         tensors = [Tensor(rng.standard_normal((2, 3, N, d)).astype(np.float32), requires_grad=True) for _ in range(3)]
         q, k, v = tensors
@@ -117,13 +115,13 @@ def test_dropout_sets_probabilities_to_0_and_scales_the_others(rng):
 
 
 def test_memory_grows_linearly_with_the_number_of_tokens(rng):
-    """4,096 tokens have 64 MiB of scores in each head; forward and backward need 4 MiB at their peak."""
+    """4,096 tokens have 64 MiB of scores in each head; forward and backward need 7 MiB at their peak."""
     qkv = Tensor(rng.standard_normal((1, 4096, 3 * 16)).astype(np.float32), requires_grad=True)
     tracemalloc.start()
     grad(ops.self_attention(qkv, heads=1).sum(), [qkv])
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 6 << 20
+    assert peak < 8 << 20
 
 
 def test_wrong_arguments_are_refused_with_numbers():
