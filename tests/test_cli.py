@@ -101,6 +101,15 @@ def test_predict(run, picture, capsys):
     assert (run.folder / "attention" / "a picture.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_pictures_of_the_same_name_get_files_of_their_own(run, picture, tmp_path):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / picture.name).write_bytes(picture.read_bytes())
+    images = [str(picture), str(tmp_path / "other" / picture.name), str(picture)]
+    assert main(["predict", str(run.folder), *images, "--out", str(tmp_path / "attention")]) == 0
+    assert sorted(path.name for path in (tmp_path / "attention").iterdir()) == [
+        "a picture-2.png", "a picture-3.png", "a picture.png"]
+
+
 def test_predict_with_a_model_without_attention(recipe, tmp_path, picture, capsys):
     main(["train", "resnet:cifar20", "--recipe", recipe, "--steps", "1", "--out", str(tmp_path / "run")])
     assert main(["predict", str(tmp_path / "run"), str(picture)]) == 0
@@ -153,6 +162,11 @@ def test_a_model_of_other_classes(run, capsys, monkeypatch):
     other = data.Dataset(np.zeros((4, 32, 32, 3), np.uint8), np.zeros(4, np.int64), ("cat", "dog"), "pets")
     monkeypatch.setattr(data, "load", lambda name: (other, other))
     assert "pets has other classes than shapes10" in fails(capsys, "evaluate", run.folder)
+
+
+def test_a_gpu_that_is_not_there(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    assert "needs CuPy: python -m pip install" in fails(capsys, "train", "vit", "--steps", 1, "--device", "cuda")
 
 
 def test_divergence_is_exit_code_1(recipe, tmp_path, capsys):

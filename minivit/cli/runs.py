@@ -1,5 +1,6 @@
 """python -m minivit evaluate, predict: what a trained model knows."""
 
+import itertools
 from pathlib import Path
 
 
@@ -40,7 +41,7 @@ def test(args):
     wrong = confusion - np.diag(right)
     for name, count, correct, row in zip(test_set.classes, confusion.sum(axis=1), right, wrong, strict=True):
         mistake = f"   most often taken for {test_set.classes[row.argmax()]}" if row.any() else ""
-        print(f"{name:<14}{correct / count:>7.1%}{mistake}")
+        print(f"{name:<14}{correct / max(count, 1):>7.1%}{mistake}")
     print(f"test accuracy {accuracy:.1%}, cross-entropy {loss:.3f}, on {len(test_set):,} pictures of {test_set.name}")
 
 
@@ -58,7 +59,7 @@ def classify(args):
     settings = {"mean": facts["mean"], "std": facts["std"]}
     with Threads(threads_of(device)) as threads:
         logits = predict(model, pictures, threads=threads, device=device, progress=False, **settings)
-    grid, folder = getattr(model, "grid", None), Path(args.out or run.folder / "attention")
+    grid, folder, written = getattr(model, "grid", None), Path(args.out or run.folder / "attention"), set()
     for path, picture, probabilities in zip(args.images, pictures, softmax(logits).numpy(), strict=True):
         best = np.argsort(-probabilities)[:args.top]
         answer = ", ".join(f"{facts['classes'][k]} {probabilities[k]:.1%}" for k in best)
@@ -66,11 +67,19 @@ def classify(args):
         maps = grid and viz.attention_maps(model, to_device(data.normalise(picture[None], **settings), device))
         if maps:
             folder.mkdir(parents=True, exist_ok=True)
-            file = folder / f"{Path(path).stem}.png"
+            file = folder / free_name(Path(path).stem, written)
             write_atomically(file, viz.png(viz.attention_picture(picture, maps[-1][0], grid, answer)))
             print(f"    attention of the last layer: {file}")
         else:
             print("    this model has no attention to show")
+
+
+def free_name(stem, taken):
+    """STEM.png, or where an earlier picture has that name, STEM-2.png, -3 ...; `taken` remembers them."""
+    names = itertools.chain([f"{stem}.png"], (f"{stem}-{number}.png" for number in itertools.count(2)))
+    name = next(name for name in names if name not in taken)
+    taken.add(name)
+    return name
 
 
 def trained_model(args):

@@ -22,15 +22,16 @@ def add_commands(subparsers):
     parser.add_argument("--recipe", metavar="NAME", help="a file of minivit/train/recipes, or your own FILE.py")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--minutes", type=positive(float), metavar="M",
-                        help="as many steps as fit, tests included; measured at the start (default 4)")
+                        help="as many steps as fit, tests included; measured at the start (without a recipe 4)")
     length.add_argument("--epochs", type=positive(float), metavar="E", help="how often to go through the pictures")
-    length.add_argument("--steps", type=positive(int), metavar="N", help="how many batches")
-    parser.add_argument("--batch-size", type=positive(int), metavar="B", help="pictures a step (default 128)")
-    parser.add_argument("--lr", type=positive(float), help="highest learning rate (default 0.001)")
-    parser.add_argument("--seed", type=int, metavar="S", help="of everything random (default 0)")
-    parser.add_argument("--data", metavar="NAME", help="auto, cifar10, cifar100, shapes10 or a folder (default auto: "
-                                                       "CIFAR-10 where it can be had, else shapes10)")
-    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], help="where to compute (default auto)")
+    length.add_argument("--steps", type=positive(int), metavar="N", help="how many batches to train on")
+    parser.add_argument("--batch-size", type=positive(int), metavar="B", help="pictures a step")
+    parser.add_argument("--lr", type=positive(float), help="the highest learning rate")
+    parser.add_argument("--seed", type=int, metavar="S", help="of everything random")
+    parser.add_argument("--data", metavar="NAME", help="cifar10, cifar100, shapes10, a folder, or auto: CIFAR-10 where "
+                                                       "it can be had, else shapes10")
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], help="where to compute; auto: on a GPU, if "
+                                                                               "there is one")
     parser.add_argument("--threads", type=positive(int), metavar="T", help="CPU threads (default: one for each core)")
     parser.add_argument("--out", metavar="FOLDER", help="the run folder (default runs/MODEL-VARIANT-1, -2 ...)")
     parser.add_argument("--resume", metavar="RUN", help="go on with the run in this folder, to the same end")

@@ -10,6 +10,7 @@
 import json
 import os
 from pathlib import Path
+from subprocess import list2cmdline
 
 from .checkpoint import load_checkpoint, save_checkpoint, write_atomically
 from .recipe import Recipe
@@ -55,7 +56,10 @@ class Run:
             near = sorted(str(path.parent) for path in self.folder.parent.glob("*/config.json"))
             there = f"; there are {', '.join(near)}" if near else ""
             raise FileNotFoundError(f"{self.folder}: no run in this folder (it has no config.json){there}")
-        return json.loads(self._config_path.read_text(encoding="utf-8"))
+        try:
+            return json.loads(self._config_path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{self._config_path}: not the config of a run ({error})") from error
 
     def recipe(self):
         """The recipe of the run."""
@@ -108,7 +112,7 @@ class Run:
 
     def resume_command(self):
         """What to type to go on."""
-        return f"python -m minivit train --resume {self.folder}"
+        return f"python -m minivit train --resume {list2cmdline([str(self.folder)])}"  # quoted if it has spaces
 
 
 def free_folder(parent, name):

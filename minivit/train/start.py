@@ -30,17 +30,16 @@ def train(recipe, folder=None, *, save_every=30.0):
         With the weights that were tested.
     run : Run
     """
-    models.create(recipe.model, recipe.variant, **recipe.settings)  # a wrong name is told before a long download
-    train_set, test_set = data.load(recipe.data)
-    recipe = decide(recipe, train_set)
     run = Run(folder or default_folder(recipe))
     if run.exists:
         raise ValueError(f"{run.folder} holds a run; take another folder, or go on with: {run.resume_command()}")
+    recipe = decide(recipe)
+    models.create(recipe.model, recipe.variant, **recipe.settings)  # a wrong name is told before a long download
+    train_set, test_set = data.load(recipe.data)
+    if recipe.data == "auto":
+        recipe = replace(recipe, data=train_set.name)
     run.folder.mkdir(parents=True, exist_ok=True)
-    mean, std = data.channel_statistics(train_set.images)
-    run.write_config(recipe, python=platform.python_version(), numpy=np.__version__, data={
-        "name": train_set.name, "pictures": [len(train_set), len(test_set)], "classes": train_set.classes,
-        "image_size": train_set.images.shape[1:3], "mean": mean.tolist(), "std": std.tolist()})
+    run.write_config(recipe, data=describe(train_set, test_set), python=platform.python_version(), numpy=np.__version__)
     return _fit(run, train_set, test_set, save_every)
 
 
@@ -54,16 +53,27 @@ def resume(folder, *, save_every=30.0):
     run = Run(folder)
     if run.exists and run.result():
         return load_model(run), run
-    return _fit(run, *data.load(run.recipe().data), save_every)
+    train_set, test_set = data.load(run.recipe().data)
+    if describe(train_set, test_set) != run.config()["data"]:
+        raise ValueError(f"{run.folder}: {train_set.name} is not what it was when the run began")
+    return _fit(run, train_set, test_set, save_every)
 
 
-def decide(recipe, dataset):
-    """The recipe without "auto": the name of the data, the device, the number of threads."""
+def decide(recipe):
+    """The recipe with a device and a number of threads, and a folder of data named from the root."""
     device = default_device() if recipe.device == "auto" else recipe.device
     module_for(device)  # raises if it cannot be used
-    name = str(Path(recipe.data).resolve()) if Path(recipe.data).is_dir() else dataset.name
     threads = 1 if device == "cuda" else recipe.threads or cores()
-    return replace(recipe, data=name, device=device, threads=min(threads, recipe.batch_size))
+    folder = Path(recipe.data)
+    return replace(recipe, data=str(folder.resolve()) if folder.is_dir() else recipe.data, device=device,
+                   threads=min(threads, recipe.batch_size))
+
+
+def describe(train_set, test_set):
+    """What a run folder says about its data: all that the trained model needs, as JSON has it."""
+    mean, std = data.channel_statistics(train_set.images)
+    return {"name": train_set.name, "pictures": [len(train_set), len(test_set)], "classes": list(train_set.classes),
+            "image_size": list(train_set.images.shape[1:3]), "mean": mean.tolist(), "std": std.tolist()}
 
 
 def build(run):

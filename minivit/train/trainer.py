@@ -70,22 +70,28 @@ class Trainer:
         loss, correct = self.threads.gradients(self.forward, parameters, images, targets,
                                                seed=(FORWARD, recipe.seed, self.done), device=recipe.device)
         norm = clip_gradients(parameters, recipe.clip or math.inf)
+        self.optimiser.lr = self.learning_rate()
         if not math.isfinite(loss + norm):
             raise Diverged(f"the loss is {loss:g} and the norm of its gradient {norm:g} at step {self.done} "
                            f"(learning rate {self.optimiser.lr:.2g})")
-        self.optimiser.lr = self.learning_rate()
         self.optimiser.step(self.threads.map)
+        self.optimiser.zero_grad()
         if self.average:
             self.average.update(self.threads.map)
         self.done += 1
         self.meter.add(loss=loss, gradient_norm=norm, pictures=len(images), correct=sum(correct))
 
     def forward(self, images, targets):
-        """The mean loss over some pictures, and how many of them are classified correctly."""
-        logits = self.model(Tensor.wrap(images))
-        loss = cross_entropy(logits, targets, label_smoothing=self.recipe.label_smoothing)
+        """The mean loss over some pictures, and how many of them are classified correctly.
+
+        A model with several heads returns a tuple of logits: each head learns the labels, and their mean predicts.
+        """
+        outputs = self.model(Tensor.wrap(images))
+        heads = outputs if isinstance(outputs, tuple) else (outputs,)
+        loss = sum(cross_entropy(logits, targets, label_smoothing=self.recipe.label_smoothing) for logits in heads)
         labels = targets if targets.ndim == 1 else targets.argmax(axis=1)
-        return loss, int((logits.data.argmax(axis=1) == labels).sum())
+        predicted = sum(logits.data for logits in heads).argmax(axis=1)
+        return loss / len(heads), int((predicted == labels).sum())
 
     def learning_rate(self):
         """The learning rate of the next step."""

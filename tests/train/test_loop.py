@@ -177,6 +177,24 @@ def test_no_run_and_no_checkpoint(never_stopped, tmp_path):
         load_model(never_stopped)
 
 
+def test_other_data_than_at_the_start_are_refused(never_stopped, recipe, sets, tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "load", lambda name: (sets[1], sets[0]))
+    metrics = never_stopped.folder / "metrics.jsonl"
+    metrics.write_text("".join(metrics.read_text().splitlines(keepends=True)[:-1]))
+    with pytest.raises(ValueError, match="shapes10 is not what it was when the run began"):
+        resume(never_stopped.folder)
+
+
+def test_a_damaged_config_is_refused(tmp_path):
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(ValueError, match=r"config\.json: not the config of a run"):
+        Run(tmp_path).recipe()
+
+
+def test_a_folder_with_spaces_is_quoted(tmp_path):
+    assert Run("my runs").resume_command() == 'python -m minivit train --resume "my runs"'
+
+
 def test_epochs_are_counted_in_full_batches(small_data, recipe, tmp_path):
     _, run = train(replace(recipe, steps=None, epochs=1.5, batch_size=60), tmp_path / "run")
     assert run.recipe().steps == round(1.5 * (200 // 60))
@@ -197,7 +215,7 @@ def test_more_pictures_in_a_batch_than_there_are(small_data, recipe, tmp_path):
     assert run.result()["epoch"] == 2
 
 
-@pytest.mark.parametrize("optimiser", ["sgd", "muon"])
+@pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
 def test_other_optimisers(small_data, recipe, tmp_path, optimiser):
     _, run = train(replace(recipe, optimiser=optimiser, average=None, steps=3, clip=None), tmp_path / "run")
     assert run.load()[1].keys() == {"model", "optimiser"}
@@ -206,6 +224,6 @@ def test_other_optimisers(small_data, recipe, tmp_path, optimiser):
 def test_it_learns_by_heart(sets, recipe, tmp_path, monkeypatch):
     monkeypatch.setattr(data, "load", lambda name: (sets[0].subset(slice(40)), sets[1]))
     recipe = replace(recipe, settings={"dim": 32, "depth": 2, "heads": 2, "patch_size": 8}, augmentation=[], mixup=0.0,
-                     cutmix=0.0, label_smoothing=0.0, average=None, steps=60, lr=5e-3)
+                     cutmix=0.0, label_smoothing=0.0, average=None, steps=60, optimiser="adamw", lr=5e-3)
     _, run = train(recipe, tmp_path / "run")
     assert run.metrics()[-2]["accuracy"] > 0.9
