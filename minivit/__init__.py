@@ -5,3 +5,9 @@ from .backend import array_module
 from .engine import Tensor, grad, no_grad, primitive
 from .gradcheck import gradcheck
 from .models import create, list_models
+
+
+def load(name_or_path, **facts):
+    """A model with official weights, ready to predict: see `minivit.interop.load`."""
+    from .interop import load
+    return load(name_or_path, **facts)

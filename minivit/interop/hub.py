@@ -1,0 +1,45 @@
+"""Where a checkpoint is: a file, a folder, or a repository on the Hugging Face hub, fetched into its cache."""
+
+import re
+from pathlib import Path
+
+from .files import PICKLES
+
+FETCHED = ["config.json", "preprocessor_config.json", "model.safetensors"]
+
+
+def locate(name_or_path):
+    """The path of a file or folder; "timm/..." or "organisation/name" is fetched first.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file, and the name is none of the hub.
+    RuntimeError
+        If the repository cannot be fetched; the message says why.
+    """
+    path = Path(name_or_path)
+    if path.exists():
+        return path
+    name = str(name_or_path)
+    if path.suffix in (".safetensors", ".npz", *PICKLES) or not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+        raise FileNotFoundError(f"{name}: no such file or folder, and no name of the Hugging Face hub, as "
+                                "timm/vit_tiny_patch16_224.augreg_in21k_ft_in1k")
+    return fetch(name)
+
+
+def fetch(name):
+    """The folder in the hub's cache that a repository was downloaded to, or had been before.
+
+    HF_HOME moves the cache, HF_HUB_OFFLINE=1 forbids the network.
+    """
+    try:
+        from huggingface_hub import errors, snapshot_download
+    except ImportError as error:
+        raise RuntimeError(f"{name}: fetching needs huggingface_hub (python -m pip install huggingface_hub); a file or "
+                           "folder that is already here can be loaded without") from error
+    try:
+        return Path(snapshot_download(name, allow_patterns=FETCHED))
+    except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, OSError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise RuntimeError(f"{name}: not in the hub's cache, and could not be fetched ({reason})") from error

@@ -1,0 +1,53 @@
+"""What a loaded model says about a picture."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..engine import no_grad
+from ..ops import softmax
+from .preprocessing import Preprocessing
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """What comes with a model's weights, `model.pretrained`.
+
+    Parameters
+    ----------
+    name : str
+        Where the weights are from.
+    preprocessing : Preprocessing
+        From a picture to what the model was trained to see.
+    classes : tuple of str, or None
+        The names of the classes, in the order of the logits.
+    """
+
+    name: str
+    preprocessing: Preprocessing
+    classes: tuple | None = None
+
+
+def predict(model, image, top=5):
+    """The most probable classes of a picture.
+
+    Parameters
+    ----------
+    model : Module
+        That `minivit.load` has returned.
+    image : path, PIL.Image or uint8 array (height, width, 3)
+
+    Returns
+    -------
+    list of (str, float)
+        Name (or number) and probability, the most probable class first.
+    """
+    pixels = model.pretrained.preprocessing(image)
+    with no_grad():
+        logits = model.eval()(pixels[None])
+    classes = model.pretrained.classes
+    if logits.ndim != 2 or (classes and len(classes) != logits.shape[1]):
+        raise ValueError(f"{model.pretrained.name}: has no head that tells classes apart")
+    probabilities = softmax(logits).numpy()[0]
+    best = np.argsort(-probabilities)[:top]
+    return [(classes[k] if classes else f"class {k}", float(probabilities[k])) for k in best]

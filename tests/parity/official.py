@@ -1,0 +1,91 @@
+"""timm and transformers: imported, built to be the counterpart of one of our models, and run."""
+
+import contextlib
+import warnings
+
+import numpy as np
+import pytest
+
+from minivit.interop.official.facts import apply
+from minivit.interop.translate import config_of
+from tests.golden.case import FACTS
+
+torch = pytest.importorskip("torch")
+
+
+@contextlib.contextmanager
+def without_torchvision_operations():
+    """timm and transformers import torchvision, of which we use nothing that is compiled.
+
+    A build for CUDA does not load its operations beside a torch for CPUs, and then fails when it registers them.
+    """
+    register_fake = torch.library.register_fake
+
+    def register_all_but_torchvision(operation, *args, **settings):
+        if isinstance(operation, str) and operation.startswith("torchvision::"):
+            return lambda function: function
+        return register_fake(operation, *args, **settings)
+
+    torch.library.register_fake = register_all_but_torchvision
+    try:
+        yield
+    finally:
+        torch.library.register_fake = register_fake
+
+
+with without_torchvision_operations(), warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    with contextlib.suppress(ImportError):
+        import torchvision  # noqa: F401 (first, while its operations are passed over)
+    timm = pytest.importorskip("timm")
+    transformers = pytest.importorskip("transformers")
+
+torch.set_num_threads(1)  # the models are small, and the sums are the same every time
+transformers.logging.set_verbosity_error()
+transformers.logging.disable_progress_bar()
+
+
+def counterpart(model, case):
+    """The official model that the configuration which we write for `model` makes; its weights are random."""
+    config = config_of(apply(model, FACTS[case.library] | case.facts), case.library)
+    if case.library == "timm":
+        official = timm.create_model(config["architecture"], num_classes=case.classes, **config["model_args"],
+                                     **case.official)
+        if case.training and hasattr(official, "set_distilled_training"):
+            official.set_distilled_training()
+        return official
+    return getattr(transformers, config["architectures"][0])(
+        transformers.AutoConfig.for_model(**config, num_labels=case.classes, **case.official))
+
+
+@contextlib.contextmanager
+def without_rounding():
+    """timm rounds positions to single precision before it interpolates them: here, .float() lets doubles be."""
+    rounding = torch.Tensor.float
+    torch.Tensor.float = lambda x: x if x.dtype == torch.float64 else rounding(x)
+    try:
+        yield
+    finally:
+        torch.Tensor.float = rounding
+
+
+def load_strictly(module, tensors):
+    """Every tensor must be there, and none may be left over."""
+    module.load_state_dict({name: torch.from_numpy(np.array(x)) for name, x in tensors.items()}, strict=True)
+
+
+def shapes_of(module):
+    """{name: shape} of everything that its checkpoints hold."""
+    return {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+
+
+def channels_first(images):
+    """(B, H, W, C) array -> (B, C, H, W) torch tensor"""
+    return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+
+
+def logits_of(output):
+    """What is compared, of a tensor, a tuple of them, or an output of transformers."""
+    if isinstance(output, (torch.Tensor, tuple)):
+        return output
+    return output.logits if hasattr(output, "logits") else output.last_hidden_state
