@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from minivit import Tensor, grad
+from minivit.backend import asnumpy
 
 
 def import_official(package):
@@ -93,3 +94,14 @@ def assert_equal(ours, official, rename, images, run=lambda model, x: model(x), 
     single = run(ours.astype(np.float32), Tensor(images.astype(np.float32)))
     assert single.dtype == np.float32
     assert difference(single.numpy(), expected.detach().numpy()) < 1e-4
+
+
+def assert_same_on(device, model, run):
+    """run(model, device) -> a tensor: on the device it has the values and the gradients that it has on the CPU."""
+    results = []
+    for place in ("cpu", device):
+        model.to(place)
+        output = run(model, place)
+        results.append([output.numpy(), *map(asnumpy, grad((output * output).sum(), model.parameters()))])
+    for ours, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())

@@ -1,13 +1,17 @@
 """DeiT: its two tokens and heads, and equality with timm and transformers."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 import minivit
+from minivit import Tensor
 from minivit.counting import count
 from minivit.models.deit import DeiT
-from minivit.ops import concatenate
-from tests.twin import assert_equal, draw, import_official
+from minivit.ops import concatenate, cross_entropy
+from minivit.train.trainer import Trainer
+from tests.twin import assert_equal, assert_same_on, draw, import_official
 
 
 def test_two_answers_in_training_and_their_mean_in_prediction(rng):
@@ -26,10 +30,24 @@ def test_each_head_reads_its_own_token(rng):
     np.testing.assert_array_equal(model.distillation_head(distillation_token).numpy(), distilled.numpy())
 
 
+def test_without_a_teacher_both_heads_learn_the_labels(rng):
+    model, images, labels = minivit.create("deit"), rng.standard_normal((3, 32, 32, 3), np.float32), np.array([1, 2, 3])
+    loop = SimpleNamespace(model=model, recipe=SimpleNamespace(label_smoothing=0.0))
+    loss, correct = Trainer.forward(loop, images, labels)
+    outputs = model(images)
+    assert loss.item() == pytest.approx(sum(cross_entropy(logits, labels).item() for logits in outputs) / 2)
+    assert correct == (model.eval()(images).numpy().argmax(1) == labels).sum()
+
+
 def test_features_without_heads():
     model = minivit.create("deit", num_classes=0).eval()
     assert model(np.zeros((2, 32, 32, 3), np.float32)).shape == (2, 128)
     assert not any("head" in name for name, _ in model.named_parameters())
+
+
+def test_on_a_device(device, rng):
+    model, images = minivit.create("deit"), Tensor(rng.standard_normal((2, 32, 32, 3), np.float32))
+    assert_same_on(device, model, lambda model, place: concatenate(model(images.to(place))))
 
 
 @pytest.mark.parametrize("variant, dim", [("tiny", 192), ("small", 384), ("base", 768)])

@@ -8,7 +8,7 @@ from minivit import Tensor
 from minivit.counting import count
 from minivit.models import swin
 from minivit.ops import roll
-from tests.twin import assert_equal, draw, import_official
+from tests.twin import assert_equal, assert_same_on, draw, import_official
 
 
 @pytest.mark.parametrize("shape, window", [((2, 8, 8, 3), 4), ((1, 6, 9, 2), 3), ((3, 5, 5, 1), 5), ((1, 4, 6, 2), 1)])
@@ -107,6 +107,13 @@ def test_float32_stays_float32():
     model = minivit.create("swin")
     loss = (model(np.ones((1, 30, 34, 3), np.float32)) ** 2).sum()
     assert all(g.dtype == np.float32 for g in minivit.grad(loss, model.parameters()))
+
+
+def test_on_a_device(device, rng):
+    model, images = minivit.create("swin"), Tensor(rng.standard_normal((2, 32, 36, 3), np.float32))
+    swin.mask_bias.cache_clear()  # what another device of the same name may have left
+    assert_same_on(device, model, lambda model, place: model(images.to(place)))
+    swin.mask_bias.cache_clear()
 
 
 @pytest.mark.parametrize("variant, parameters, gmacs", [

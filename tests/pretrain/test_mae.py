@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import minivit
-from minivit import grad, gradcheck, nn
+from minivit import Tensor, grad, gradcheck, nn
 from minivit.models.vit import ViT
 from minivit.pretrain import mae
-from tests.twin import assert_equal, draw, import_official
+from tests.twin import assert_equal, assert_same_on, draw, import_official
 
 
 def create(**settings):
@@ -122,6 +122,14 @@ def test_a_vit_takes_over_the_encoder():
     images = np.ones((1, 32, 32, 3), np.float32)
     np.testing.assert_array_equal(vit.encode(vit.embed(images)).numpy(),
                                   model.encoder.encode(model.encoder.embed(images)).numpy())
+
+
+def test_on_a_device(device, rng):
+    model, mask = create(), rng.random((2, 64)).argsort(axis=1) < 48
+    images = Tensor(rng.standard_normal((2, 32, 32, 3), np.float32))
+    assert_same_on(device, model, lambda model, place: model(images.to(place), mask))
+    assert np.isfinite(model(images.to(device)).item())  # with a mask of its own
+    assert [picture.device for picture in model.reconstruct(images.to(device))] == [device, device]
 
 
 @pytest.mark.parametrize("variant, encoder", [("base", 86), ("large", 303), ("huge", 631)])
