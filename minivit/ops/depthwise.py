@@ -2,33 +2,35 @@
 
     y[h, w, c] = sum over (k, l) of x[s h + d k, s w + d l, c] w[k, l, c]    (s stride, d dilation)
 
-There is no sum over channels, so there is no matrix product either. What einsum does for one pixel of the window, it
-does along the longest stretch of memory that it finds: with stride 1, that is a whole line of the picture.
+There is no sum over channels, so there is no matrix product either. einsum multiplies and adds along the longest
+stretch of memory that it finds: one pixel, or, with stride 1, a whole line of the picture.
 """
 
 import math
 
-from ..backend import array_module
+from ..backend import array_module, empty
 from .windows import batch_slices
 
 
 def forward(x, w, windows):
     """(B, H, W, C), (kh, kw, 1, C) -> (B, H', W', C)"""
     xp = array_module(x)
-    y = xp.empty((len(x), *windows.grid, x.shape[-1]), dtype=x.dtype)
-    lines = xp.repeat(w, windows.grid[1], axis=2)  # (kh, kw, W', C): the weights of all the pixels of a line
+    y = empty((len(x), *windows.grid, x.shape[-1]), x.dtype, xp)
+    weights = xp.repeat(w, windows.grid[1], axis=2)  # (kh, kw, W', C): those of each pixel of a line
     for pictures, padded in windows.pad_by_slice(x, _slices(x, windows)):
-        y[pictures] = xp.einsum("nhklwc,klwc->nhwc", _lines(padded, windows), lines)
+        lines = _lines(padded, windows)
+        y_lines = xp.einsum("nhklwc,klwc->nhwc", lines, weights.reshape(lines.shape[2:]))
+        y[pictures] = y_lines.reshape(y[pictures].shape)  # (n, H', W', C)
     return y
 
 
 def weight_gradient(x, dy, windows):
     """(B, H, W, C), (B, H', W', C) -> (kh, kw, 1, C)"""
     xp = array_module(x)
-    dw = xp.zeros((*windows.kernel, windows.grid[1], x.shape[-1]), dtype=x.dtype)  # (kh, kw, W', C)
+    dw = xp.zeros((*windows.kernel, x.shape[-1]), dtype=x.dtype)
     for pictures, padded in windows.pad_by_slice(x, _slices(x, windows)):
-        dw += xp.einsum("nhklwc,nhwc->klwc", _lines(padded, windows), dy[pictures])
-    return dw.sum(2, keepdims=True)
+        dw += xp.einsum("nhwklc,nhwc->klc", windows.view(padded), dy[pictures])
+    return dw[:, :, None]  # (kh, kw, 1, C)
 
 
 def input_gradient(dy, w, windows):
@@ -36,15 +38,19 @@ def input_gradient(dy, w, windows):
     turned = windows.turned()
     if turned:
         return forward(dy, w[::-1, ::-1], turned)
-    dx = array_module(dy).empty((len(dy), *windows.image, dy.shape[-1]), dtype=dy.dtype)
+    dx = empty((len(dy), *windows.image, dy.shape[-1]), dy.dtype, array_module(dy))
     for pictures in _slices(dx, windows):
         dx[pictures] = windows.add(dy[pictures][:, :, :, None, None] * w[:, :, 0])  # (n, H', W', kh, kw, C) added up
     return dx
 
 
 def _lines(padded, windows):
-    """All windows, as a view, with what one line of y needs of a pixel side by side.    (n, H', kh, kw, W', C)"""
-    return windows.view(padded).transpose(0, 1, 3, 4, 2, 5)
+    """What each line of y reads, for each pixel of the windows, as a view.
+
+    (n, H', kh, kw, W', C), or (n, H', kh, kw, 1, W' C) where the line is one stretch of memory
+    """
+    lines = windows.view(padded).transpose(0, 1, 3, 4, 2, 5)  # (n, H', kh, kw, W', C)
+    return lines.reshape(*lines.shape[:4], 1, -1) if windows.stride[1] == 1 else lines
 
 
 def _slices(x, windows):

@@ -8,7 +8,7 @@ Chellapilla, Puri and Simard, "High performance convolutional neural networks fo
 
 import math
 
-from ..backend import array_module
+from ..backend import array_module, empty
 from .windows import batch_slices
 
 ROWS = 1024  # of X at a time: with fewer, a product spends its time on reading w
@@ -17,7 +17,7 @@ ROWS = 1024  # of X at a time: with fewer, a product spends its time on reading 
 def forward(x, w, windows):
     """(B, H, W, C_in), (kh, kw, C_in, C_out) -> (B, H', W', C_out)"""
     xp, outputs = array_module(x), w.shape[-1]
-    y, w = xp.empty((len(x), *windows.grid, outputs), dtype=x.dtype), w.reshape(-1, outputs)  # w (kh kw C_in, C_out)
+    y, w = empty((len(x), *windows.grid, outputs), x.dtype, xp), w.reshape(-1, outputs)  # w (kh kw C_in, C_out)
     for pictures, rows in _rows(x, windows):
         xp.matmul(rows, w, out=y[pictures].reshape(-1, outputs))
     return y
@@ -37,7 +37,7 @@ def input_gradient(dy, w, windows):
     xp, turned, (*kernel, inputs, outputs) = array_module(dy), windows.turned(), w.shape
     if turned:
         return forward(dy, w[::-1, ::-1].swapaxes(2, 3), turned)  # w (kh, kw, C_out, C_in)
-    dx, w = xp.empty((len(dy), *windows.image, inputs), dtype=dy.dtype), w.reshape(-1, outputs)  # (kh kw C_in, C_out)
+    dx, w = empty((len(dy), *windows.image, inputs), dy.dtype, xp), w.reshape(-1, outputs)  # (kh kw C_in, C_out)
     for pictures in _slices(dx, windows):
         rows = dy[pictures].reshape(-1, outputs) @ w.T
         dx[pictures] = windows.add(rows.reshape(-1, *windows.grid, *kernel, inputs))
@@ -53,7 +53,7 @@ def _rows(x, windows):
     rows = None
     for pictures, padded in windows.pad_by_slice(x, _slices(x, windows)):
         view = windows.view(padded)
-        rows = xp.empty(view.shape, dtype=x.dtype) if rows is None else rows[:len(view)]
+        rows = empty(view.shape, x.dtype, xp) if rows is None else rows[:len(view)]
         rows[...] = view
         yield pictures, rows.reshape(-1, math.prod(windows.kernel) * C)
 

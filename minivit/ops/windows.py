@@ -7,7 +7,7 @@ A guide to this arithmetic, with pictures: Dumoulin and Visin, 2016, arXiv:1603.
 
 import numpy as np
 
-from ..backend import array_module
+from ..backend import array_module, empty
 
 
 class Windows:
@@ -57,7 +57,8 @@ class Windows:
     def pad_by_slice(self, x, slices):
         """Yield each slice of a batch with its padded pictures, in one array that is used again and again."""
         longest = max((s.stop - s.start for s in slices), default=0)
-        padded = array_module(x).zeros((longest, *self.padded, x.shape[-1]), dtype=x.dtype)
+        padded = empty((longest, *self.padded, x.shape[-1]), x.dtype, array_module(x))
+        padded[...] = 0
         for pictures in slices:
             part = padded[:pictures.stop - pictures.start]
             part[self.inside] = x[pictures]

@@ -18,7 +18,7 @@ import math
 
 import numpy as np
 
-from ..backend import array_module
+from ..backend import array_module, empty, unbuffered
 from .windows import batch_slices
 
 G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
@@ -29,16 +29,18 @@ TILES = 256  # at a time: with fewer, a product spends its time on reading U
 def suits(windows, inputs, outputs):
     """Whether a convolution has this form, and enough channels to win more by the products than the additions cost."""
     return (windows.kernel == (3, 3) and windows.dilation == (1, 1) and windows.turned() is not None
-            and min(inputs, outputs) >= 32)
+            and min(inputs, outputs) >= 64)
 
 
+@unbuffered()
 def forward(x, w, windows):
     """(B, H, W, C_in), (3, 3, C_in, C_out) -> (B, H', W', C_out)"""
     xp, (inputs, outputs) = array_module(x), w.shape[2:]
     U = (xp.asarray(GG, dtype=w.dtype) @ w.reshape(9, -1)).reshape(4, 4, inputs, outputs)
-    y = xp.empty((len(x), *windows.grid, outputs), dtype=x.dtype)
+    y = empty((len(x), *windows.grid, outputs), x.dtype, xp)
     for pictures in _slices(x, windows, outputs):
-        products = (V_i @ U_i for V_i, U_i in zip(_transformed(x[pictures], windows), U, strict=True))
+        products = (xp.matmul(V_i, U_i, out=empty((*V_i.shape[:2], outputs), x.dtype, xp))
+                    for V_i, U_i in zip(_transformed(x[pictures], windows), U, strict=True))
         for a, row in enumerate(_contract(products)):
             for b, values in enumerate(_contract(iter(row))):
                 pixels = y[pictures, a::2, b::2]
@@ -47,12 +49,14 @@ def forward(x, w, windows):
     return y
 
 
+@unbuffered()
 def weight_gradient(x, dy, windows):
     """(B, H, W, C_in), (B, H', W', C_out) -> (3, 3, C_in, C_out)"""
     xp, inputs, outputs = array_module(x), x.shape[-1], dy.shape[-1]
     dU = xp.zeros((4, 4, inputs, outputs), dtype=x.dtype)
     for pictures in _slices(x, windows, outputs):
-        dY = xp.zeros((2, 2, pictures.stop - pictures.start, *_grid(windows), outputs), dtype=dy.dtype)
+        dY = empty((2, 2, pictures.stop - pictures.start, *_grid(windows), outputs), dy.dtype, xp)
+        dY[...] = 0
         for a in range(2):
             for b in range(2):
                 pixels = dy[pictures, a::2, b::2]
@@ -72,14 +76,15 @@ def _transformed(x, windows):
     """B^T d B for all tiles d of some pictures, row by row.    (n, H, W, C) -> 4 times (4, tiles, C)"""
     xp, (n, H, _, C), (rows, columns) = array_module(x), x.shape, _grid(windows)
     (top, _), (left, _) = windows.padding
-    padded = xp.zeros((n, 2 * rows + 2, 2, columns + 1, C), dtype=x.dtype)  # even columns of pixels, then the odd ones
+    padded = empty((n, 2 * rows + 2, 2, columns + 1, C), x.dtype, xp)  # the even columns of pixels, then the odd ones
+    padded[...] = 0
     for parity in range(2):
         first = (parity + left) % 2
         pixels = x[:, :, first::2]
         start = (first + left) // 2
         padded[:, top:top + H, parity, start:start + pixels.shape[2]] = pixels
     d = [padded[:, i:i + 2 * rows:2] for i in range(4)]  # 4 times (n, rows, 2, columns + 1, C)
-    row, V = xp.empty_like(d[0]), xp.empty((4, n, rows, columns, C), dtype=x.dtype)
+    row, V = empty(d[0].shape, x.dtype, xp), empty((4, n, rows, columns, C), x.dtype, xp)
     for i in range(4):
         _transform(xp, i, d, row)
         pixels = row[:, :, 0, :-1], row[:, :, 1, :-1], row[:, :, 0, 1:], row[:, :, 1, 1:]

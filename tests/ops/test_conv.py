@@ -16,7 +16,7 @@ from tests.ops.cases import Case, check
 def reference(**settings):
     """PyTorch's convolution, channels last."""
     def conv2d(torch, x, w, b=None):
-        x, w = x.permute(0, 3, 1, 2), w.permute(3, 2, 0, 1)
+        x, w = x.permute(0, 3, 1, 2).contiguous(), w.permute(3, 2, 0, 1).contiguous()
         return torch.nn.functional.conv2d(x, w, b, **settings).permute(0, 2, 3, 1)
     return conv2d
 
@@ -39,9 +39,9 @@ CASES = [
     row((2, 7, 6, 6), (5, 3, 1, 6), stride=2, padding=(2, 1), groups=6),
     row((2, 7, 6, 3), (3, 3, 1, 6), (6,), padding=1, groups=3),             # depthwise, two outputs for each input
     row((2, 6, 6, 1), (3, 3, 1, 1), padding=1),
-    row((2, 6, 6, 32), (3, 3, 32, 33), (33,), padding=1),                   # Winograd's
-    row((2, 7, 5, 32), (3, 3, 32, 32), padding=(0, 2)),
-    row((2, 5, 6, 64), (3, 3, 32, 64), padding=1, groups=2),
+    row((2, 4, 4, 64), (3, 3, 64, 65), (65,), padding=1),                   # Winograd's
+    row((2, 5, 3, 64), (3, 3, 64, 64), padding=(0, 2)),
+    row((2, 3, 4, 128), (3, 3, 64, 128), padding=1, groups=2),
     row((0, 5, 6, 3), (3, 3, 3, 4), (4,), padding=1),
 ]
 
