@@ -7,11 +7,12 @@ square. Every other block moves the windows by half their size, which lets neigh
     B batch    H x W grid    C channels    M window    w number of windows    n = M M tokens in a window    h heads
     (B, 224, 224, 3) -> patches (B, 56, 56, C) -> four stages (B, 56, 56, C), (B, 28, 28, 2C), (B, 14, 14, 4C),
                      (B, 7, 7, 8C) -> mean over the grid (B, 8C) -> logits (B, 1000)
+    cifar: (B, 32, 32, 3) -> three stages (B, 16, 16, 64), (B, 8, 8, 128), (B, 4, 4, 256) -> logits (B, 10)
     a block's attention: (B, H, W, C) -> windows (B w, n, C) -> attention -> (B w, n, C) -> (B, H, W, C)
 
 Where pictures, grids and windows do not divide, zeros are added below and on the right, as in the authors' detection
-code and in transformers; timm moves the windows before it adds them, and differs on such grids. A window is never
-larger than the grid; one that covers it does not move.
+code and in transformers; timm moves the windows before it adds them, and differs on such grids. A window is at most as
+large as the shorter side of the grid, and does not move then; timm fits it to each side separately.
 
 Departures from the paper: attention between two regions is forbidden by -inf instead of the authors' -100. That
 changes nothing visible (e^-100 = 4e-44), but numbers that small are computed many times slower.
@@ -177,7 +178,7 @@ class Stage(Module):
 
 
 class Swin(Module):
-    """Four stages, each with half the grid and twice the width of the one before (fig. 3), and a linear head.
+    """Stages, each with half the grid and twice the width of the one before (fig. 3), and a linear head.
 
     (B, height, width, C) -> (B, num_classes), or (B, features) with num_classes=0. Pictures of any size are accepted.
 
@@ -197,6 +198,8 @@ class Swin(Module):
 
     def __init__(self, *, image_size=224, patch_size=4, channels=3, num_classes=1000, dim, depths, heads, window=7,
                  mlp_ratio=4, dropout=0.0, drop_path=0.0):
+        if len(depths) != len(heads):
+            raise ValueError(f"depths, heads: expected one number for each stage, got {depths} and {heads}")
         self.image_size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
         self.patch_embed, self.patch_norm = PatchEmbed(patch_size, channels, dim), LayerNorm(dim, eps=1e-5)
         self.dropout, self.stages = Dropout(dropout), []

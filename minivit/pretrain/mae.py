@@ -17,7 +17,7 @@ from functools import partial
 
 import numpy as np
 
-from ..backend import array_module, to_device
+from ..backend import array_module, asnumpy, to_device
 from ..engine import no_grad, primitive
 from ..models.vit import VARIANTS as VIT
 from ..models.vit import Block
@@ -43,7 +43,7 @@ def random_masking(rng, batch, patches, ratio=0.75):
 
 def given_masking(mask, batch, patches):
     """`keep` and `restore`, as `random_masking` returns them, of a mask (B, N) that is True where a patch is hidden."""
-    mask = np.asarray(mask, bool)
+    mask = np.asarray(asnumpy(mask), bool)
     if mask.shape != (batch, patches):
         raise ValueError(f"mask: expected shape ({batch}, {patches}), pictures by patches, got {mask.shape}")
     visible = patches - mask.sum(axis=1)
@@ -143,8 +143,8 @@ class MAE(Module):
         """Normalised pixels of all patches, and which of them were hidden.    -> (B, N, P P C), (B, N)"""
         x, restore = self.encode(images, mask)                               # (B, prefix + K, D), (B, N)
         hidden = restore >= x.shape[1] - self.encoder.prefix
-        grid = [pixels // self.encoder.patch_embed.patch_size for pixels in images.shape[1:3]]
-        return self.decoder(x, restore, tuple(grid)), hidden
+        grid = tuple(pixels // self.encoder.patch_embed.patch_size for pixels in images.shape[1:3])
+        return self.decoder(x, restore, grid), hidden
 
     def encode(self, images, mask=None):
         """The encoder's view of the visible patches, and their places.    -> (B, prefix + K, D), (B, N)"""

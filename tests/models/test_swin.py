@@ -140,6 +140,8 @@ def test_errors_name_the_numbers():
         model(np.zeros((1, 32, 32, 4), np.float32))
     with pytest.raises(ValueError, match="width 64 is not divisible by 5 heads"):
         minivit.create("swin", heads=(5, 5, 5))
+    with pytest.raises(ValueError, match=r"one number for each stage, got \(2, 2\) and \(2, 4, 8\)"):
+        minivit.create("swin", depths=(2, 2))
 
 
 SMALL = dict(patch_size=2, num_classes=5, dim=8, depths=(2, 2), heads=(2, 4))

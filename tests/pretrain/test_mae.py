@@ -5,6 +5,7 @@ import pytest
 
 import minivit
 from minivit import Tensor, grad, gradcheck, nn
+from minivit.counting import count
 from minivit.models.vit import ViT
 from minivit.pretrain import mae
 from tests.twin import assert_equal, assert_same_on, draw, import_official
@@ -129,7 +130,8 @@ def test_on_a_device(device, rng):
     images = Tensor(rng.standard_normal((2, 32, 32, 3), np.float32))
     assert_same_on(device, model, lambda model, place: model(images.to(place), mask))
     assert np.isfinite(model(images.to(device)).item())  # with a mask of its own
-    assert [picture.device for picture in model.reconstruct(images.to(device))] == [device, device]
+    _, hidden = model.predict(images.to(device))
+    assert [picture.device for picture in model.reconstruct(images.to(device), hidden)] == [device, device]
 
 
 @pytest.mark.parametrize("variant, encoder", [("base", 86), ("large", 303), ("huge", 631)])
@@ -139,6 +141,14 @@ def test_the_paper_s_encoders(variant, encoder):
     assert sum(p.size for p in model.encoder.parameters()) / 1e6 == pytest.approx(encoder, abs=1)
     assert len(model.decoder.blocks) == 8
     assert model.decoder.mask_token.shape == (1, 1, 512)
+
+
+def test_the_encoder_costs_a_quarter():
+    """Its 49 visible of 196 patches and the class token, against 197 tokens."""
+    encoder = [row for row in count(mae.VARIANTS["base"](), (1, 224, 224, 3)).rows if row.name == "encoder.blocks.0"]
+    vit = [row for row in count(minivit.create("vit", "base"), (1, 224, 224, 3)).rows if row.name == "blocks.0"]
+    assert encoder[0].inputs == (1, 50, 768)
+    assert encoder[0].multiply_adds < vit[0].multiply_adds / 3.9
 
 
 def test_errors_name_the_numbers(rng):
