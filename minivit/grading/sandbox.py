@@ -161,7 +161,8 @@ class Sandbox:
 
     def command(self, shared, uid, limits):
         """The command line of a fork server that shares the folder `shared` with its caller."""
-        settings = {"uid": uid if self.root else None, "limits": limits.inside(self.name is not None)}
+        settings = {"uid": uid if self.root else None, "limits": limits.inside(self.name is not None),
+                    "scratch": ["/tmp", "/dev/shm"] if self.name else []}
         if self.name is None:
             return [sys.executable, str(CODE / "forkserver.py"), json.dumps(settings)]
         wrap = bubblewrap if self.name == "bubblewrap" else namespaces

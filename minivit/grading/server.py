@@ -43,7 +43,7 @@ class Server:
         command = self.sandbox.command(self.shared, uid, self.limits)
         environment = {**os.environ, "PYTHONPATH": str(self.shared / "library"), "OPENBLAS_NUM_THREADS": "1"}
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.DEVNULL, env=environment, start_new_session=True)
+                                        stderr=subprocess.DEVNULL, env=environment, start_new_session=True, bufsize=0)
         self.words, self.buffer, self.alive = [], b"", False
         if not self.wait_for("ready", STARTUP):
             raise RuntimeError(f"the sandbox ({self.sandbox.name}) did not start within {STARTUP} s")
@@ -72,7 +72,6 @@ class Server:
         """Send one line; a server that is gone is found out by waiting for its answer."""
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.write(json.dumps(order).encode() + b"\n")
-            self.process.stdin.flush()
 
     def listen(self, timeout):
         """Take in what the server has to say; False if it is gone."""
