@@ -1,14 +1,13 @@
 """Pooling: a window of pixels becomes one pixel.  Global pooling is x.mean((1, 2)) or x.max((1, 2)).
 
-(B, H, W, C) -> (B, H', W', C) with H' = floor((H + 2 padding - kernel) / stride) + 1, and W' likewise. The maximum or
-mean of a rectangle is that of each of its rows, and then that of the results: every axis is pooled by itself.
+(B, H, W, C) -> (B, H', W', C) with H' = floor((H + 2 padding - kernel) / stride) + 1, and W' likewise.
 """
 
 import math
 
 import numpy as np
 
-from ..backend import array_module
+from ..backend import array_module, empty
 from ..engine import primitive
 from .resize import mix
 from .windows import Windows, batch_slices, pair
@@ -21,43 +20,27 @@ def max_pool2d(x, kernel, *, stride=None, padding=0):
     Windows lie side by side (the stride is the kernel's size) unless another stride is given.
     """
     xp, windows = array_module(x), _windows("max_pool2d", x, kernel, stride, padding)
-    (kh, kw), (sh, sw), (ph, pw) = windows.kernel, windows.stride, windows.padding
-    across = Windows(windows.image, (1, kw), stride=(1, sw), padding=(0, pw))
-    down = Windows(across.grid, (kh, 1), stride=(sh, 1), padding=(ph, 0))
-    y = xp.empty((len(x), *windows.grid, x.shape[-1]), dtype=x.dtype)
+    y = empty((len(x), *windows.grid, x.shape[-1]), x.dtype, xp)
     slices = batch_slices(len(x), 2 * math.prod(x.shape[1:]), xp)
     for pictures in slices:
-        y[pictures] = _largest(_largest(x[pictures], across), down)
+        first, *others = windows.pixels(windows.pad(x[pictures], -math.inf))
+        largest = y[pictures]
+        largest[...] = first
+        for pixel in others:
+            xp.maximum(largest, pixel, out=largest)
 
     def backward(dy):
-        dx = xp.empty_like(x)
+        dx = empty(x.shape, dy.dtype, xp)
         for pictures in slices:
-            lines = _largest(x[pictures], across)  # (n, H, W', C)
-            gradient = _to_largest(lines, y[pictures], dy[pictures], down)
-            dx[pictures] = _to_largest(x[pictures], lines, gradient, across)
+            padded = windows.pad(x[pictures], -math.inf)
+            gradient, undecided = xp.zeros(padded.shape, dtype=dy.dtype), xp.ones(y[pictures].shape, dtype=bool)
+            for pixel, to_pixel in zip(windows.pixels(padded), windows.pixels(gradient), strict=True):
+                chosen = (pixel == y[pictures]) & undecided
+                undecided ^= chosen
+                to_pixel += dy[pictures] * chosen
+            dx[pictures] = gradient[windows.inside]
         return dx
     return y, backward
-
-
-def _largest(x, windows):
-    xp = array_module(x)
-    first, *others = windows.pixels(windows.pad(x, -math.inf))
-    y = first.copy()
-    for pixel in others:
-        xp.maximum(y, pixel, out=y)
-    return y
-
-
-def _to_largest(x, y, dy, windows):
-    """The gradient of x from that of y = _largest(x, windows)."""
-    xp = array_module(x)
-    dx = xp.zeros((len(x), *windows.padded, x.shape[-1]), dtype=dy.dtype)
-    undecided = xp.ones(y.shape, dtype=bool)
-    for pixel, gradient in zip(windows.pixels(windows.pad(x, -math.inf)), windows.pixels(dx), strict=True):
-        chosen = (pixel == y) & undecided
-        undecided ^= chosen
-        gradient += xp.where(chosen, dy, 0)
-    return dx[windows.inside]
 
 
 @primitive

@@ -51,7 +51,9 @@ class Windows:
         return Windows(self.grid, self.kernel, padding=padding, dilation=self.dilation)
 
     def pad(self, x, value=0):
-        """(B, H, W, C) -> (B, top + H + bottom, left + W + right, C)"""
+        """(B, H, W, C) -> (B, top + H + bottom, left + W + right, C), x itself where there is no padding"""
+        if self.padded == self.image:
+            return x
         return array_module(x).pad(x, ((0, 0), *self.padding, (0, 0)), constant_values=value)
 
     def pad_by_slice(self, x, slices):
