@@ -64,8 +64,8 @@ def _timm(config):
 def _transformers(config):
     kind = config.get("model_type", "vit")
     if kind not in MODEL_TYPES:
-        raise ValueError(f"config.json: transformers' model_type {kind!r} has no counterpart in minivit; expected one of "
-                         f"{', '.join(MODEL_TYPES)}")
+        raise ValueError(f"config.json: transformers' model_type {kind!r} has no counterpart in minivit; expected one "
+                         f"of {', '.join(MODEL_TYPES)}")
     for name, expected in MODEL_TYPES[kind].items():
         if config.get(name, expected) != expected:
             raise ValueError(f"config.json: a {kind} with {name} = {config[name]!r} has no counterpart in minivit")

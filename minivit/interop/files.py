@@ -11,8 +11,8 @@ from safetensors.numpy import save_file
 
 DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "U8": "u1", "BOOL": "?"}
 PICKLES = (".bin", ".pth", ".pt", ".ckpt", ".pkl", ".tar")
-REMEDY = ("a pickle can run any code when it is opened, so it is refused. Look for a model.safetensors beside it; or, if "
-          "you trust its source, let PyTorch convert it: safetensors.torch.save_file(torch.load(\"{name}\", "
+REMEDY = ("a pickle can run any code when it is opened, so it is refused. Look for a model.safetensors beside it; or, "
+          "if you trust its source, let PyTorch convert it: safetensors.torch.save_file(torch.load(\"{name}\", "
           "weights_only=True), \"model.safetensors\")")
 
 

@@ -95,8 +95,8 @@ def from_timm(config):
     if mode == "center" and height == width:
         resize = resize[0]
     elif mode != "squash":
-        raise ValueError(f"config.json: crop_mode {mode!r} for pictures of {height} x {width} pixels is not known; expected "
-                         "'squash', or 'center' and a square")
+        raise ValueError(f"config.json: crop_mode {mode!r} for pictures of {height} x {width} pixels is not known; "
+                         "expected 'squash', or 'center' and a square")
     return Preprocessing(resize, (height, width), data.get("interpolation") or "bicubic",
                          tuple(data.get("mean", IMAGENET["mean"])), tuple(data.get("std", IMAGENET["std"])))
 

@@ -82,9 +82,9 @@ def recognise(tensors, source):
         (kind, names, table) for kind in architectures() for names, table in kind.TABLES)]
     (unknown, _), _, kind, names, table = min(candidates)
     if 2 * unknown > len(tensors):
-        raise ValueError(f"{source}: not a checkpoint of an architecture that minivit knows under official names; known "
-                         f"are {', '.join(title(kind) for kind in architectures())}. Of its {len(tensors)} tensors "
-                         f"{title(kind)} in the names of {names} comes nearest, which lacks {unknown}")
+        raise ValueError(f"{source}: no checkpoint of an architecture that minivit knows under official names: "
+                         f"{', '.join(title(kind) for kind in architectures())}; {unknown} of its {len(tensors)} "
+                         f"tensors are unknown even to the nearest, {title(kind)} in the names of {names}")
     return kind, names, table
 
 

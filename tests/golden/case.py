@@ -68,7 +68,8 @@ class Case:
     def inputs(self, dtype):
         """Pictures (B, height, width, C) and labels (B,)."""
         channels = self.settings.get("channels", 3)
-        return pictures(self.batch, *self.pixels, channels, self.seed).astype(dtype), labels(self.batch, self.classes or 4)
+        images = pictures(self.batch, *self.pixels, channels, self.seed).astype(dtype)
+        return images, labels(self.batch, self.classes or 4)
 
     def run(self, model, images, targets):
         """Outputs and losses of our model: lists of Tensors."""
@@ -77,7 +78,7 @@ class Case:
         return outputs, [cross_entropy(output, targets) for output in outputs]
 
     def results(self, model, dtype):
-        """[outputs and losses] and {official name: gradient of the sum of the losses}, with that of the "pictures"."""
+        """[outputs and losses], {official name: gradient of the sum of the losses}; also with respect to "pictures"."""
         images, targets = self.inputs(dtype)
         images = Tensor(images, requires_grad=True)
         outputs, losses = self.run(model, images, targets)
@@ -102,6 +103,12 @@ class MaskedCase(Case):
         prediction, hidden = model.predict(images, mask)
         np.testing.assert_array_equal(hidden, mask)
         return [prediction], [model(images, mask)]
+
+
+def along(name, gradient):
+    """A gradient's product with a direction that is drawn by name, and the length of that direction."""
+    direction = draw(f"direction of {name}", gradient.shape)
+    return float((gradient * direction).sum()), np.linalg.norm(direction)
 
 
 def relative(x, reference, at_least=0.0):

@@ -59,3 +59,11 @@ CASES = [
     MaskedCase("MAE", "three quarters hidden", "transformers", MAE, MASKED, (24, 24), batch=3),
     MaskedCase("MAE", "half hidden", "transformers", MAE, MASKED | dict(mask_ratio=0.5), (24, 24), training=True),
 ]
+
+# those whose results are stored in this folder
+GOLDEN = [case for case in CASES if str(case) in {
+    "vit-32-pixels-timm", "vit-larger-picture-timm", "vit-smaller-picture-transformers",
+    "vit-mean-of-tokens-32-pixels-timm", "vit-attention-pooling-larger-picture-timm", "deit-distilled-training-timm",
+    "deit-distilled-32-pixels-transformers", "resnet-basic-blocks-training-odd-sizes-timm",
+    "resnet-bottlenecks-odd-sizes-transformers", "swin-not-square-timm",
+    "swin-windows-that-do-not-divide-the-grid-transformers", "mae-three-quarters-hidden-transformers"}]

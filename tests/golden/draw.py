@@ -29,7 +29,8 @@ def draw_all(shapes, seed=0):
 
 def pictures(batch, height, width, channels=3, seed=0):
     """(B, height, width, C) float64"""
-    return draw(f"{batch} pictures", (1, batch * height * width, channels), seed).reshape(batch, height, width, channels)
+    pixels = draw(f"{batch} pictures", (1, batch * height * width, channels), seed)
+    return pixels.reshape(batch, height, width, channels)
 
 
 def labels(batch, classes):

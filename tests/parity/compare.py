@@ -4,7 +4,8 @@ import numpy as np
 
 from minivit.interop import to_official
 from tests.golden.case import MaskedCase, relative
-from tests.parity.official import channels_first, counterpart, load_strictly, logits_of, shapes_of, torch, without_rounding
+from tests.parity.official import (channels_first, counterpart, load_strictly, logits_of, shapes_of, torch,
+                                   without_rounding)
 
 
 def pair(case, dtype):

@@ -1,7 +1,6 @@
 """timm and transformers: imported, built to be the counterpart of one of our models, and run."""
 
 import contextlib
-import warnings
 
 import numpy as np
 import pytest
@@ -9,37 +8,12 @@ import pytest
 from minivit.interop.official.facts import apply
 from minivit.interop.translate import config_of
 from tests.golden.case import FACTS
+from tests.twin import import_official
 
 torch = pytest.importorskip("torch")
 
 
-@contextlib.contextmanager
-def without_torchvision_operations():
-    """timm and transformers import torchvision, of which we use nothing that is compiled.
-
-    A build for CUDA does not load its operations beside a torch for CPUs, and then fails when it registers them.
-    """
-    register_fake = torch.library.register_fake
-
-    def register_all_but_torchvision(operation, *args, **settings):
-        if isinstance(operation, str) and operation.startswith("torchvision::"):
-            return lambda function: function
-        return register_fake(operation, *args, **settings)
-
-    torch.library.register_fake = register_all_but_torchvision
-    try:
-        yield
-    finally:
-        torch.library.register_fake = register_fake
-
-
-with without_torchvision_operations(), warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    with contextlib.suppress(ImportError):
-        import torchvision  # noqa: F401 (first, while its operations are passed over)
-    timm = pytest.importorskip("timm")
-    transformers = pytest.importorskip("transformers")
-
+timm, transformers = import_official("timm"), import_official("transformers")
 torch.set_num_threads(1)  # the models are small, and the sums are the same every time
 transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()

@@ -3,7 +3,6 @@
 from ...models.deit import DeiT
 from ..table import linear, optional, tensor, within
 from . import vit
-from .vit import sizes  # the same layout
 
 TIMM = [
     *vit.TIMM_ENCODER,
@@ -23,6 +22,11 @@ TABLES = [
 def build(reading, facts):
     """A DeiT."""
     return DeiT(**vit.settings(reading, facts, DeiT.prefix))
+
+
+def sizes(model):
+    """As of a ViT."""
+    return vit.sizes(model)
 
 
 def timm_config(model):

@@ -50,7 +50,8 @@ def transformers_config(model):
     """What transformers.ViTMAEConfig makes the same model of."""
     block = model.decoder.blocks[0]
     return {"model_type": "vit_mae", "architectures": ["ViTMAEForPreTraining"], **vit.encoder_config(model.encoder),
-            "decoder_hidden_size": model.decoder.norm.weight.size, "decoder_num_hidden_layers": len(model.decoder.blocks),
+            "decoder_hidden_size": model.decoder.norm.weight.size,
+            "decoder_num_hidden_layers": len(model.decoder.blocks),
             "decoder_num_attention_heads": block.attention.heads,
-            "decoder_intermediate_size": block.mlp.linear1.bias.size, "mask_ratio": model.mask_ratio,
-            "norm_pix_loss": True}
+            "decoder_intermediate_size": block.mlp.linear1.bias.size,
+            "mask_ratio": model.mask_ratio, "norm_pix_loss": True}

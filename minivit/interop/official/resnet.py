@@ -15,7 +15,8 @@ TIMM_BLOCK = [rule for index in (1, 2, 3) for rule in (
 TIMM = [
     *tensor("stem.weight", "conv1.weight", CONV),
     *batch_norm("norm", "bn1"),
-    *[rule for stage in STAGES for rule in within(f"body.stages.{stage}.layers.*.", f"layer{stage + 1}.*.", TIMM_BLOCK)],
+    *[rule for stage in STAGES
+      for rule in within(f"body.stages.{stage}.layers.*.", f"layer{stage + 1}.*.", TIMM_BLOCK)],
     *optional(linear("body.head", "fc")),
 ]
 

@@ -95,7 +95,8 @@ def timm_config(model):
     args = dict(img_size=list(model.image_size), patch_size=model.patch_embed.patch_size,
                 in_chans=model.patch_embed.channels, embed_dim=model.patch_norm.weight.size,
                 depths=[len(stage) for stage in blocks], num_heads=[stage[0].attention.heads for stage in blocks],
-                window_size=first.attention.window, mlp_ratio=first.mlp.linear1.bias.size / model.patch_norm.weight.size)
+                window_size=first.attention.window,
+                mlp_ratio=first.mlp.linear1.bias.size / model.patch_norm.weight.size)
     if activation_name(first.mlp, "timm") != "gelu":
         raise ValueError("Swin: timm's takes the exact form of GELU only")
     return {"architecture": "swin_tiny_patch4_window7_224", "num_features": model.norm.weight.size,

@@ -1,6 +1,6 @@
 """Vision Transformers: timm's VisionTransformer, transformers' ViT, and the authors' JAX files (npz).
 
-The JAX code takes the tanh form of GELU; timm and transformers the exact one, unless their configuration says otherwise.
+The JAX code takes the tanh form of GELU; timm and transformers take the exact one, unless config.json says otherwise.
 """
 
 from ...models.vit import VARIANTS, ViT, ViTGAP, ViTMAP
