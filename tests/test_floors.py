@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "minivit"
 FLOORS = {
     "backend": 0, "names": 0, "tensor": 0.5, "guards": 0.7, "engine": 1, "gradcheck": 1.5, "device": 1, "ops": 2,
     "kernels": 2, "nn": 3, "counting": 3.5, "models": 4, "data": 4, "pretrain": 4.5, "viz": 5, "interop": 5,
-    "train": 5, "grading": 5, "cli": 6, "__main__": 7, "__init__": 6,
+    "train": 5, "grading": 5, "lessons": 5.5, "cli": 6, "__main__": 7, "__init__": 6,
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -53,10 +53,13 @@ class Trainer:
         With its steps known.
     batches : Batches
     threads : Threads
+    objective : callable, optional
+        objective(images, targets) -> (mean loss, how many are right), by default `classify`.
     """
 
-    def __init__(self, model, recipe, batches, threads):
+    def __init__(self, model, recipe, batches, threads, objective=None):
         self.model, self.recipe, self.batches, self.threads = model, recipe, batches, threads
+        self.objective = objective or self.classify
         optimiser, groups = OPTIMISERS[recipe.optimiser]
         self.optimiser = optimiser(groups(model, recipe.weight_decay), recipe.lr, **recipe.optimiser_settings)
         self.average = ExponentialMovingAverage(model, recipe.average) if recipe.average else None
@@ -67,7 +70,7 @@ class Trainer:
         recipe, parameters = self.recipe, self.optimiser.parameters
         images, targets = self.batches[self.done]
         self.model.train()
-        loss, correct = self.threads.gradients(self.forward, parameters, images, targets,
+        loss, correct = self.threads.gradients(self.objective, parameters, images, targets,
                                                seed=(FORWARD, recipe.seed, self.done), device=recipe.device)
         norm = clip_gradients(parameters, recipe.clip or math.inf)
         self.optimiser.lr = self.learning_rate()
@@ -81,7 +84,7 @@ class Trainer:
         self.done += 1
         self.meter.add(loss=loss, gradient_norm=norm, pictures=len(images), correct=sum(correct))
 
-    def forward(self, images, targets):
+    def classify(self, images, targets):
         """The mean loss over some pictures, and how many of them are classified correctly.
 
         A model with several heads returns a tuple of logits: each head learns the labels, and their mean predicts.
