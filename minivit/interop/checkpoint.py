@@ -84,6 +84,8 @@ def save(model, path, names="timm", *, preprocessing=None, classes=None):
         By default those that the model was loaded with.
     """
     path, tensors = Path(path), to_official(model, names)
+    if names == "jax" and path.suffix != ".npz":
+        raise ValueError(f"{path}: expected a file that ends in .npz for the names of the authors' JAX code")
     metadata = {"format": "pt"}  # transformers asks for it
     if path.suffix in (".safetensors", ".npz"):
         write_tensors(path, tensors, metadata)

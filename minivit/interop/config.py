@@ -37,7 +37,7 @@ def facts_of(config, names):
 
 
 def classes_of_config(config, count):
-    """The names of the classes, in the order of the logits, or None if they are not known.
+    """The names of `count` classes, in the order of the logits; None if they are not known.
 
     A model with 1000 classes and no names is taken for one of ImageNet-1k's (as timm does).
     """
@@ -49,7 +49,7 @@ def classes_of_config(config, count):
         names = [described.get(name, name) for name in names]
     elif count == 1000:
         names = [line for line in IMAGENET_CLASSES.read_text(encoding="utf-8").splitlines() if line[:1] != "#"]
-    return tuple(names) if names and len(names) == count else None
+    return tuple(names or ()) if len(names or ()) == count else None
 
 
 def _timm(config):

@@ -20,7 +20,7 @@ class Pretrained:
     preprocessing : Preprocessing
         From a picture to what the model was trained to see.
     classes : tuple of str, or None
-        The names of the classes, in the order of the logits.
+        The names of the classes, in the order of the logits; None if they are not known, empty if there is no head.
     """
 
     name: str
@@ -42,12 +42,11 @@ def predict(model, image, top=5):
     list of (str, float)
         Name (or number) and probability, the most probable class first.
     """
-    pixels = model.pretrained.preprocessing(image)
-    with no_grad():
-        logits = model.eval()(pixels[None])
     classes = model.pretrained.classes
-    if logits.ndim != 2 or (classes and len(classes) != logits.shape[1]):
+    if classes == ():
         raise ValueError(f"{model.pretrained.name}: has no head that tells classes apart")
+    with no_grad():
+        logits = model.eval()(model.pretrained.preprocessing(image)[None])
     probabilities = softmax(logits).numpy()[0]
     best = np.argsort(-probabilities)[:top]
     return [(classes[k] if classes else f"class {k}", float(probabilities[k])) for k in best]

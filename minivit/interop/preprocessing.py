@@ -83,7 +83,8 @@ class Preprocessing:
 
 def default(image_size, **settings):
     """What most ImageNet models take: 7/8 of the shorter side, ImageNet's mean and deviation."""
-    return Preprocessing(resize=math.floor(min(image_size) / 0.875), crop=tuple(image_size), **settings)
+    height, width = (math.floor(pixels / 0.875) for pixels in image_size)
+    return Preprocessing(height if height == width else (height, width), tuple(image_size), **settings)
 
 
 def from_timm(config):

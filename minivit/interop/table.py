@@ -149,7 +149,7 @@ def _lay_out(name, array, layout, axes):
     if array.ndim != len(theirs.split()):
         raise ValueError(f"{name}: expected axes ({theirs.replace(' ', ', ')}), got shape {array.shape}")
     axes.update(einops.parse_shape(array, theirs))
-    return einops.rearrange(array, layout)
+    return np.ascontiguousarray(einops.rearrange(array, layout))
 
 
 @functools.cache

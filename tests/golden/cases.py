@@ -17,6 +17,8 @@ BASIC = dict(block=BasicBlock, depths=(2, 1, 1, 1), num_classes=5)
 BOTTLENECK = dict(block=Bottleneck, depths=(1, 2, 1, 1), num_classes=5)
 NO_DROP = dict(drop_path_rate=0.0)  # timm's Swin has another default
 
+# ReLU has a kink. The seeds of the ResNets are such that no number comes so near to it that rounding to single
+# precision would decide on which side it is, and so whether a gradient passes or not.
 CASES = [
     Case("ViT", "32 pixels", "timm", ViT, VIT, (32, 32)),
     Case("ViT", "not square, other MLP", "timm", ViT, WIDE, (12, 20), batch=3),
@@ -41,13 +43,17 @@ CASES = [
     Case("DeiT, distilled", "32 pixels", "transformers", DeiT, VIT, (32, 32)),
     Case("DeiT, distilled", "larger picture", "transformers", DeiT, VIT, (48, 40),
          forward={"interpolate_pos_encoding": True}),
-    *(Case(name, note, library, ResNet, settings | more, pixels, batch, training=note.startswith("training"))
-      for name, settings in [("ResNet, basic blocks", BASIC), ("ResNet, bottlenecks", BOTTLENECK)]
-      for library in ("timm", "transformers")
-      for note, pixels, batch, more in [
+    *(Case(name, note, library, ResNet, settings | more, pixels, batch, training=note == "training", seed=seed)
+      for name, settings, library, seeds in [
+          ("ResNet, basic blocks", BASIC, "timm", (11, 21, 39)),
+          ("ResNet, basic blocks", BASIC, "transformers", (1, 20, 54)),
+          ("ResNet, bottlenecks", BOTTLENECK, "timm", (3, 1, 15)),
+          ("ResNet, bottlenecks", BOTTLENECK, "transformers", (4, 17, 5))]
+      for (note, pixels, batch, more), seed in zip([
           ("32 pixels", (32, 32), 2, {}), ("odd sizes", (29, 45), 1, dict(num_classes=12)),
-          ("training", (32, 32), 3, {}), ("training, odd sizes", (37, 23), 4, {})]),
-    Case("ResNet, basic blocks", "other width", "transformers", ResNet, BASIC | dict(width=24, channels=1), (40, 40)),
+          ("training", (33, 41), 2, {})], seeds, strict=True)),
+    Case("ResNet, basic blocks", "other width", "transformers", ResNet, BASIC | dict(width=24, channels=1), (40, 40),
+         seed=4),
     Case("Swin", "64 pixels", "timm", Swin, SWIN, (64, 64)),
     Case("Swin", "not square", "timm", Swin, SWIN | dict(image_size=(64, 96), num_classes=9), (64, 96), batch=1),
     Case("Swin", "window as large as the grid", "timm", Swin, SWIN | dict(image_size=32), (32, 32)),
@@ -64,6 +70,6 @@ CASES = [
 GOLDEN = [case for case in CASES if str(case) in {
     "vit-32-pixels-timm", "vit-larger-picture-timm", "vit-smaller-picture-transformers",
     "vit-mean-of-tokens-32-pixels-timm", "vit-attention-pooling-larger-picture-timm", "deit-distilled-training-timm",
-    "deit-distilled-32-pixels-transformers", "resnet-basic-blocks-training-odd-sizes-timm",
+    "deit-distilled-32-pixels-transformers", "resnet-basic-blocks-training-timm",
     "resnet-bottlenecks-odd-sizes-transformers", "swin-not-square-timm",
     "swin-windows-that-do-not-divide-the-grid-transformers", "mae-three-quarters-hidden-transformers"}]

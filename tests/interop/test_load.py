@@ -1,0 +1,187 @@
+"""Folders and files as timm, transformers and the hub lay them out."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import minivit
+from minivit.interop import Preprocessing, load_weights, predict, save, to_official
+from minivit.interop.files import write_tensors
+from minivit.models.deit import DeiT
+from minivit.models.swin import Swin
+from minivit.models.vit import ViT
+from minivit.ops import gelu_tanh
+from minivit.pretrain.mae import MAE
+from tests.interop.models import PAIRS, VIT, channels_of
+
+
+@pytest.fixture
+def picture(tmp_path, rng):
+    path = tmp_path / "picture.png"
+    Image.fromarray(rng.integers(0, 256, (30, 44, 3), np.uint8)).save(path)
+    return path
+
+
+def assert_same_model(ours, loaded):
+    assert type(loaded) is type(ours)
+    assert not loaded.training
+    state, found = ours.state_dict(), loaded.state_dict()
+    assert state.keys() == found.keys()
+    assert all(np.array_equal(state[name], found[name]) for name in state)
+    images = np.random.default_rng(0).standard_normal((1, *ours.image_size, channels_of(ours)), np.float32)
+    mask = [np.arange(16)[None] % 4 > 0] if isinstance(ours, MAE) else []
+    np.testing.assert_array_equal(loaded(images, *mask).numpy(), ours.eval()(images, *mask).numpy())
+
+
+@pytest.mark.parametrize("make, names", [(make, names) for make, names in PAIRS if names != "jax"])
+def test_a_saved_folder_gives_the_same_model(make, names, tmp_path):
+    model = make().initialise(1)
+    if names != "timm":  # timm's configuration cannot say it
+        for block in model.modules():
+            if isinstance(block, minivit.nn.LayerNorm) and not isinstance(model, Swin):
+                block.eps = 1e-12
+            if hasattr(block, "antialias"):
+                block.antialias = False
+    save(model, tmp_path / "folder", names)
+    assert_same_model(model, minivit.load(tmp_path / "folder"))
+
+
+def test_a_file_without_config_is_enough_for_usual_widths(tmp_path):
+    model = ViT(**VIT | dict(dim=192, depth=1)).initialise(1)
+    save(model, tmp_path / "model.safetensors")
+    assert_same_model(model, minivit.load(tmp_path / "model.safetensors"))
+
+
+def test_what_shapes_do_not_tell_is_asked_for(tmp_path):
+    model = ViT(**VIT).initialise(1)
+    save(model, tmp_path / "model.safetensors")
+    with pytest.raises(ValueError, match=r"model.safetensors: heads: .*width 12.*load\(..., heads=...\)"):
+        minivit.load(tmp_path / "model.safetensors")
+    assert_same_model(model, minivit.load(tmp_path / "model.safetensors", heads=3))
+    save(ViT(**VIT | dict(image_size=(8, 12))), tmp_path / "wide.safetensors")
+    with pytest.raises(ValueError, match=r"image_size: 6 patches of 4 x 4 pixels make no square"):
+        minivit.load(tmp_path / "wide.safetensors", heads=3)
+    assert minivit.load(tmp_path / "wide.safetensors", heads=3, image_size=(8, 12)).grid == (2, 3)
+
+
+def test_the_authors_file_has_heads_in_its_shapes_and_gelu_by_tanh(tmp_path):
+    model = ViT(**VIT).initialise(1)
+    save(model, tmp_path / "ViT.npz", "jax")
+    loaded = minivit.load(tmp_path / "ViT.npz")
+    assert loaded.blocks[0].attention.heads == 3
+    assert loaded.blocks[1].mlp.activation is gelu_tanh
+    assert loaded.pretrained.preprocessing == Preprocessing((16, 16), (16, 16), "bilinear", (0.5,) * 3, (0.5,) * 3)
+    with pytest.raises(ValueError, match="ends in .npz for the names of the authors' JAX code"):
+        save(model, tmp_path / "folder", "jax")
+
+
+def test_a_missing_tensor_that_sizes_depend_on_is_named(tmp_path):
+    tensors = to_official(ViT(**VIT), "transformers")
+    del tensors["vit.embeddings.position_embeddings"]
+    write_tensors(tmp_path / "model.safetensors", tensors)
+    with pytest.raises(ValueError, match="model.safetensors: missing: vit.embeddings.position_embeddings"):
+        minivit.load(tmp_path / "model.safetensors", heads=3)
+
+
+@pytest.mark.parametrize("config, message", [
+    ({"architecture": "resnetblur50"}, "timm's architecture 'resnetblur50' has no counterpart"),
+    ({"architecture": "vit_base_patch16_clip_quickgelu_224"}, "has no counterpart"),
+    ({"architecture": "vit_tiny_patch16_224", "model_args": {"num_heads": 3, "act_layer": "silu"}},
+     "activation: 'silu' does not exist"),
+])
+def test_official_models_that_are_not_ours_are_refused(config, message, tmp_path):
+    save(ViT(**VIT), tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=message):
+        minivit.load(tmp_path)
+
+
+@pytest.mark.parametrize("changed, message", [
+    ({"model_type": "dinov2"}, "model_type 'dinov2' has no counterpart"),
+    ({"model_type": "swin", "use_absolute_embeddings": True}, "a swin with use_absolute_embeddings = True"),
+    ({"hidden_act": "quick_gelu"}, "activation: 'quick_gelu' does not exist"),
+])
+def test_configurations_that_are_not_ours_are_refused(changed, message, tmp_path):
+    save(ViT(**VIT), tmp_path, "transformers")
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | changed))
+    with pytest.raises(ValueError, match=message):
+        minivit.load(tmp_path)
+
+
+def test_weights_into_a_model_that_is_there(tmp_path):
+    model = DeiT(**VIT).initialise(1)
+    save(model, tmp_path / "deit")
+    other = DeiT(**VIT).initialise(2)
+    assert load_weights(other, tmp_path / "deit") is other
+    assert np.array_equal(other.positions.data, model.positions.data)
+    with pytest.raises(ValueError, match="holds a deit under the names of timm, not a ViT"):
+        load_weights(ViT(**VIT), tmp_path / "deit")
+
+
+def test_the_most_probable_classes_of_a_picture(picture, tmp_path):
+    names, preprocessing = ("cat", "dog", "ship"), Preprocessing(20, (16, 16), "bicubic", (0.5,) * 3, (0.25,) * 3)
+    model = ViT(**VIT).initialise(1)
+    for format in ("timm", "transformers"):
+        save(model, tmp_path / format, format, preprocessing=preprocessing, classes=names)
+        loaded = minivit.load(tmp_path / format)
+        assert loaded.pretrained.classes == names
+        found = predict(loaded, picture, top=2)
+        logits = loaded(loaded.pretrained.preprocessing(picture)[None]).numpy()[0].astype(float)
+        probabilities = np.exp(logits) / np.exp(logits).sum()
+        assert [name for name, _ in found] == [names[k] for k in np.argsort(-probabilities)[:2]]
+        np.testing.assert_allclose([p for _, p in found], np.sort(probabilities)[:0:-1], rtol=1e-5)
+
+
+def test_a_model_of_thousand_classes_is_one_of_imagenet(tmp_path):
+    save(ViT(**VIT | dict(num_classes=1000)), tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    del config["label_names"]  # as in timm's own files
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    classes = minivit.load(tmp_path).pretrained.classes
+    assert (len(classes), len(set(classes))) == (1000, 1000)
+    assert [classes[k] for k in (0, 207, 281, 817, 999)] == [
+        "tench", "golden retriever", "tabby", "sports car", "toilet tissue"]
+
+
+def test_a_model_without_head_predicts_nothing(picture, tmp_path):
+    save(ViT(**VIT | dict(num_classes=0)), tmp_path / "m")
+    with pytest.raises(ValueError, match="has no head that tells classes apart"):
+        predict(minivit.load(tmp_path / "m"), picture)
+    with pytest.raises(ValueError, match="classes: expected 3 names, one for each logit, got 2"):
+        save(ViT(**VIT), tmp_path / "n", classes=["a", "b"])
+
+
+def test_names_that_are_nowhere(tmp_path, monkeypatch):
+    for name in (tmp_path / "model.safetensors", "folder/model.safetensors", "vit", "a/b/c", "weights/x.bin"):
+        with pytest.raises(FileNotFoundError, match="no such file or folder, and no name of the Hugging Face hub"):
+            minivit.load(name)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(RuntimeError, match="timm/nothing: fetching needs huggingface_hub .python -m pip install"):
+        minivit.load("timm/nothing")
+
+
+def test_the_hubs_cache_is_used_without_a_network(tmp_path):
+    pytest.importorskip("huggingface_hub")
+    model = ViT(**VIT).initialise(1)
+    repository = tmp_path / "hub" / "models--timm--vit_tiny_patch4_16.made_here"
+    save(model, repository / "snapshots" / "0123abcd")
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("0123abcd")
+    script = ("import minivit\n"
+              "model = minivit.load('timm/vit_tiny_patch4_16.made_here')\n"
+              "print(model.pretrained.name, model.grid, float(model.positions.data.sum()))\n"
+              "try:\n    minivit.load('timm/another')\n"
+              "except RuntimeError as error:\n    print(error)")
+    environment = os.environ | {"HF_HUB_CACHE": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "1",
+                                "PYTHONPATH": os.pathsep.join(sys.path)}
+    output = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
+    assert output.returncode == 0, output.stderr
+    first, second = output.stdout.splitlines()
+    assert first == f"timm/vit_tiny_patch4_16.made_here (4, 4) {float(model.positions.data.sum())}"
+    assert second.startswith("timm/another: not in the hub's cache, and could not be fetched")
