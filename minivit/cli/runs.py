@@ -13,9 +13,13 @@ def add_commands(subparsers):
     evaluate.set_defaults(run=test)
     predict = subparsers.add_parser(
         "predict", help="classify picture files, and show where the model looks",
-        description="Probabilities of the classes for each picture, and the attention of the last layer as a PNG file.")
-    predict.add_argument("folder", metavar="RUN", help="the folder of a run")
-    predict.add_argument("images", metavar="IMAGE", nargs="+", help="any picture file; it is cropped and resized")
+        usage="%(prog)s RUN IMAGE ... or %(prog)s --weights FILE IMAGE ...",
+        description="Probabilities of the classes for each picture. Of a run's model, the attention of the last layer "
+                    "is drawn too, as a PNG file.")
+    predict.add_argument("paths", metavar="RUN IMAGE", nargs="+",
+                         help="the folder of a run, and picture files of any kind; they are cropped and resized")
+    predict.add_argument("--weights", metavar="FILE",
+                         help="not a run: an official checkpoint, its folder, or its name on the Hugging Face hub")
     predict.add_argument("--top", type=int, default=5, metavar="K", help="how many classes to print (default 5)")
     predict.add_argument("--out", metavar="FOLDER", help="where the attention goes (default RUN/attention)")
     predict.set_defaults(run=classify)
@@ -30,7 +34,7 @@ def test(args):
 
     from .. import data
     from ..train import Threads, evaluate
-    run, model, facts, device = trained_model(args)
+    run, model, facts, device = trained_model(args.folder, args)
     _, test_set = data.load(args.data or run.recipe().data)
     if list(test_set.classes) != facts["classes"]:
         raise ValueError(f"data: {test_set.name} has other classes than {facts['name']}, which the run was trained on")
@@ -46,7 +50,26 @@ def test(args):
 
 
 def classify(args):
-    """Print the most probable classes of every picture file, and write its attention."""
+    """Print the most probable classes of every picture file."""
+    if args.weights:
+        classify_with_weights(args)
+    else:
+        folder, *images = args.paths
+        if not images:
+            raise ValueError("IMAGE: expected picture files after the folder of a run, or after --weights FILE")
+        classify_with_run(folder, images, args)
+
+
+def classify_with_weights(args):
+    """By an official model."""
+    from ..interop import load, predict
+    model = load(args.weights).to(device_of(args))
+    for path in args.paths:
+        print(f"{path}: {answer_of(predict(model, path, args.top))}")
+
+
+def classify_with_run(folder, images, args):
+    """By the model of a run, whose attention is written to a file."""
     import numpy as np
 
     from .. import data, viz
@@ -54,24 +77,29 @@ def classify(args):
     from ..ops import softmax
     from ..train import Threads, predict
     from ..train.checkpoint import write_atomically
-    run, model, facts, device = trained_model(args)
-    pictures = np.stack([read_picture(path, facts["image_size"]) for path in args.images])
+    run, model, facts, device = trained_model(folder, args)
+    pictures = np.stack([read_picture(path, facts["image_size"]) for path in images])
     settings = {"mean": facts["mean"], "std": facts["std"]}
     with Threads(threads_of(device)) as threads:
         logits = predict(model, pictures, threads=threads, device=device, progress=False, **settings)
-    grid, folder, written = getattr(model, "grid", None), Path(args.out or run.folder / "attention"), set()
-    for path, picture, probabilities in zip(args.images, pictures, softmax(logits).numpy(), strict=True):
+    grid, target, written = getattr(model, "grid", None), Path(args.out or run.folder / "attention"), set()
+    for path, picture, probabilities in zip(images, pictures, softmax(logits).numpy(), strict=True):
         best = np.argsort(-probabilities)[:args.top]
-        answer = ", ".join(f"{facts['classes'][k]} {probabilities[k]:.1%}" for k in best)
+        answer = answer_of([(facts["classes"][k], probabilities[k]) for k in best])
         print(f"{path}: {answer}")
         maps = grid and viz.attention_maps(model, to_device(data.normalise(picture[None], **settings), device))
         if maps:
-            folder.mkdir(parents=True, exist_ok=True)
-            file = folder / free_name(Path(path).stem, written)
+            target.mkdir(parents=True, exist_ok=True)
+            file = target / free_name(Path(path).stem, written)
             write_atomically(file, viz.png(viz.attention_picture(picture, maps[-1][0], grid, answer)))
             print(f"    attention of the last layer: {file}")
         else:
             print("    this model has no attention to show")
+
+
+def answer_of(best):
+    """cat 93.1%, dog 5.0% ..."""
+    return ", ".join(f"{name} {probability:.1%}" for name, probability in best)
 
 
 def free_name(stem, taken):
@@ -82,13 +110,18 @@ def free_name(stem, taken):
     return name
 
 
-def trained_model(args):
-    """(run, model, facts about its data, device) of a command's arguments."""
-    from ..backend import default_device
+def trained_model(folder, args):
+    """(run, model, facts about its data, device) of the run in a folder."""
     from ..train import Run, load_model
-    run = Run(args.folder)
-    facts, device = run.config()["data"], default_device() if args.device == "auto" else args.device
+    run, device = Run(folder), device_of(args)
+    facts = run.config()["data"]
     return run, load_model(run).to(device), facts, device
+
+
+def device_of(args):
+    """Where to compute."""
+    from ..backend import default_device
+    return default_device() if args.device == "auto" else args.device
 
 
 def threads_of(device):

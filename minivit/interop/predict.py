@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..backend import to_device
 from ..engine import no_grad
 from ..ops import softmax
 from .preprocessing import Preprocessing
@@ -45,8 +46,9 @@ def predict(model, image, top=5):
     classes = model.pretrained.classes
     if classes == ():
         raise ValueError(f"{model.pretrained.name}: has no head that tells classes apart")
+    pixels = to_device(model.pretrained.preprocessing(image)[None], model.parameters()[0].device)  # (1, H, W, 3)
     with no_grad():
-        logits = model.eval()(model.pretrained.preprocessing(image)[None])
+        logits = model.eval()(pixels)
     probabilities = softmax(logits).numpy()[0]
     best = np.argsort(-probabilities)[:top]
     return [(classes[k] if classes else f"class {k}", float(probabilities[k])) for k in best]

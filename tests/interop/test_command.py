@@ -1,0 +1,72 @@
+"""python -m minivit predict --weights: the door that needs no Python."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import minivit
+from minivit.__main__ import main
+from minivit.interop import predict, save
+from minivit.models.vit import ViT
+from tests.interop.models import VIT
+
+CLASSES = ("aeroplane", "bird", "cat", "deer", "frog", "truck")
+
+
+@pytest.fixture
+def weights(tmp_path):
+    save(ViT(**VIT | dict(num_classes=6)).initialise(1), tmp_path / "vit", classes=CLASSES)
+    return tmp_path / "vit"
+
+
+@pytest.fixture
+def pictures(tmp_path, rng):
+    paths = [str(tmp_path / name) for name in ("one.png", "two.png")]
+    for path in paths:
+        Image.fromarray(rng.integers(0, 256, (30, 44, 3), np.uint8)).save(path)
+    return paths
+
+
+def test_the_top_five_of_every_picture(weights, pictures, capsys):
+    assert main(["predict", "--weights", str(weights), *pictures]) == 0
+    model = minivit.load(weights)
+    assert capsys.readouterr().out.splitlines() == [
+        f"{path}: " + ", ".join(f"{name} {probability:.1%}" for name, probability in predict(model, path, top=5))
+        for path in pictures]
+
+
+def test_as_many_as_asked_for(weights, pictures, capsys):
+    assert main(["predict", pictures[0], "--weights", str(weights), "--top", "6"]) == 0
+    answer = capsys.readouterr().out.strip().partition(": ")[2].split(", ")
+    assert {part.partition(" ")[0] for part in answer} == set(CLASSES)
+
+
+def test_a_single_file_has_no_names_of_classes(pictures, tmp_path, capsys):
+    save(ViT(**VIT | dict(dim=192, depth=1)).initialise(1), tmp_path / "model.safetensors")
+    assert main(["predict", "--weights", str(tmp_path / "model.safetensors"), pictures[0], "--top", "1"]) == 0
+    assert ": class " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name, message", [
+    ("model.bin", "a pickle can run any code"), ("cut.safetensors", "truncated or damaged"),
+    ("nowhere.safetensors", "no such file or folder, and no name of the Hugging Face hub")])
+def test_bad_weights_are_refused_in_one_line(name, message, pictures, tmp_path, capsys):
+    if not name.startswith("nowhere"):
+        (tmp_path / name).write_bytes(b"\x80\x04")
+    assert main(["predict", "--weights", str(tmp_path / name), pictures[0]]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+
+
+def test_a_run_or_weights_are_needed(pictures, capsys):
+    assert main(["predict", pictures[0]]) == 2
+    assert "expected picture files after the folder of a run, or after --weights FILE" in capsys.readouterr().err
+
+
+def test_the_picture_goes_where_the_model_is(device, weights, pictures):
+    model = minivit.load(weights)
+    expected = predict(model, pictures[0])
+    found = predict(model.to(device), pictures[0])
+    assert [name for name, _ in found] == [name for name, _ in expected]
+    np.testing.assert_allclose([p for _, p in found], [p for _, p in expected], rtol=1e-4)
