@@ -9,3 +9,4 @@ from .confusion import confusion_matrix
 from .curves import curves
 from .figure import png
 from .overview import overview
+from .style import COLOURS, style
