@@ -60,5 +60,5 @@ def locate(name, folder=FOLDER):
         if path.stem in (lesson.number, lesson.number.lstrip("0") or "0", lesson.name, Path(lesson.file).stem):
             if lesson in written:
                 return Path(folder) / lesson.file
-            raise ValueError(f"lesson {lesson.number} ({lesson.name}) is planned and not written yet; there are {there}")
+            raise ValueError(f"lesson {lesson.number} ({lesson.name}) is planned, not written yet; there are {there}")
     raise ValueError(f"lesson: {name!r} does not exist; there are {there}")

@@ -9,4 +9,5 @@ from .confusion import confusion_matrix
 from .curves import curves
 from .figure import png
 from .overview import overview
+from .page import page
 from .style import COLOURS, style
