@@ -24,7 +24,7 @@ def test_outputs_and_gradients_are_the_stored_ones(case, dtype, tolerance):
     largest = max(np.linalg.norm(gradient) for gradient in gradients.values())
     for name, expected in golden["gradients"].items():
         found, length = along(name, gradients[name])
-        # a product of two vectors is compared with how large it could be
+        # a product of two vectors is compared with how large it could be; that of a key's bias is zero up to rounding
         at_most = length * max(np.linalg.norm(gradients[name]), 1e-3 * largest)
         assert abs(found - expected) < tolerance * at_most, name
 

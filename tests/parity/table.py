@@ -1,0 +1,102 @@
+"""Measure how equal our models are to the official ones, and write docs/parity.md: python -m tests.parity.table
+
+It prints the short table, which stands in the README.
+"""
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from tests.golden.cases import CASES
+from tests.parity.compare import differences
+from tests.parity.official import timm, torch, transformers
+from tests.parity.training import RUNS, STEPS, losses_of
+
+PATH = Path(__file__).parents[2] / "docs" / "parity.md"
+INTRODUCTION = f"""# Equal to the official implementations, number for number
+
+Written by `python -m tests.parity.table`; `python -m pytest -m parity` holds every line to a relative difference of
+1e-4 in float32 and 1e-9 in float64. Compared here with torch {torch.__version__}, timm {timm.__version__} and
+transformers {transformers.__version__}, on NumPy {np.__version__}.
+
+Both models get the same weights, drawn by name from a seeded generator, and the same pictures. Compared are outputs,
+losses, and the gradients of the loss with respect to every parameter and to the pictures: the largest difference,
+relative to the largest number of that output or gradient. (Queries, keys and values count as one parameter. By itself
+the gradient of a key's bias is zero, and what is computed are rounding errors.)
+"""
+DIFFERENT = """## Where the implementations differ
+
+What timm and transformers do differently from each other or from the authors, and what is done here:
+
+- LayerNorm's epsilon is 1e-6 in timm's ViT and DeiT and 1e-12 in transformers'; `load` takes it from the checkpoint's
+  config.json. GELU takes its tanh form in the files of ViT's authors, its exact form elsewhere.
+- Position embeddings of a smaller picture are interpolated with an antialiasing filter in timm, without one in
+  transformers; `load` sets which. timm rounds them to single precision first; the comparison in float64 does without.
+- Swin on a grid that windows do not divide: the authors' detection code and transformers add zeros and then move the
+  windows, as here; timm moves the windows first. The results differ, and only blocks that do not move are compared.
+- Swin's attention between regions that were no neighbours is forbidden by adding -100 there, by -inf here. The
+  difference, e^-100, is below the smallest float32.
+- transformers interpolates the positions of MAE's decoder as one line of patches, here they are a grid. Its decoder is
+  compared at the size that it was trained for.
+- timm keeps of an MAE the encoder alone: it loads here as a ViT without head.
+"""
+
+
+def digits(difference):
+    """To how many decimal digits numbers agree; at most 16."""
+    return math.floor(-math.log10(max(difference, 1e-16)))
+
+
+def measure():
+    """[(case, {"outputs float32": difference ...})], [(case, the largest difference of the losses in training)]"""
+    compared = [(case, {f"{kind} {dtype}": value for dtype in ("float32", "float64")
+                        for kind, value in differences(case, np.dtype(dtype).type).items()}) for case in CASES]
+    trained = []
+    for case, *settings in RUNS:
+        ours, theirs = losses_of(case, *settings)
+        trained.append((case, (np.abs(ours - theirs) / theirs).max()))
+    return compared, trained
+
+
+def short_table(compared, trained):
+    """A line for each model: the worst of all cases and both libraries, in digits."""
+    lines = ["| model | equal to | outputs, float32 | gradients, float32 | outputs, float64 | gradients, float64 | "
+             f"losses of {STEPS} steps, float64 |", "|---|---|---|---|---|---|---|"]
+    for model in dict.fromkeys(case.model for case in CASES):
+        rows = [(case, found) for case, found in compared if case.model == model]
+        libraries = " and ".join(dict.fromkeys(case.library for case, _ in rows))
+        worst = [digits(max(found[kind] for _, found in rows)) for kind in (
+            "outputs float32", "gradients float32", "outputs float64", "gradients float64")]
+        losses = [difference for case, difference in trained if case.model == model]
+        lines.append(f"| {model} | {libraries} | {' | '.join(f'{n} digits' for n in worst)} | "
+                     f"{f'{digits(max(losses))} digits' if losses else ''} |")
+    return "\n".join(lines)
+
+
+def long_table(compared):
+    """A line for each case."""
+    lines = ["| model | what | library | pixels | batch | classes | outputs, float32 | gradients, float32 | "
+             "outputs, float64 | gradients, float64 |", "|---|---|---|---|---|---|---|---|---|---|"]
+    for case, found in compared:
+        numbers = " | ".join(f"{found[kind]:.0e}" for kind in (
+            "outputs float32", "gradients float32", "outputs float64", "gradients float64"))
+        lines.append(f"| {case.model} | {case.note} | {case.library} | {case.pixels[0]} x {case.pixels[1]} | "
+                     f"{case.batch} | {case.classes or ''} | {numbers} |")
+    return "\n".join(lines)
+
+
+def training_table(trained):
+    """A line for each run."""
+    return "\n".join(["| model | library | largest difference of a loss |", "|---|---|---|", *(
+        f"| {case.model} | {case.library} | {difference:.0e} |" for case, difference in trained)])
+
+
+if __name__ == "__main__":
+    compared, trained = measure()
+    short = short_table(compared, trained)
+    PATH.write_text("\n".join([
+        INTRODUCTION, short, "\n## Every comparison\n", long_table(compared),
+        f"\n## Training: {STEPS} steps in float64, same start, same batches\n", training_table(trained), "",
+        DIFFERENT]), encoding="utf-8")
+    print(f"{short}\n\nwrote {PATH}")
