@@ -14,6 +14,7 @@ import threading
 import numpy as np
 
 _team = contextvars.ContextVar("team", default=None)
+_blas_limits = []  # of the whole process, as BLAS has them
 
 
 def array_module(*arrays):
@@ -126,7 +127,16 @@ def blas_threads(count):
     """Limit the BLAS library to `count` threads inside the `with` block, and restore its setting after it."""
     from threadpoolctl import threadpool_limits
     with threadpool_limits(count, user_api="blas"):
-        yield
+        _blas_limits.append(count)
+        try:
+            yield
+        finally:
+            _blas_limits.pop()
+
+
+def blas_limit():
+    """The number of threads that `blas_threads` allows the BLAS library at present, or None."""
+    return _blas_limits[-1] if _blas_limits else None
 
 
 class Team:
@@ -200,13 +210,15 @@ def unbuffered():
 def keep_freed_memory():
     """Tell glibc's allocator to keep freed memory for the next step instead of giving it back to the kernel.
 
-    A fresh array is otherwise mapped and zeroed page by page in every step. Where the C library has no `mallopt`
-    (Windows, macOS, musl) nothing happens.
+    A fresh array is otherwise mapped and zeroed page by page in every step. Threads that start afterwards share one
+    heap: those that glibc makes for single threads are of 64 MiB, and given back whenever one is empty. Where the C
+    library has no `mallopt` (Windows, macOS, musl) nothing happens.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError, TypeError):
         return
-    trim_threshold, mmap_threshold = -1, -3
+    trim_threshold, mmap_threshold, arena_max = -1, -3, -8
+    mallopt(arena_max, 1)
     mallopt(mmap_threshold, 1 << 25)  # the most that glibc accepts
     mallopt(trim_threshold, 1 << 30)

@@ -7,13 +7,14 @@ import numpy as np
 
 from ..backend import array_module
 from ..engine import primitive
+from .products import product
 
 
 @primitive
 def matmul(x, y):
     """x @ y.    (..., n, k), (..., k, m) -> (..., n, m); a vector (k,) on either side drops its axis from the result"""
     _check_inner("matmul", x, y)
-    z = x @ y if y.ndim > 2 or x.ndim < 3 else (_rows(x) @ y).reshape(x.shape[:-1] + y.shape[1:])  # (..., n, m)
+    z = x @ y if y.ndim != 2 else product(x, y)  # (..., n, m)
 
     def backward(dz):
         left = x.reshape(1, -1) if x.ndim == 1 else x  # (..., n, k)
@@ -23,7 +24,7 @@ def matmul(x, y):
 
         def dx():
             if right.ndim == 2:
-                return (_rows(dz) @ right.T).reshape(x.shape)  # (..., n, k)
+                return product(dz, right.T).reshape(x.shape)  # (..., n, k)
             return (dz @ right.swapaxes(-1, -2)).reshape(batch + x.shape[-2:])  # (..., n, k)
 
         def dy():
@@ -41,16 +42,15 @@ def linear(x, w, b=None):
     if w.ndim != 2 or (b is not None and b.shape != w.shape[1:]):
         raise ValueError(f"linear: expected weights (n, m) and a bias (m,), got {w.shape} and "
                          f"{None if b is None else b.shape}")
-    rows, shape = _rows(x), x.shape
-    y = rows @ w
+    y = product(x, w)
     if b is not None:
         y += b
 
     def backward(dy):
-        dy = _rows(dy)  # (..., m) -> (rows, m)
-        ones = array_module(dy).ones(len(dy), dtype=dy.dtype)
-        return lambda: (dy @ w.T).reshape(shape), lambda: rows.T @ dy, lambda: ones @ dy
-    return y.reshape(*shape[:-1], w.shape[1]), backward  # (..., m)
+        rows = _rows(dy)  # (..., m) -> (R, m)
+        ones = array_module(dy).ones(len(rows), dtype=dy.dtype)
+        return lambda: product(dy, w.T), lambda: _rows(x).T @ rows, lambda: ones @ rows
+    return y, backward
 
 
 def _rows(x):
