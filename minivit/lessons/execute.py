@@ -49,7 +49,7 @@ def execute(path, out=None, say=print):
 
     client = NotebookClient(notebook, timeout=None, kernel_name=KERNEL["name"], coalesce_streams=True,
                             record_timing=False, resources={"metadata": {"path": str(Path(path).parent)}},
-                            extra_arguments=["--log-level=40"],  # errors: it warns about every start
+                            extra_arguments=["--log-level=40", "--InteractiveShell.colors=nocolor"],
                             on_cell_execute=announce, on_cell_executed=conclude)
     try:
         client.execute(env=kernel_environment())

@@ -6,7 +6,9 @@ import io
 def new_figure(width, height):
     """An empty figure, its size in inches."""
     from matplotlib.figure import Figure
-    return Figure((width, height), layout="constrained")
+    figure = Figure((width, height), layout="constrained")
+    figure._repr_png_ = lambda: png(figure)  # a notebook shows it, whether pyplot has drawn before or not
+    return figure
 
 
 def png(figure):
