@@ -1,6 +1,7 @@
 """timm and transformers: imported, built to be the counterpart of one of our models, and run."""
 
 import contextlib
+import functools
 
 import numpy as np
 import pytest
@@ -11,25 +12,34 @@ from tests.golden.case import FACTS
 from tests.twin import import_official
 
 torch = pytest.importorskip("torch")
-
-
-timm, transformers = import_official("timm"), import_official("transformers")
 torch.set_num_threads(1)  # the models are small, and the sums are the same every time
-transformers.logging.set_verbosity_error()
-transformers.logging.disable_progress_bar()
+
+
+def timm():
+    """The library; a test that asks for it is skipped where it is not installed."""
+    return import_official("timm")
+
+
+@functools.cache
+def transformers():
+    """The library; a test that asks for it is skipped where it is not installed."""
+    library = import_official("transformers")
+    library.logging.set_verbosity_error()
+    library.logging.disable_progress_bar()
+    return library
 
 
 def counterpart(model, case):
     """The official model that the configuration which we write for `model` makes; its weights are random."""
     config = config_of(apply(model, FACTS[case.library] | case.facts), case.library)
     if case.library == "timm":
-        official = timm.create_model(config["architecture"], num_classes=case.classes, **config["model_args"],
-                                     **case.official)
+        official = timm().create_model(config["architecture"], num_classes=case.classes, **config["model_args"],
+                                       **case.official)
         if case.training and hasattr(official, "set_distilled_training"):
             official.set_distilled_training()
         return official
-    return getattr(transformers, config["architectures"][0])(
-        transformers.AutoConfig.for_model(**config, num_labels=case.classes, **case.official))
+    return getattr(transformers(), config["architectures"][0])(
+        transformers().AutoConfig.for_model(**config, num_labels=case.classes, **case.official))
 
 
 @contextlib.contextmanager

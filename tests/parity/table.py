@@ -17,8 +17,8 @@ PATH = Path(__file__).parents[2] / "docs" / "parity.md"
 INTRODUCTION = f"""# Equal to the official implementations, number for number
 
 Written by `python -m tests.parity.table`; `python -m pytest -m parity` holds every line to a relative difference of
-1e-4 in float32 and 1e-9 in float64. Compared here with torch {torch.__version__}, timm {timm.__version__} and
-transformers {transformers.__version__}, on NumPy {np.__version__}.
+1e-4 in float32 and 1e-9 in float64. Compared here with torch {torch.__version__}, timm {timm().__version__} and
+transformers {transformers().__version__}, on NumPy {np.__version__}.
 
 Both models get the same weights, drawn by name from a seeded generator, and the same pictures. Compared are outputs,
 losses, and the gradients of the loss with respect to every parameter and to the pictures: the largest difference,

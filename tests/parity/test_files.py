@@ -44,10 +44,10 @@ def test_what_is_saved_here_is_loaded_there(make, names, tmp_path):
         norm.running_var.data = draw("running_var", norm.running_var.shape)
     save(model, tmp_path, names)
     if names == "timm":
-        official = timm.create_model(f"local-dir:{tmp_path}", pretrained=True).eval()
+        official = timm().create_model(f"local-dir:{tmp_path}", pretrained=True).eval()
     else:
         architecture = minivit.interop.translate.config_of(model, names)["architectures"][0]
-        official, found = getattr(transformers, architecture).from_pretrained(tmp_path, output_loading_info=True)
+        official, found = getattr(transformers(), architecture).from_pretrained(tmp_path, output_loading_info=True)
         assert not any(found.values()), found  # nothing missing, unexpected, or misshapen
     images = pictures(1, *model.image_size, channels_of(model)).astype(np.float32)
     assert relative(outputs_of(model, images), official_outputs_of(official, images)) < 1e-4
@@ -56,14 +56,14 @@ def test_what_is_saved_here_is_loaded_there(make, names, tmp_path):
 @pytest.mark.parametrize("architecture", TIMM)
 def test_what_timm_saves_is_loaded_here(architecture, tmp_path):
     small = SMALL[architecture.partition("_")[0].rstrip("0123456789")]
-    official = timm.create_model(architecture, num_classes=1000, **small).eval()
-    timm.models.save_for_hf(official, tmp_path, safe_serialization=True)
+    official = timm().create_model(architecture, num_classes=1000, **small).eval()
+    timm().models.save_for_hf(official, tmp_path, safe_serialization=True)
     model = minivit.load(tmp_path)
     images = pictures(1, 224, 224).astype(np.float32)
     assert relative(model(images).numpy(), official_outputs_of(official, images)) < 1e-4
     assert model.pretrained.classes[1] == "goldfish"
     image = Image.fromarray((40 * np.abs(pictures(1, 300, 471)[0])).clip(0, 255).astype(np.uint8))
-    transform = timm.data.create_transform(**timm.data.resolve_model_data_config(official))
+    transform = timm().data.create_transform(**timm().data.resolve_model_data_config(official))
     np.testing.assert_allclose(model.pretrained.preprocessing(image), transform(image).permute(1, 2, 0), atol=1e-6)
 
 
@@ -79,8 +79,9 @@ VIT = dict(hidden_size=24, num_hidden_layers=1, num_attention_heads=4, intermedi
 ])
 def test_what_transformers_saves_is_loaded_here(name, processor, settings, tmp_path):
     labels = {0: "cat", 1: "dog", 2: "ship"}
-    official = getattr(transformers, name)(getattr(transformers, name).config_class(id2label=labels, **settings)).eval()
-    processor = getattr(transformers, processor)(**{"size": {"shortest_edge": 224}} if "Conv" in processor else {})
+    architecture = getattr(transformers(), name)
+    official = architecture(architecture.config_class(id2label=labels, **settings)).eval()
+    processor = getattr(transformers(), processor)(**{"size": {"shortest_edge": 224}} if "Conv" in processor else {})
     official.save_pretrained(tmp_path)
     processor.save_pretrained(tmp_path)
     model = minivit.load(tmp_path)
@@ -95,8 +96,8 @@ def test_what_transformers_saves_is_loaded_here(name, processor, settings, tmp_p
 def test_the_authors_file_is_read_as_timm_reads_it(tmp_path):
     model = ViT(image_size=32, patch_size=8, num_classes=3, dim=24, depth=2, heads=3).initialise(1)
     save(model, tmp_path / "ViT.npz", "jax")
-    official = timm.create_model("vit_tiny_patch16_224", img_size=32, patch_size=8, num_classes=3, embed_dim=24,
-                                 depth=2, num_heads=3, act_layer="gelu_tanh")
+    official = timm().create_model("vit_tiny_patch16_224", img_size=32, patch_size=8, num_classes=3, embed_dim=24,
+                                   depth=2, num_heads=3, act_layer="gelu_tanh")
     official.load_pretrained(str(tmp_path / "ViT.npz"))
     images = pictures(2, 32, 32).astype(np.float32)
     loaded = minivit.load(tmp_path / "ViT.npz")
