@@ -25,7 +25,7 @@ def confusion_matrix(confusion, classes):
         axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
         axes.set_yticks(range(len(classes)), classes)
         for row, column in np.ndindex(percent.shape):
-            axes.text(column, row, f"{percent[row, column]:.0f}", ha="center", va="center", fontsize=8,
+            axes.text(column, row, f"{percent[row, column]:.0f}", ha="center", va="center", fontsize=10,
                       color="white" if percent[row, column] > 50 else "black")
     accuracy = confusion.trace() / max(confusion.sum(), 1)
     axes.set(xlabel="taken for", ylabel="class", title=f"{accuracy:.1%} of {confusion.sum():,} pictures are right")

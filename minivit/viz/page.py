@@ -7,7 +7,7 @@ from .figure import new_figure
 GAP = 2  # pixels between pictures
 
 
-def page(images, *, columns=10, rows=(), title=""):
+def page(images, *, columns=10, rows=(), names=(), title=""):
     """Pictures in reading order, `columns` in a row.
 
     Parameters
@@ -16,20 +16,26 @@ def page(images, *, columns=10, rows=(), title=""):
     columns : int
     rows : sequence of str
         What to write before each row.
+    names : sequence of str
+        What to write above each picture.
     title : str
     """
     images = np.asarray(images)
-    (count, height, width), lines = images.shape[:3], -(-len(images) // columns)
-    canvas = np.full((lines * (height + GAP) - GAP, columns * (width + GAP) - GAP, 3), 255, np.uint8)
-    for index, image in enumerate(images):
-        top, left = index // columns * (height + GAP), index % columns * (width + GAP)
+    count, height, width = images.shape[:3]
+    lines, above = -(-count // columns), height // 3 if names else 0
+    down, across = above + height + GAP, width + GAP  # from a picture to the next
+    canvas = np.full((lines * down - GAP, columns * across - GAP, 3), 255, np.uint8)
+    tops, lefts = np.arange(count) // columns * down + above, np.arange(count) % columns * across
+    for image, top, left in zip(images, tops, lefts, strict=True):
         canvas[top:top + height, left:left + width] = image
-    side = 0.85 if columns > 6 else 1.2  # inches
-    figure = new_figure(columns * side + 1.3 * bool(rows), lines * side * height / width + 0.4 * bool(title))
+    inch = (0.85 if columns > 6 else 1.2) / width
+    figure = new_figure(canvas.shape[1] * inch + 1.3 * bool(rows), canvas.shape[0] * inch + 0.4 * bool(title))
     axes = figure.subplots()
     axes.imshow(canvas)
+    for name, top, left in zip(names, tops, lefts, strict=False):
+        axes.text(left + width / 2, top - GAP, name, ha="center", va="bottom")
     axes.set_xticks([])
-    axes.set_yticks([line * (height + GAP) + height / 2 for line in range(len(rows))], rows)
+    axes.set_yticks(tops[::columns][:len(rows)] + height / 2, rows)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set_title(title)

@@ -10,5 +10,4 @@ def style():
     plt.rcParams.update({
         "axes.prop_cycle": plt.cycler(color=COLOURS), "image.cmap": "viridis", "lines.linewidth": 2,
         "font.size": 12, "axes.titlesize": 13, "axes.labelsize": 12, "legend.fontsize": 11, "figure.titlesize": 14,
-        "axes.grid": False, "grid.alpha": 0.3, "axes.spines.top": False, "axes.spines.right": False,
-        "figure.figsize": (8, 4), "figure.dpi": 100, "figure.constrained_layout.use": True})
+        "grid.alpha": 0.3, "figure.figsize": (8, 4), "figure.dpi": 100, "figure.constrained_layout.use": True})

@@ -15,6 +15,16 @@ def test_pictures_stand_in_reading_order():
     assert [label.get_text() for label in axes.get_yticklabels()] == ["above", "below"]
 
 
+def test_names_stand_above_their_pictures():
+    axes, = viz.page(np.zeros((3, 9, 5, 3), np.uint8), columns=2, names=["a", "b", "c"]).axes
+    canvas = axes.images[0].get_array()
+    assert canvas.shape == ((3 + 9 + 2) * 2 - 2, 12, 3)
+    assert [(text.get_text(), *text.get_position()) for text in axes.texts] == [
+        ("a", 2.5, 1), ("b", 9.5, 1), ("c", 2.5, 15)]
+    assert (canvas[:3] == 255).all()
+    assert (canvas[3:12, :5] == 0).all()
+
+
 def test_style_makes_type_larger():
     import matplotlib as mpl
     with mpl.rc_context():
