@@ -33,7 +33,7 @@ def test_each_head_reads_its_own_token(rng):
 def test_without_a_teacher_both_heads_learn_the_labels(rng):
     model, images, labels = minivit.create("deit"), rng.standard_normal((3, 32, 32, 3), np.float32), np.array([1, 2, 3])
     loop = SimpleNamespace(model=model, recipe=SimpleNamespace(label_smoothing=0.0))
-    loss, correct = Trainer.forward(loop, images, labels)
+    loss, correct = Trainer.classify(loop, images, labels)
     outputs = model(images)
     assert loss.item() == pytest.approx(sum(cross_entropy(logits, labels).item() for logits in outputs) / 2)
     assert correct == (model.eval()(images).numpy().argmax(1) == labels).sum()
