@@ -11,3 +11,4 @@ from .figure import png
 from .overview import overview
 from .page import page
 from .style import COLOURS, style
+from .wirings import wirings
