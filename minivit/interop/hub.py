@@ -39,7 +39,12 @@ def fetch(name):
         raise RuntimeError(f"{name}: fetching needs huggingface_hub (python -m pip install huggingface_hub); a file or "
                            "folder that is already here can be loaded without") from error
     try:
-        return Path(snapshot_download(name, allow_patterns=FETCHED))
+        folder = Path(snapshot_download(name, allow_patterns=FETCHED))
     except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, OSError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise RuntimeError(f"{name}: not in the hub's cache, and could not be fetched ({reason})") from error
+    if not (folder / "model.safetensors").exists():
+        raise ValueError(f"{name}: has no model.safetensors. A pytorch_model.bin is a pickle, which can run any code "
+                         "when it is opened. If you trust its source, let transformers convert it: "
+                         "from_pretrained(name).save_pretrained(folder), and load the folder")
+    return folder

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -78,6 +79,18 @@ def test_the_authors_file_has_heads_in_its_shapes_and_gelu_by_tanh(tmp_path):
     assert loaded.pretrained.preprocessing == Preprocessing((16, 16), (16, 16), "bilinear", (0.5,) * 3, (0.5,) * 3)
     with pytest.raises(ValueError, match="ends in .npz for the names of the authors' JAX code"):
         save(model, tmp_path / "folder", "jax")
+
+
+@pytest.mark.parametrize("classes", [3, 0])
+def test_the_names_of_swins_authors_are_read(classes, tmp_path):
+    model = Swin(image_size=32, num_classes=classes, dim=8, depths=(1, 1, 2), heads=(1, 2, 4), window=2).initialise(1)
+    tensors = {"layers.0.blocks.0.attn.relative_position_index": np.zeros((4, 4), np.int64)}
+    for name, array in to_official(model).items():
+        for stage in (1, 2):
+            name = name.replace(f"layers.{stage}.downsample", f"layers.{stage - 1}.downsample")
+        tensors[name.replace("head.fc", "head")] = array
+    write_tensors(tmp_path / "swin.safetensors", tensors)
+    assert_same_model(model, minivit.load(tmp_path / "swin.safetensors", image_size=32))
 
 
 def test_a_missing_tensor_that_sizes_depend_on_is_named(tmp_path):
@@ -164,6 +177,14 @@ def test_names_that_are_nowhere(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(RuntimeError, match="timm/nothing: fetching needs huggingface_hub .python -m pip install"):
         minivit.load("timm/nothing")
+
+
+def test_a_repository_with_a_pickle_alone_is_refused(tmp_path, monkeypatch):
+    hub = SimpleNamespace(snapshot_download=lambda name, allow_patterns: tmp_path, errors=SimpleNamespace(
+        HfHubHTTPError=OSError, LocalEntryNotFoundError=OSError, OfflineModeIsEnabled=OSError))
+    monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
+    with pytest.raises(ValueError, match="some/vit: has no model.safetensors. A pytorch_model.bin is a pickle"):
+        minivit.load("some/vit")
 
 
 def test_the_hubs_cache_is_used_without_a_network(tmp_path):

@@ -6,7 +6,6 @@ from ...models.swin import Swin
 from ..table import PATCHES, linear, norm, optional, tensor, within
 from .facts import activation_name, classes_of, layers_of
 
-STAGES = range(4)
 MERGING = [*norm("norm", "norm"), *tensor("reduction.weight", "reduction.weight", "o i -> i o")]
 BIAS = "relative_position_bias_table"
 
@@ -18,14 +17,6 @@ TIMM_BLOCK = [
     *norm("norm2", "norm2"),
     *linear("mlp.linear1", "mlp.fc1"),
     *linear("mlp.linear2", "mlp.fc2"),
-]
-TIMM = [
-    *linear("patch_embed", "patch_embed.proj", PATCHES),
-    *norm("patch_norm", "patch_embed.norm"),
-    *within("stages.*.merge.", "layers.*.downsample.", MERGING),
-    *within("stages.*.blocks.*.", "layers.*.blocks.*.", TIMM_BLOCK),
-    *norm("norm", "norm"),
-    *optional(linear("head", "head.fc")),
 ]
 
 TRANSFORMERS_BLOCK = [
@@ -48,20 +39,30 @@ TRANSFORMERS4_BLOCK = [
 ]
 EMBEDDINGS = [*linear("patch_embed", "embeddings.patch_embeddings.projection", PATCHES),
               *norm("patch_norm", "embeddings.norm")]
-# our stages begin with the merging that ends theirs
-MERGINGS = [rule for stage in STAGES for rule in optional(
-    within(f"stages.{stage + 1}.merge.", f"encoder.layers.{stage}.downsample.", MERGING))]
 CLASSIFIER = optional(linear("head", "classifier"))
 
 
+def _mergings(theirs, later):
+    """Of the stages after the first; theirs count `later` less where a merging ends a stage, which begins ours."""
+    return optional([rule for stage in (1, 2, 3) for rule in within(
+        f"stages.{stage}.merge.", f"{theirs}.{stage - later}.downsample.", MERGING)])
+
+
+def _timm(mergings, head):
+    return [*linear("patch_embed", "patch_embed.proj", PATCHES), *norm("patch_norm", "patch_embed.norm"),
+            *within("stages.*.blocks.*.", "layers.*.blocks.*.", TIMM_BLOCK), *mergings, *norm("norm", "norm"),
+            *optional(linear("head", head))]
+
+
 def _encoder(block):
-    return [*EMBEDDINGS, *within("stages.*.blocks.*.", "encoder.layers.*.blocks.*.", block), *MERGINGS,
-            *norm("norm", "layernorm")]
+    return [*EMBEDDINGS, *within("stages.*.blocks.*.", "encoder.layers.*.blocks.*.", block),
+            *_mergings("encoder.layers", later=1), *norm("norm", "layernorm")]
 
 
 HEAD = "head"
 TABLES = [
-    ("timm", TIMM),
+    ("timm", _timm(_mergings("layers", later=0), "head.fc")),
+    ("timm", _timm(_mergings("layers", later=1), "head")),  # of timm before version 0.8, and of the authors
     ("transformers", within("", "swin.", _encoder(TRANSFORMERS_BLOCK)) + CLASSIFIER),
     ("transformers", _encoder(TRANSFORMERS_BLOCK)),  # of transformers' SwinModel
     ("transformers4", within("", "swin.", _encoder(TRANSFORMERS4_BLOCK)) + CLASSIFIER),
