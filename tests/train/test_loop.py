@@ -138,10 +138,10 @@ def test_resuming_a_complete_run_changes_nothing(never_stopped):
     (lambda loss, weight: loss + sqrt(weight * 0).sum(), r"loss is 2\.\d+ and the norm of its gradient nan"),
 ])
 def test_a_loss_or_gradient_that_is_not_finite_stops_the_run(small_data, recipe, tmp_path, monkeypatch, spoil, said):
-    def forward_and_spoil(self, images, targets, forward=Trainer.forward):
-        loss, correct = forward(self, images, targets)
+    def classify_and_spoil(self, images, targets, classify=Trainer.classify):
+        loss, correct = classify(self, images, targets)
         return spoil(loss, self.model.head.weight) if self.done == 4 else loss, correct
-    monkeypatch.setattr(Trainer, "forward", forward_and_spoil)
+    monkeypatch.setattr(Trainer, "classify", classify_and_spoil)
     with pytest.raises(Diverged, match=rf"{said}.* at step 4 .*smaller learning rate.*checkpoint of step 4"):
         train(recipe, tmp_path / "run", save_every=1e-9)
     state, states = Run(tmp_path / "run").load()
