@@ -1,4 +1,4 @@
-"""python -m minivit lesson: read a lesson, or run it."""
+"""python -m minivit lesson, slides: read a lesson, run it, show it to a class."""
 
 
 def add_commands(subparsers):
@@ -12,6 +12,14 @@ def add_commands(subparsers):
                         help="run it without a browser, and show how far it is")
     lesson.add_argument("--out", metavar="FILE", help="with --run: write here, not back into the lesson")
     lesson.set_defaults(run=open_or_execute)
+    slides = subparsers.add_parser(
+        "slides", help="write a lesson as slides",
+        description="Write a lesson as slides for the lecture hall: one HTML file that needs no network. The two "
+                    "libraries in it, reveal.js and MathJax, are downloaded the first time.")
+    slides.add_argument("lesson", metavar="LESSON", help="a number such as 16, a name such as swin, or a notebook")
+    slides.add_argument("--out", metavar="FILE", help="the file (default: NN_name.slides.html in this folder)")
+    slides.add_argument("--registry", metavar="URL", help="a mirror of the npm registry, for the download")
+    slides.set_defaults(run=write_slides)
 
 
 def open_or_execute(args):
@@ -46,6 +54,20 @@ def open_in_jupyterlab(path):
     from ..lessons.execute import kernel_environment
     return subprocess.run([sys.executable, "-m", "jupyterlab", str(path.resolve())], cwd=FOLDER.parent,
                           env=kernel_environment()).returncode
+
+
+def write_slides(args):
+    """The command `slides`."""
+    from pathlib import Path
+
+    from ..lessons.course import locate
+    path = locate(args.lesson)
+    needs("nbconvert", "writing slides")
+    from ..lessons.assets import REGISTRY, assets
+    from ..lessons.slides import slides
+    out = Path(args.out or f"{path.stem}.slides.html")
+    out.write_text(slides(path, assets(registry=args.registry or REGISTRY)), encoding="utf-8")
+    print(f"{out}: open it in a browser; space and arrows go on, Esc shows all slides, ?print-pdf prints them")
 
 
 def needs(package, what):

@@ -32,9 +32,9 @@ class Lesson:
         return f"{self.number}_{self.name}.ipynb"
 
 
-def read_course(folder=FOLDER):
+def read_course(folder=None):
     """(lessons in their order, "OWNER/NAME" of the published repository or "")."""
-    path = Path(folder) / "course.toml"
+    path = Path(folder or FOLDER) / "course.toml"
     if not path.exists():
         raise ValueError(f"{path} is missing: the lessons are in the repository, not in an installed package")
     course = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -42,7 +42,7 @@ def read_course(folder=FOLDER):
     return lessons, course["repository"]
 
 
-def locate(name, folder=FOLDER):
+def locate(name, folder=None):
     """The notebook that "5", "05", "05_vit", "vit" or the path of a notebook means.
 
     Raises
@@ -53,12 +53,13 @@ def locate(name, folder=FOLDER):
     path = Path(name)
     if path.suffix == ".ipynb" and path.exists():
         return path
+    folder = Path(folder or FOLDER)
     lessons, _ = read_course(folder)
-    written = [lesson for lesson in lessons if (Path(folder) / lesson.file).exists()]
+    written = [lesson for lesson in lessons if (folder / lesson.file).exists()]
     there = ", ".join(f"{lesson.number} {lesson.name}" for lesson in written)
     for lesson in lessons:
         if path.stem in (lesson.number, lesson.number.lstrip("0") or "0", lesson.name, Path(lesson.file).stem):
             if lesson in written:
-                return Path(folder) / lesson.file
+                return folder / lesson.file
             raise ValueError(f"lesson {lesson.number} ({lesson.name}) is planned, not written yet; there are {there}")
     raise ValueError(f"lesson: {name!r} does not exist; there are {there}")

@@ -1,0 +1,125 @@
+"""python -m minivit lesson: which notebook is meant, what a run leaves in it, what is said when something is wrong."""
+
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from minivit.__main__ import main
+from minivit.lessons import course
+from minivit.lessons.course import locate, read_course
+
+ROOT = Path(__file__).parents[2]
+COURSE = """
+repository = "somebody/minivit"
+[[part]]
+title = "Part 1"
+lessons = [["00", "start_here", "First"], ["01", "autograd", "Second"], ["07", "try", "Third"]]
+"""
+PROGRESS = """
+import sys
+for n in range(3):
+    print(f"bar {n}", end="\\r", file=sys.stderr, flush=True)
+print("bar done", file=sys.stderr)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A course of three lessons, of which two are written."""
+    (tmp_path / "course.toml").write_text(COURSE)
+    cells = [new_markdown_cell("# Try", metadata={"user": "me"}), new_code_cell("import minivit\nprint(6 * 7)"),
+             new_code_cell(PROGRESS, metadata={"tags": ["nbval-ignore-output"], "ExecuteTime": {"start": "now"}})]
+    for name in ("00_start_here", "07_try"):
+        notebook = new_notebook(cells=cells, metadata={"kernelspec": {"name": "my-own", "display_name": "Mine"}})
+        nbformat.write(notebook, tmp_path / f"{name}.ipynb")
+    monkeypatch.setattr(course, "FOLDER", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["7", "07", "07_try", "try", "07_try.ipynb"])
+def test_ways_to_name_a_lesson(folder, name):
+    assert locate(name, folder) == folder / "07_try.ipynb"
+
+
+def test_a_notebook_elsewhere_is_meant_by_its_path(folder):
+    assert locate(str(folder / "00_start_here.ipynb"), folder / "nowhere") == folder / "00_start_here.ipynb"
+    assert locate("0", folder) == folder / "00_start_here.ipynb"
+
+
+@pytest.mark.parametrize(("name", "answer"), [
+    ("1", "lesson 01 (autograd) is planned, not written yet; there are 00 start_here, 07 try"),
+    ("99", "lesson: '99' does not exist; there are 00 start_here, 07 try"),
+])
+def test_a_lesson_that_is_not_there(folder, capsys, name, answer):
+    assert main(["lesson", name]) == 2
+    assert answer in capsys.readouterr().err
+
+
+def test_run_stores_outputs_and_nothing_of_the_machine(folder, capsys):
+    out = folder / "out.ipynb"
+    assert main(["lesson", "7", "--run", "--out", str(out)]) == 0
+    assert "1/2  import minivit" in capsys.readouterr().out
+    notebook = nbformat.read(out, as_version=4)
+    assert [cell.id for cell in notebook.cells] == ["07-00", "07-01", "07-02"]
+    assert [cell.metadata for cell in notebook.cells] == [{}, {}, {"tags": ["nbval-ignore-output"]}]
+    assert [cell.execution_count for cell in notebook.cells[1:]] == [1, 2]
+    assert notebook.cells[1].outputs[0].text == "42\n"
+    assert notebook.cells[2].outputs[0].text == "bar done\n"
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert main(["lesson", "7", "--run"]) == 0
+    assert (folder / "07_try.ipynb").read_text() == out.read_text()
+
+
+def test_a_cell_that_fails_is_shown_and_nothing_is_written(folder, capsys):
+    path = folder / "07_try.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[2].source = "print('before')\n1 / 0"
+    nbformat.write(notebook, path)
+    before = path.read_text()
+    assert main(["lesson", "7", "--run"]) == 1
+    said = capsys.readouterr().err
+    assert "cell 2 of 2 fails" in said
+    assert "ZeroDivisionError" in said
+    assert "\x1b" not in said
+    assert path.read_text() == before
+
+
+def test_what_to_install(folder, capsys, monkeypatch):
+    import importlib.util
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert main(["lesson", "7"]) == 2
+    assert "opening a lesson needs jupyterlab: python -m pip install jupyterlab" in capsys.readouterr().err
+    assert main(["slides", "7"]) == 2
+    assert "writing slides needs nbconvert: python -m pip install nbconvert" in capsys.readouterr().err
+
+
+def test_jupyterlab_is_started_at_the_lesson(folder, monkeypatch):
+    import importlib.util
+    import subprocess
+    started = []
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: True)
+
+    def run(command, **how):
+        started.append((command, how))
+        return subprocess.CompletedProcess(command, 0)
+    monkeypatch.setattr(subprocess, "run", run)
+    assert main(["lesson", "7"]) == 0
+    (command, how), = started
+    assert command == [sys.executable, "-m", "jupyterlab", str(folder / "07_try.ipynb")]
+    assert how["cwd"] == folder.parent
+    assert str(ROOT) in how["env"]["PYTHONPATH"]
+
+
+def test_out_needs_run(folder, capsys):
+    assert main(["lesson", "7", "--out", "x.ipynb"]) == 2
+    assert "--out belongs to --run" in capsys.readouterr().err
+
+
+def test_the_map_has_every_number_once():
+    lessons, repository = read_course()
+    assert [lesson.number for lesson in lessons] == [f"{number:02}" for number in range(47)]
+    assert len({lesson.name for lesson in lessons}) == 47
+    assert repository == "" or repository.count("/") == 1

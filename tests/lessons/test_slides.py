@@ -1,0 +1,118 @@
+"""A lesson as slides: what stands on which slide, and that the file needs nothing beside it."""
+
+import hashlib
+import io
+import re
+import tarfile
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from minivit.lessons import assets as assets_module
+
+pytest.importorskip("nbconvert")
+from minivit.lessons.slides import LETTERS, arrange, slides, text_slides  # noqa: E402
+
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNkYAAAAAYAAjCB0C8AAAAASUVORK5CYII="
+ASSETS = {"reveal.js": "let reveal = '</script>'", "reveal.css": ".reveal {}", "tex-svg.js": "let mathjax"}
+
+
+def figure():
+    return new_output("display_data", {"image/png": PNG})
+
+
+def printed(text, name="stdout"):
+    return new_output("stream", name=name, text=text)
+
+
+def kinds(cells):
+    return [cell.metadata.slideshow.slide_type for cell in cells]
+
+
+def test_headings_tables_and_answers_start_slides():
+    table, answer = "| a |\n|---|\n| 1 |", "<details><summary>1?</summary>\n\nYes.\n\n</details>"
+    text = f"# Title\n\nQuestion.\n\n{table}\n\nAfter.\n\n{answer}"
+    arranged = text_slides(text)
+    assert kinds(arranged) == ["slide", "subslide", "subslide", "subslide"]
+    assert [cell.source.partition("\n")[0] for cell in arranged] == [
+        "# Title", "| a |", "After.", "<details><summary>1?</summary>"]
+    assert arranged[-1].source.endswith("</details>")
+    assert len(text_slides(f"## Only a heading\n\n{table}")) == 1
+
+
+def test_long_text_takes_several_slides():
+    paragraph = "word " * 50
+    arranged = text_slides("\n\n".join([paragraph] * 5))
+    assert len(arranged) == 3
+    assert all(len(cell.source) <= LETTERS for cell in arranged)
+
+
+def test_a_figure_stands_with_its_finding_and_its_code_behind_a_button():
+    cell = new_code_cell("draw()", outputs=[printed("3 pictures\n"), figure()])
+    arranged = arrange([cell, new_markdown_cell("*It rises.* For a reason.\n\nThe next thought.")])
+    assert kinds(arranged) == ["subslide", "subslide", "-", "subslide"]
+    assert [cell.metadata.get("tags") for cell in arranged[:2]] == [["folded"], ["folded"]]
+    assert arranged[2].source == "*It rises.* For a reason."
+
+
+def test_code_stands_below_a_short_text_if_it_is_short():
+    short, long = (new_code_cell("a = 1\n" * lines, outputs=[printed("1\n")]) for lines in (1, 20))
+    arranged = arrange([new_markdown_cell("Now:"), short, long])
+    assert kinds(arranged) == ["subslide", "-", "subslide"]
+    assert [cell.metadata.tags for cell in arranged[1:]] == [["plain"], ["folded"]]
+
+
+def test_imports_progress_bars_and_what_is_skipped_are_not_shown():
+    skipped = new_markdown_cell("Secret", metadata={"slideshow": {"slide_type": "skip"}})
+    bar = new_code_cell("fit()", outputs=[printed("100%", "stderr"), printed("done\n")])
+    imports, first, second = arrange([new_markdown_cell("# T"), new_code_cell("import numpy"), skipped, bar])
+    assert (imports.source, first.source, second.outputs) == ("# T", "Secret", bar.outputs[1:])
+    assert kinds([first]) == ["skip"]
+
+
+def test_the_file_needs_nothing_beside_it(tmp_path):
+    cells = [new_markdown_cell("# 07 Try\n\n$x^2$"), new_code_cell("draw()", outputs=[figure()])]
+    cells.append(new_markdown_cell("Secret", metadata={"slideshow": {"slide_type": "skip"}}))
+    path = tmp_path / "07_try.ipynb"
+    nbformat.write(new_notebook(cells=cells), path)
+    html = slides(path, ASSETS)
+    assert "<title>07 Try</title>" in html
+    assert all(text.replace("</script", "<\\/script") in html for text in ASSETS.values())
+    assert f"data:image/png;base64,{PNG}" in html.replace("\n", "")
+    assert "$x^2$" in html
+    assert "Secret" not in html
+    assert not re.findall(r"""(?:src|href|import|url)\s*[=(]?\s*["']?(?:https?:)?//[^"']*""", html)
+
+
+@pytest.fixture
+def archive(tmp_path, monkeypatch):
+    """An archive as npm makes them, the only one that slides need."""
+    content, file = b"let reveal", io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as tar:
+        info = tarfile.TarInfo("package/dist/reveal.js")
+        info.size = len(content)
+        tar.addfile(info, io.BytesIO(content))
+    name = ("reveal.js/-/reveal.js-1.tgz", hashlib.md5(file.getvalue()).hexdigest())
+    monkeypatch.setattr(assets_module, "ARCHIVES", {name: ("dist/reveal.js",)})
+    return file.getvalue()
+
+
+def test_libraries_are_fetched_once_and_verified(archive, tmp_path, monkeypatch):
+    asked = []
+
+    def download(url, path, md5):
+        asked.append(url)
+        path.write_bytes(archive)
+    monkeypatch.setattr(assets_module, "download", download)
+    for _ in range(2):
+        assert assets_module.assets(tmp_path, "https://mirror.example") == {"reveal.js": "let reveal"}
+    assert asked == ["https://mirror.example/reveal.js/-/reveal.js-1.tgz"]
+    (tmp_path / "reveal.js-1.tgz").write_bytes(b"broken")
+    with pytest.raises(ValueError, match="expected the published file"):
+        assets_module.assets(tmp_path)
+
+
+def test_without_a_network_the_error_says_what_to_do(archive, tmp_path):
+    with pytest.raises(ConnectionError, match=r"Fetch https://registry.npmjs.org/reveal.js/-/reveal.js-1.tgz .*put"):
+        assets_module.assets(tmp_path, "http://127.0.0.1:9")
