@@ -175,6 +175,11 @@ def no_grad():
         _recording.reset(token)
 
 
+def is_recording():
+    """Whether this thread is outside `no_grad`: inside, an operation can leave out what only its pullback needs."""
+    return _recording.get()
+
+
 @contextlib.contextmanager
 def interpret(interpreter):
     """Inside the `with` block, interpreter(function, arrays, settings) -> (value, backward) runs every primitive.
