@@ -42,16 +42,14 @@ def layer_norm(x, weight=None, bias=None, *, eps):
         w = xp.ones(D, dtype=x.dtype) if weight is None else weight
         dw, db = xp.zeros((2, D), dtype=x.dtype)
         for xi, dyi, out, mi, ri in chunks(rows, dy.reshape(-1, D), dx, mean, r):
-            normalised = xi - mi
-            normalised *= ri
-            product = dyi * normalised
-            ones = xp.ones(len(xi), dtype=x.dtype)
-            dw += ones @ product
-            db += ones @ dyi
+            centred = xi - mi
+            product = dyi * centred
+            dw += ri[:, 0] @ product
+            db += xp.ones(len(xi), dtype=x.dtype) @ dyi
             xp.multiply(dyi, w, out=out)
             out -= (dyi @ w / D)[:, None]
-            normalised *= (product @ w / D)[:, None]
-            out -= normalised
+            centred *= ri * ri * (product @ w / D)[:, None]
+            out -= centred
             out *= ri
         return dx.reshape(x.shape), dw, db
     return y.reshape(x.shape), backward
