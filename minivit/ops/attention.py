@@ -154,16 +154,18 @@ class _Attention:
     def probabilities(self, block):
         """P of one block, whose L is written down.
 
-        exp(S - m) must not overflow, and no row may vanish. On the CPU m is first the maximum of the whole block: NumPy
-        finds it ten times as fast as those of short rows. If that is NaN or too far above a row, each row has its own.
+        P = exp(S - m) / sum exp(S - m) for any m. On the CPU m is 0 where no row's sum comes near to overflow or to 0:
+        that saves two walks through the scores. Otherwise each row has its maximum for m.
         """
-        s = self.scores(block)
-        m = np.maximum(s.max(), np.finfo(s.dtype).min) if self.xp is np else _row_maxima(s)
-        total = _exponentiate(s, m)
-        if self.xp is np and not total.min() > 1e-20:
-            s = self.scores(block)
+        s, m, is_cpu = self.scores(block), 0, self.xp is np
+        if is_cpu:
+            with np.errstate(over="ignore"):
+                total = _exponentiate(s)
+        if not is_cpu or not (1e-20 < total.min() and total.max() < 1e20):
+            s = self.scores(block) if is_cpu else s
             m = _row_maxima(s)
-            total = _exponentiate(s, m)
+            s -= m
+            total = _exponentiate(s)
         total += total == 0  # where there is no key to attend to
         s *= 1 / total
         self.log_sum[block] = m + self.xp.log(total)
@@ -193,10 +195,9 @@ def _blocks(B, H, N, rows):
                 yield slice(i, i + b), slice(j, j + h), slice(start, start + n)
 
 
-def _exponentiate(s, m):
-    """Turn S into exp(S - m) in place; return the sums of the rows.    (B, H, N, M) -> (B, H, N, 1)"""
+def _exponentiate(s):
+    """Turn S into exp(S) in place; return the sums of the rows.    (B, H, N, M) -> (B, H, N, 1)"""
     xp, M = array_module(s), s.shape[-1]
-    s -= m
     xp.exp(s, out=s)
     return (s.reshape(-1, M) @ xp.ones(M, dtype=s.dtype)).reshape(*s.shape[:-1], 1)  # (B H N,) -> (B, H, N, 1)
 
