@@ -93,6 +93,16 @@ def test_what_transformers_saves_is_loaded_here(name, processor, settings, tmp_p
     np.testing.assert_allclose(model.pretrained.preprocessing(image), expected, atol=1e-5)
 
 
+def test_a_masked_autoencoder_that_transformers_saves_is_loaded_here(tmp_path):
+    config = transformers().ViTMAEConfig(image_size=16, patch_size=4, decoder_hidden_size=16, mask_ratio=0.75,
+                                         decoder_num_attention_heads=4, decoder_num_hidden_layers=1,
+                                         decoder_intermediate_size=64, **VIT)
+    official = transformers().ViTMAEForPreTraining(config).eval()
+    official.save_pretrained(tmp_path)
+    images = pictures(1, 16, 16).astype(np.float32)
+    assert relative(outputs_of(minivit.load(tmp_path), images), official_outputs_of(official, images)) < 1e-4
+
+
 def test_the_authors_file_is_read_as_timm_reads_it(tmp_path):
     model = ViT(image_size=32, patch_size=8, num_classes=3, dim=24, depth=2, heads=3).initialise(1)
     save(model, tmp_path / "ViT.npz", "jax")

@@ -10,12 +10,12 @@ from .facts import layers_of
 DECODER_HEADS = {512: 16}
 
 
-def _table(encoder, block):
+def _table(encoder, block, layers="decoder_layers"):
     return within("encoder.", "vit.", encoder) + within("decoder.", "decoder.", [
         *linear("embed", "decoder_embed"),
         *tensor("mask_token", "mask_token"),
         *tensor("positions", "decoder_pos_embed"),
-        *within("blocks.*.", "decoder_layers.*.", block),
+        *within("blocks.*.", f"{layers}.*.", block),
         *norm("norm", "decoder_norm"),
         *linear("head", "decoder_pred"),
     ])
@@ -23,7 +23,9 @@ def _table(encoder, block):
 
 HEAD = ""  # none tells classes apart
 TABLES = [("transformers", _table(vit.ENCODER, vit.TRANSFORMERS_BLOCK)),
-          ("transformers4", _table(vit.ENCODER4, vit.TRANSFORMERS4_BLOCK))]
+          ("transformers4", _table(vit.ENCODER4, vit.TRANSFORMERS4_BLOCK)),
+          # as version 5 saves it, which turns every "layers" into "encoder.layer"
+          ("transformers4", _table(vit.ENCODER4, vit.TRANSFORMERS4_BLOCK, "decoder_encoder.layer"))]
 
 
 def build(reading, facts):
