@@ -18,6 +18,7 @@ from ..engine import primitive
 from .arithmetic import where
 from .dropout import keep_mask
 from .linalg import matmul
+from .products import transposed
 from .softmax import softmax
 
 SCORES_CPU, SCORES_GPU = 1 << 17, 1 << 26  # in a block
@@ -124,7 +125,7 @@ class _Attention:
         for block in self.blocks:
             heads = block[:2]
             p = dropped = self.probabilities_again(block)
-            ds = dout[block] @ self.v[heads].swapaxes(-1, -2)
+            ds = dout[block] @ transposed(self.v[heads], p.shape[-2])
             if self.dropout:
                 noise = self.noise(block)
                 ds *= noise
@@ -144,8 +145,8 @@ class _Attention:
 
     def scores(self, block):
         """S of one block, in the memory where P is kept."""
-        s = self.xp.matmul(self.q[block], self.k[block[:2]].swapaxes(-1, -2),
-                           out=None if self.kept is None else self.kept[block])
+        q, out = self.q[block], None if self.kept is None else self.kept[block]
+        s = self.xp.matmul(q, transposed(self.k[block[:2]], q.shape[-2]), out=out)
         s *= self.scale
         if self.bias is not None:
             s += self.bias[_within(self.bias, block)]
@@ -161,7 +162,7 @@ class _Attention:
         if is_cpu:
             with np.errstate(over="ignore"):
                 total = _exponentiate(s)
-        if not is_cpu or not (1e-20 < total.min() and total.max() < 1e20):
+        if not is_cpu or not (total.min() > 1e-20 and total.max() < 1e20):
             s = self.scores(block) if is_cpu else s
             m = _row_maxima(s)
             s -= m

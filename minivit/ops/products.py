@@ -31,13 +31,28 @@ def product(x, w):
     return y
 
 
+def transposed(x, rows):
+    """x^T of each matrix: a copy where that makes products with `rows` rows quicker.    (..., n, m) -> (..., m, n)"""
+    view = x.swapaxes(-1, -2)
+    if rows * math.prod(x.shape[-2:]) > MULTIPLY_ADDS or not _is_quick(x, x.shape[-2]):
+        return view
+    copy = empty(view.shape, x.dtype)
+    copy[...] = view
+    return copy
+
+
 def _rows_of_a_piece(x, w):
     """How many rows of x to multiply at a time, a multiple of 4; 0 for all of them, where cutting does not pay."""
-    if array_module(x) is not np or x.dtype != np.float32 or w.dtype != np.float32:
-        return 0
-    if w.shape[1] % 16 or blas_limit() != 1 or not _has_small_kernel():
-        return 0  # rows would cross cache lines; several threads of BLAS would share one large product only
-    return MULTIPLY_ADDS // max(w.size, 1) // 4 * 4
+    return MULTIPLY_ADDS // max(w.size, 1) // 4 * 4 if w.dtype == x.dtype and _is_quick(x, w.shape[1]) else 0
+
+
+def _is_quick(x, columns):
+    """Whether small products are quicker, of float32 matrices whose rows of so many columns begin at cache lines.
+
+    With several threads of BLAS they are not: these share one large product, and leave small ones to one of them.
+    """
+    is_float32 = array_module(x) is np and x.dtype == np.float32
+    return is_float32 and columns % 16 == 0 and blas_limit() == 1 and _has_small_kernel()
 
 
 @functools.cache

@@ -74,3 +74,9 @@ def test_the_limit_of_blas_threads_is_known_while_it_holds():
             assert blas_limit() == 1
         assert blas_limit() == 2
     assert blas_limit() == before
+
+
+@pytest.mark.parametrize("rows", [64, 10 ** 6])
+def test_transposed_is_the_transpose(rows, kernel, rng):
+    x = rng.standard_normal((2, 32, 3, 16), np.float32).transpose(0, 2, 1, 3)
+    np.testing.assert_array_equal(products.transposed(x, rows), x.swapaxes(-1, -2))
