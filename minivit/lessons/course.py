@@ -1,25 +1,81 @@
-"""The map of the course, lessons/course.toml, and where its notebooks are."""
+"""The map of the course: every lesson by number. Numbers and names never change; what is written has a notebook."""
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[2] / "lessons"
+REPOSITORY = ""  # "OWNER/NAME" on GitHub: set it, run python -m minivit course, and every lesson opens in Colab
+
+PARTS = {
+    "Part 1. From pixels to a Vision Transformer": [
+        ("00", "start_here", "How to work, the device, the data, the map; a first model in two minutes"),
+        ("01", "autograd", "From one derivative to a reverse-mode engine: graph, backward passes, gradient check"),
+        ("02", "patches", "Pictures cut into patches, projected to tokens, and told where they were"),
+        ("03", "attention", "Scaled dot-product and several heads, forward and backward, and what they cost"),
+        ("04", "encoder_block", "LayerNorm, GELU, MLP, residuals, dropout and stochastic depth; norm before or after"),
+        ("05", "vit", "The Vision Transformer assembled and trained; class token, average or attention pooling"),
+        ("06", "cnn", "ResNet, the hybrid ViT, the convolutional stem; little data against much"),
+        ("07", "looking_inside", "Attention maps, rollout, patch filters, mean attention distance"),
+        ("08", "what_vits_learn", "Activation maximisation, masked foregrounds and backgrounds, low-pass filters"),
+    ],
+    "Part 2. Training well on little data": [
+        ("09", "augreg", "Flips, crops, RandAugment, Mixup, CutMix, dropout, weight decay, and how to search"),
+        ("10", "deit", "A CNN as teacher: soft and hard distillation, the distillation token"),
+        ("11", "deit3", "LayerScale, 3-Augment, binary cross-entropy: the simple recipe"),
+        ("12", "sam", "Sharpness-aware minimisation, the largest Hessian eigenvalue, the loss landscape"),
+        ("13", "small_data", "Instance discrimination, then fine-tuning, with 2,040 pictures"),
+        ("14", "scaling", "Parameters and GFLOPs by shape, power laws, the compute-optimal shape"),
+        ("15", "nfnet", "ResNets without normalisation: scaled weight standardisation, adaptive clipping"),
+    ],
+    "Part 3. Hierarchies and windows": [
+        ("16", "swin", "Attention in windows, the cyclic shift and its mask, relative positions, patch merging"),
+        ("17", "swin_v2", "Residual post-norm, cosine attention, position bias for other window sizes"),
+        ("18", "pvt", "A pyramid, and attention to fewer keys"),
+        ("19", "cpvt", "Position encoding by a depthwise convolution"),
+        ("20", "twins", "Attention within groups, and to one summary of each group"),
+        ("21", "maxvit", "MBConv, block attention, grid attention"),
+        ("22", "dinat", "Attention to neighbours, near and dilated"),
+        ("23", "t2t", "Tokens from overlapping tokens, in a deep and narrow model"),
+        ("24", "tnt", "A transformer in a transformer"),
+    ],
+    "Part 4. Convolution meets attention": [
+        ("25", "cvt", "Convolutional token embedding and projection"),
+        ("26", "levit", "A convolutional stem, shrinking attention, attention bias, BatchNorm folded away"),
+        ("27", "fastvit", "Branches in training, folded into one for inference"),
+        ("28", "mobilevit", "Unfold, transformer, fold: local and global in one light block"),
+        ("29", "mobile_former", "A two-way bridge between MobileNet and six tokens"),
+        ("30", "efficientformer", "Slimming by measured latency"),
+        ("31", "efficientvit", "The sandwich layout, and heads in a cascade"),
+    ],
+    "Part 5. Is attention what you need?": [
+        ("32", "mlp_mixer", "MLP-Mixer, ResMLP, gMLP: tokens mixed without attention"),
+        ("33", "poolformer", "MetaFormer: identity, pooling, attention and MLP as mixers, side by side"),
+    ],
+    "Part 6. Learning without labels": [
+        ("34", "mae", "A masked autoencoder: random masking, a light decoder, reconstructions"),
+        ("35", "beit", "Masked patches predicted as words of a learned vocabulary"),
+        ("36", "simmim", "Masked pixels, a linear head, an L1 loss"),
+        ("37", "moco_v3", "Momentum contrast for Vision Transformers"),
+        ("38", "dino", "Self-distillation: centring, sharpening, multi-crop"),
+    ],
+    "Part 7. Beyond classification": [
+        ("39", "setr", "Segmentation from the tokens of a ViT"),
+        ("40", "detr", "Detection as a set: object queries, Hungarian matching"),
+        ("41", "maskformer", "Masks that are classified, instead of pixels"),
+        ("42", "image_to_text", "Captions, and pictures matched with sentences"),
+    ],
+    "Part 8. Using a ViT for real": [
+        ("43", "fine_tuning", "Official weights, a new head, a higher resolution"),
+        ("44", "robustness", "Adversarial pictures, occlusion, shuffled patches, corruptions"),
+        ("45", "compression", "Pruning, and integers of eight bits"),
+        ("46", "scaling_out", "Threads, processes, GPUs; a sharded optimiser; mixed precision"),
+    ],
+}
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """One line of the map.
-
-    Parameters
-    ----------
-    number, name : str
-        "05" and "vit".
-    line : str
-        What the lesson is about.
-    part : str
-        The heading under which it stands.
-    """
+    """One line of the map: "05", "vit", what it is about, and the part to which it belongs."""
 
     number: str
     name: str
@@ -27,22 +83,15 @@ class Lesson:
     part: str
 
     @property
-    def file(self):
-        """The name of its notebook."""
-        return f"{self.number}_{self.name}.ipynb"
+    def path(self):
+        """Its notebook, which need not be written yet."""
+        return FOLDER / f"{self.number}_{self.name}.ipynb"
 
 
-def read_course(folder=None):
-    """(lessons in their order, "OWNER/NAME" of the published repository or "")."""
-    path = Path(folder or FOLDER) / "course.toml"
-    if not path.exists():
-        raise ValueError(f"{path} is missing: the lessons are in the repository, not in an installed package")
-    course = tomllib.loads(path.read_text(encoding="utf-8"))
-    lessons = [Lesson(*lesson, part=part["title"]) for part in course["part"] for lesson in part["lessons"]]
-    return lessons, course["repository"]
+COURSE = [Lesson(*lesson, part) for part, lessons in PARTS.items() for lesson in lessons]
 
 
-def locate(name, folder=None):
+def locate(name):
     """The notebook that "5", "05", "05_vit", "vit" or the path of a notebook means.
 
     Raises
@@ -53,13 +102,12 @@ def locate(name, folder=None):
     path = Path(name)
     if path.suffix == ".ipynb" and path.exists():
         return path
-    folder = Path(folder or FOLDER)
-    lessons, _ = read_course(folder)
-    written = [lesson for lesson in lessons if (folder / lesson.file).exists()]
-    there = ", ".join(f"{lesson.number} {lesson.name}" for lesson in written)
-    for lesson in lessons:
-        if path.stem in (lesson.number, lesson.number.lstrip("0") or "0", lesson.name, Path(lesson.file).stem):
-            if lesson in written:
-                return folder / lesson.file
+    there = ", ".join(f"{lesson.number} {lesson.name}" for lesson in COURSE if lesson.path.exists())
+    if not there:
+        raise ValueError(f"lesson: no notebooks in {FOLDER}; they are in the repository, not in an installed package")
+    for lesson in COURSE:
+        if path.stem in (lesson.number, str(int(lesson.number)), lesson.name, lesson.path.stem):
+            if lesson.path.exists():
+                return lesson.path
             raise ValueError(f"lesson {lesson.number} ({lesson.name}) is planned, not written yet; there are {there}")
     raise ValueError(f"lesson: {name!r} does not exist; there are {there}")

@@ -29,7 +29,7 @@ def page(images, *, columns=10, rows=(), names=(), title=""):
     for image, top, left in zip(images, tops, lefts, strict=True):
         canvas[top:top + height, left:left + width] = image
     inch = (0.85 if columns > 6 else 1.2) / width
-    figure = new_figure(canvas.shape[1] * inch + 1.3 * bool(rows), canvas.shape[0] * inch + 0.4 * bool(title))
+    figure = new_figure(canvas.shape[1] * inch + 1.5 * bool(rows), canvas.shape[0] * inch + 0.4 * bool(title))
     axes = figure.subplots()
     axes.imshow(canvas)
     for name, top, left in zip(names, tops, lefts, strict=False):

@@ -9,15 +9,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from minivit.__main__ import main
 from minivit.lessons import course
-from minivit.lessons.course import locate, read_course
+from minivit.lessons.course import locate
 
 ROOT = Path(__file__).parents[2]
-COURSE = """
-repository = "somebody/minivit"
-[[part]]
-title = "Part 1"
-lessons = [["00", "start_here", "First"], ["01", "autograd", "Second"], ["07", "try", "Third"]]
-"""
 PROGRESS = """
 import sys
 for n in range(3):
@@ -28,30 +22,29 @@ print("bar done", file=sys.stderr)
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A course of three lessons, of which two are written."""
-    (tmp_path / "course.toml").write_text(COURSE)
+    """A course of which two lessons are written."""
     cells = [new_markdown_cell("# Try", metadata={"user": "me"}), new_code_cell("import minivit\nprint(6 * 7)"),
              new_code_cell(PROGRESS, metadata={"tags": ["nbval-ignore-output"], "ExecuteTime": {"start": "now"}})]
-    for name in ("00_start_here", "07_try"):
+    for name in ("00_start_here", "05_vit"):
         notebook = new_notebook(cells=cells, metadata={"kernelspec": {"name": "my-own", "display_name": "Mine"}})
         nbformat.write(notebook, tmp_path / f"{name}.ipynb")
     monkeypatch.setattr(course, "FOLDER", tmp_path)
     return tmp_path
 
 
-@pytest.mark.parametrize("name", ["7", "07", "07_try", "try", "07_try.ipynb"])
+@pytest.mark.parametrize("name", ["5", "05", "05_vit", "vit", "05_vit.ipynb"])
 def test_ways_to_name_a_lesson(folder, name):
-    assert locate(name, folder) == folder / "07_try.ipynb"
+    assert locate(name) == folder / "05_vit.ipynb"
 
 
 def test_a_notebook_elsewhere_is_meant_by_its_path(folder):
-    assert locate(str(folder / "00_start_here.ipynb"), folder / "nowhere") == folder / "00_start_here.ipynb"
-    assert locate("0", folder) == folder / "00_start_here.ipynb"
+    assert locate(str(folder / "00_start_here.ipynb")) == folder / "00_start_here.ipynb"
+    assert locate("0") == folder / "00_start_here.ipynb"
 
 
 @pytest.mark.parametrize(("name", "answer"), [
-    ("1", "lesson 01 (autograd) is planned, not written yet; there are 00 start_here, 07 try"),
-    ("99", "lesson: '99' does not exist; there are 00 start_here, 07 try"),
+    ("1", "lesson 01 (autograd) is planned, not written yet; there are 00 start_here, 05 vit"),
+    ("99", "lesson: '99' does not exist; there are 00 start_here, 05 vit"),
 ])
 def test_a_lesson_that_is_not_there(folder, capsys, name, answer):
     assert main(["lesson", name]) == 2
@@ -60,26 +53,26 @@ def test_a_lesson_that_is_not_there(folder, capsys, name, answer):
 
 def test_run_stores_outputs_and_nothing_of_the_machine(folder, capsys):
     out = folder / "out.ipynb"
-    assert main(["lesson", "7", "--run", "--out", str(out)]) == 0
+    assert main(["lesson", "5", "--run", "--out", str(out)]) == 0
     assert "1/2  import minivit" in capsys.readouterr().out
     notebook = nbformat.read(out, as_version=4)
-    assert [cell.id for cell in notebook.cells] == ["07-00", "07-01", "07-02"]
+    assert [cell.id for cell in notebook.cells] == ["05-00", "05-01", "05-02"]
     assert [cell.metadata for cell in notebook.cells] == [{}, {}, {"tags": ["nbval-ignore-output"]}]
     assert [cell.execution_count for cell in notebook.cells[1:]] == [1, 2]
     assert notebook.cells[1].outputs[0].text == "42\n"
     assert notebook.cells[2].outputs[0].text == "bar done\n"
     assert notebook.metadata.kernelspec.name == "python3"
-    assert main(["lesson", "7", "--run"]) == 0
-    assert (folder / "07_try.ipynb").read_text() == out.read_text()
+    assert main(["lesson", "5", "--run"]) == 0
+    assert (folder / "05_vit.ipynb").read_text() == out.read_text()
 
 
 def test_a_cell_that_fails_is_shown_and_nothing_is_written(folder, capsys):
-    path = folder / "07_try.ipynb"
+    path = folder / "05_vit.ipynb"
     notebook = nbformat.read(path, as_version=4)
     notebook.cells[2].source = "print('before')\n1 / 0"
     nbformat.write(notebook, path)
     before = path.read_text()
-    assert main(["lesson", "7", "--run"]) == 1
+    assert main(["lesson", "5", "--run"]) == 1
     said = capsys.readouterr().err
     assert "cell 2 of 2 fails" in said
     assert "ZeroDivisionError" in said
@@ -90,9 +83,9 @@ def test_a_cell_that_fails_is_shown_and_nothing_is_written(folder, capsys):
 def test_what_to_install(folder, capsys, monkeypatch):
     import importlib.util
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert main(["lesson", "7"]) == 2
+    assert main(["lesson", "5"]) == 2
     assert "opening a lesson needs jupyterlab: python -m pip install jupyterlab" in capsys.readouterr().err
-    assert main(["slides", "7"]) == 2
+    assert main(["slides", "5"]) == 2
     assert "writing slides needs nbconvert: python -m pip install nbconvert" in capsys.readouterr().err
 
 
@@ -106,20 +99,19 @@ def test_jupyterlab_is_started_at_the_lesson(folder, monkeypatch):
         started.append((command, how))
         return subprocess.CompletedProcess(command, 0)
     monkeypatch.setattr(subprocess, "run", run)
-    assert main(["lesson", "7"]) == 0
+    assert main(["lesson", "5"]) == 0
     (command, how), = started
-    assert command == [sys.executable, "-m", "jupyterlab", str(folder / "07_try.ipynb")]
+    assert command == [sys.executable, "-m", "jupyterlab", str(folder / "05_vit.ipynb")]
     assert how["cwd"] == folder.parent
     assert str(ROOT) in how["env"]["PYTHONPATH"]
 
 
 def test_out_needs_run(folder, capsys):
-    assert main(["lesson", "7", "--out", "x.ipynb"]) == 2
+    assert main(["lesson", "5", "--out", "x.ipynb"]) == 2
     assert "--out belongs to --run" in capsys.readouterr().err
 
 
 def test_the_map_has_every_number_once():
-    lessons, repository = read_course()
-    assert [lesson.number for lesson in lessons] == [f"{number:02}" for number in range(47)]
-    assert len({lesson.name for lesson in lessons}) == 47
-    assert repository == "" or repository.count("/") == 1
+    assert [lesson.number for lesson in course.COURSE] == [f"{number:02}" for number in range(47)]
+    assert len({lesson.name for lesson in course.COURSE}) == 47
+    assert course.REPOSITORY == "" or course.REPOSITORY.count("/") == 1
