@@ -13,9 +13,12 @@ IMAGENET_CLASSES = Path(__file__).with_name("imagenet_classes.txt")
 # names of the tensors do not show.
 TIMM_ARCHITECTURES = re.compile(
     r"vit_(tiny|small|base|large|huge|giant|gigantic)_patch\d+(_gap)?_\d+"
+    r"|vit_base_patch16_siglip_\d+|vit_large_patch16_siglip_(256|384)"  # the other sizes take another form of GELU
     r"|deit_(tiny|small|base)(_distilled)?_patch16_\d+"
     r"|resnet(18|34|50|101|152)"
     r"|swin_(tiny|small|base|large)_patch4_window\d+_\d+")
+
+TIMM_HEADS = {"vit_base_patch16_gap_224": 16}  # where they are not those of ViT's variants of that width
 
 # model_type of transformers: what must be so (and is, where the configuration does not say it)
 MODEL_TYPES = {
@@ -53,12 +56,13 @@ def classes_of_config(config, count):
 
 
 def _timm(config):
-    architecture = config.get("architecture")
-    if architecture is not None and not TIMM_ARCHITECTURES.fullmatch(architecture.partition(".")[0]):
+    architecture = config.get("architecture", "").partition(".")[0]
+    if architecture and not TIMM_ARCHITECTURES.fullmatch(architecture):
         raise ValueError(f"config.json: timm's architecture {architecture!r} has no counterpart in minivit")
     args, data = config.get("model_args", {}), config.get("pretrained_cfg", config)
     size = args.get("img_size") or (data.get("input_size") or [None])[1:]
-    return {"heads": args.get("num_heads"), "activation": args.get("act_layer"), "image_size": size or None}
+    return {"heads": args.get("num_heads", TIMM_HEADS.get(architecture)), "activation": args.get("act_layer"),
+            "image_size": size or None}
 
 
 def _transformers(config):

@@ -6,7 +6,9 @@ from PIL import Image
 
 import minivit
 from minivit.interop import save
+from minivit.interop.config import TIMM_ARCHITECTURES, facts_of
 from minivit.interop.official.facts import apply
+from minivit.interop.official.vit import HEADS
 from minivit.models.vit import ViT
 from minivit.nn import BatchNorm2d
 from minivit.pretrain.mae import MAE
@@ -17,8 +19,8 @@ from tests.parity.official import channels_first, logits_of, timm, torch, transf
 
 NOISE = np.arange(16.0)[None]
 # everything but width and depth as published
-TIMM = ["vit_tiny_patch16_224", "vit_base_patch16_gap_224", "deit_tiny_distilled_patch16_224", "resnet18", "resnet50",
-        "swin_tiny_patch4_window7_224"]
+TIMM = ["vit_tiny_patch16_224", "vit_base_patch16_gap_224", "vit_base_patch16_siglip_224",
+        "deit_tiny_distilled_patch16_224", "resnet18", "resnet50", "swin_tiny_patch4_window7_224"]
 SMALL = {"vit": dict(depth=1, embed_dim=24, num_heads=3), "deit": dict(depth=1, embed_dim=24, num_heads=3),
          "resnet": dict(layers=(1, 1, 1, 1)), "swin": dict(depths=(1, 1, 2, 1), embed_dim=12, num_heads=(1, 2, 2, 4))}
 
@@ -65,6 +67,20 @@ def test_what_timm_saves_is_loaded_here(architecture, tmp_path):
     image = Image.fromarray((40 * np.abs(pictures(1, 300, 471)[0])).clip(0, 255).astype(np.uint8))
     transform = timm().data.create_transform(**timm().data.resolve_model_data_config(official))
     np.testing.assert_allclose(model.pretrained.preprocessing(image), transform(image).permute(1, 2, 0), atol=1e-6)
+
+
+def test_what_the_names_of_timms_architectures_say_beyond_shapes():
+    """Of all those that are loaded: the number of heads, the form of GELU, the epsilon of LayerNorm."""
+    for name in filter(TIMM_ARCHITECTURES.fullmatch, timm().list_models()):
+        with torch.device("meta"):
+            official = timm().create_model(name)
+        if hasattr(official, "blocks"):
+            heads = facts_of({"architecture": name}, "timm").get("heads", HEADS[official.embed_dim])
+            assert official.blocks[0].attn.num_heads == heads, name
+        for module in official.modules():
+            assert getattr(module, "approximate", "none") == "none", name
+            if isinstance(module, torch.nn.LayerNorm):
+                assert module.eps == (1e-5 if "swin" in name else 1e-6), name
 
 
 VIT = dict(hidden_size=24, num_hidden_layers=1, num_attention_heads=4, intermediate_size=48)
