@@ -1,0 +1,86 @@
+"""What trained models reached, as small records that the table of the README is made from: docs/results/*.json."""
+
+import json
+from pathlib import Path
+
+from ..models import create
+from .recipe import load_recipe
+from .run import Run
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "docs" / "results"
+HEAD = """| command | model | parameters | epochs | minutes of training | test accuracy |
+|---|---|---|---|---|---|
+"""
+CHOSEN_BY_THE_RUN = ("steps", "device", "threads")  # what a recipe may leave to the machine
+
+
+def record(folder, name, model):
+    """The record of a complete run of a recipe in `recipes/`, as a dictionary that JSON can hold.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Of the run.
+    name : str
+        Of the recipe: "vit_15min".
+    model : str
+        The model in words, for the table.
+
+    Raises
+    ------
+    ValueError
+        If the run is not complete, or was not a run of this recipe.
+    """
+    run, recipe = Run(folder), load_recipe(name).to_dict()
+    config, result = run.config(), run.result()
+    if result is None:
+        raise ValueError(f"{folder}: not finished; {run.resume_command()}")
+    given = json.loads(json.dumps(recipe))  # as JSON holds it: lists instead of tuples
+    different = [key for key in given if key not in CHOSEN_BY_THE_RUN and config["recipe"][key] != given[key]]
+    if different:
+        raise ValueError(f"{folder}: not a run of {name}, it differs in {', '.join(different)}")
+    weights = run.load()[1]["model"]
+    parameters = dict(create(recipe["model"], recipe["variant"], **recipe["settings"]).named_parameters())
+    if any(name not in weights or weights[name].shape != parameter.shape for name, parameter in parameters.items()):
+        raise ValueError(f"{folder}: {recipe['model']}:{recipe['variant']} has other weights now than in this run")
+    return {"recipe": name, "model": model,
+            "parameters": sum(parameter.size for parameter in parameters.values()),
+            "epochs": round(result["epoch"], 2), "minutes": round(result["seconds"] / 60, 1),
+            "test_accuracy": result["test_accuracy"], "test_pictures": result["test_pictures"],
+            "data": config["data"]["name"], "seed": recipe["seed"], "steps": config["recipe"]["steps"],
+            "threads": config["recipe"]["threads"], "python": config["python"], "numpy": config["numpy"]}
+
+
+def write_record(record):
+    """Write a record as FOLDER/RECIPE.json; returns the path."""
+    path = FOLDER / f"{record['recipe']}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8", newline="\n")
+    return path
+
+
+def read_records():
+    """All records, the highest accuracy last."""
+    records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.json"))]
+    return sorted(records, key=lambda record: record["test_accuracy"])
+
+
+def table(records):
+    """The records as a table in Markdown."""
+    return HEAD + "".join(
+        f"| `python -m minivit train --recipe {record['recipe']}` | {record['model']} | "
+        f"{record['parameters'] / 1e6:.1f} M | {record['epochs']:.1f} | {record['minutes']} | "
+        f"{100 * record['test_accuracy']:.1f} % |\n" for record in records)
+
+
+def update(path, records):
+    """Replace the table in a Markdown file; returns whether it was another one."""
+    text = Path(path).read_text(encoding="utf-8")
+    start = text.find(HEAD)
+    if start < 0:
+        raise ValueError(f"{path}: expected a table with the head {HEAD.splitlines()[0]!r}")
+    end = text.find("\n\n", start) + 1
+    changed = text[:start] + table(records) + text[end:]
+    Path(path).write_text(changed, encoding="utf-8", newline="\n")
+    return changed != text

@@ -1,0 +1,84 @@
+"""Records of runs, and the README's table that is made from them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from minivit import create, data
+from minivit.__main__ import main
+from minivit.data import shapes10
+from minivit.train import Recipe, load_recipe, results, train
+
+ROOT = Path(__file__).parents[2]
+RECIPE = Recipe(settings={"dim": 8, "depth": 1, "heads": 1, "patch_size": 16}, data="shapes10", batch_size=16, steps=4,
+                threads=1, device="cpu", evaluation_size=20)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """The folder of a complete run of a recipe called "tiny"."""
+    monkeypatch.setattr(data, "load", lambda name: shapes10.load(train=64, test=40))
+    monkeypatch.setattr(results, "load_recipe", lambda name: {"tiny": RECIPE}[name])
+    train(RECIPE, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_the_readme_shows_what_the_records_say():
+    assert results.table(results.read_records()) in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("record", results.read_records(), ids=lambda record: record["recipe"])
+def test_a_record_fits_its_recipe(record):
+    recipe = load_recipe(record["recipe"])
+    model = create(recipe.model, recipe.variant, **recipe.settings)
+    assert record["parameters"] == sum(parameter.size for parameter in model.parameters())
+    assert record["epochs"] == pytest.approx(record["steps"] * recipe.batch_size / 50_000, abs=0.006)
+    assert record["test_pictures"] == 10_000
+    assert record["data"] == "cifar10"
+
+
+def test_a_run_becomes_a_record(run, tmp_path, monkeypatch):
+    record = results.record(run, "tiny", "a tiny ViT")
+    final = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
+    assert record["test_accuracy"] == final["test_accuracy"]
+    assert (record["steps"], record["epochs"], record["test_pictures"], record["model"]) == (4, 1.0, 40, "a tiny ViT")
+    monkeypatch.setattr(results, "FOLDER", tmp_path / "records")
+    results.write_record(record | {"recipe": "worse", "test_accuracy": -1.0})
+    assert results.write_record(record).name == "tiny.json"
+    assert [each["recipe"] for each in results.read_records()] == ["worse", "tiny"]
+
+
+def test_only_a_complete_run_of_the_recipe_gets_a_record(run, monkeypatch):
+    def changed(**changes):
+        recipe = Recipe.from_dict(RECIPE.to_dict() | changes)
+        monkeypatch.setattr(results, "load_recipe", lambda name: recipe)
+    changed(lr=1.0, batch_size=8)
+    with pytest.raises(ValueError, match="not a run of tiny, it differs in batch_size, lr"):
+        results.record(run, "tiny", "")
+    changed()
+    monkeypatch.setattr(results, "create", lambda *names, **settings: create(*names, **settings | {"depth": 2}))
+    with pytest.raises(ValueError, match="vit:cifar has other weights now"):
+        results.record(run, "tiny", "")
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    (run / "metrics.jsonl").write_text("\n".join(lines[:-1]) + "\n")
+    with pytest.raises(ValueError, match="not finished; python -m minivit train --resume"):
+        results.record(run, "tiny", "")
+
+
+def test_the_command_adds_a_record_and_writes_the_table(run, tmp_path, monkeypatch, capsys):
+    (tmp_path / "README.md").write_text(f"before\n\n{results.HEAD}| an | old | row |\n\nafter\n")
+    monkeypatch.setattr(results, "ROOT", tmp_path)
+    monkeypatch.setattr(results, "FOLDER", tmp_path / "docs")
+    assert main(["results", "--add", str(run), "--recipe", "tiny", "--model", "a tiny ViT"]) == 0
+    text = (tmp_path / "README.md").read_text()
+    assert text.startswith("before\n\n| command |")
+    assert text.endswith(" % |\n\nafter\n")
+    assert "`python -m minivit train --recipe tiny` | a tiny ViT | 0.0 M | 1.0 |" in text
+    assert "old" not in text
+    assert "README.md" in capsys.readouterr().out
+    assert main(["results", "--add", str(run)]) == 2
+    assert "needs the --recipe" in capsys.readouterr().err
+    (tmp_path / "README.md").write_text("nothing")
+    assert main(["results"]) == 2
+    assert "expected a table with the head" in capsys.readouterr().err
