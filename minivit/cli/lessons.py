@@ -1,8 +1,13 @@
-"""python -m minivit lesson, slides: read a lesson, run it, show it to a class."""
+"""python -m minivit course, lesson, slides: the map of the lessons; one of them read, run, or shown to a class."""
 
 
 def add_commands(subparsers):
     """Register the commands."""
+    course = subparsers.add_parser(
+        "course", help="list the lessons", description="List the lessons by part, planned ones in brackets.")
+    course.add_argument("--write", action="store_true",
+                        help="write the map as well: lessons/README.md, with a picture from every notebook")
+    course.set_defaults(run=list_lessons)
     lesson = subparsers.add_parser(
         "lesson", help="open a lesson in JupyterLab, or run it",
         description="Open a lesson in JupyterLab; or run it from its first cell to its last, which stores its outputs. "
@@ -20,6 +25,22 @@ def add_commands(subparsers):
     slides.add_argument("--out", metavar="FILE", help="the file (default: NN_name.slides.html in this folder)")
     slides.add_argument("--registry", metavar="URL", help="a mirror of the npm registry, for the download")
     slides.set_defaults(run=write_slides)
+
+
+def list_lessons(args):
+    """The command `course`."""
+    from ..lessons.course import COURSE
+    from ..lessons.overview import write_overview
+    part = None
+    for lesson in COURSE:
+        if lesson.part != part:
+            part = lesson.part
+            print(part)
+        title = f"{lesson.number} {lesson.name}"
+        print(f"  {title if lesson.path.exists() else f'({title})':<22}{lesson.line}")
+    if args.write:
+        for path in write_overview():
+            print(f"written: {path}")
 
 
 def open_or_execute(args):

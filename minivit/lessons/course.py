@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[2] / "lessons"
-REPOSITORY = ""  # "OWNER/NAME" on GitHub: set it, run python -m minivit course, and every lesson opens in Colab
+REPOSITORY = ""  # "OWNER/NAME" on GitHub: set it, run python -m minivit course --write, and every lesson opens in Colab
 
 PARTS = {
     "Part 1. From pixels to a Vision Transformer": [
