@@ -88,7 +88,7 @@ def write_slides(args):
     from ..lessons.slides import slides
     out = Path(args.out or f"{path.stem}.slides.html")
     out.write_text(slides(path, assets(registry=args.registry or REGISTRY)), encoding="utf-8")
-    print(f"{out}: open it in a browser; space and arrows go on, Esc shows all slides, ?print-pdf prints them")
+    print(f"{out}: open it in a browser; space and arrows go on, Esc shows all slides")
 
 
 def needs(package, what):
