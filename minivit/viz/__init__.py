@@ -8,6 +8,7 @@ from .bars import speed_bars
 from .confusion import confusion_matrix
 from .curves import curves
 from .figure import png
+from .graph import graph_steps
 from .overview import overview
 from .page import page
 from .style import COLOURS, style
