@@ -93,7 +93,7 @@ class _Attention:
         if k.shape != (B, H, M, d) or v.shape[:-1] != (B, H, M):
             raise ValueError(f"{name}: queries {q.shape} need keys (B, H, M, d) and values (B, H, M, e) with the same "
                              f"B, H, M and d; got {k.shape} and {v.shape}")
-        self.q, self.k, self.v, self.scale = q, k, v, d ** -0.5 if scale is None else scale
+        self.q, self.k, self.v, self.scale = q, k, v, d ** -0.5 if scale is None else float(scale)
         self.xp, self.bias, self.is_learned = xp, None, False
         if bias is not None:
             if bias.ndim > 4 or any(n not in (1, m) for n, m in zip(bias.shape[::-1], (M, N, H, B), strict=False)):
@@ -134,20 +134,23 @@ class _Attention:
             ds *= p
             if self.is_learned:
                 _add_sum(dbias, block, ds)
-            ds *= self.scale
             xp.matmul(ds, self.k[heads], out=dq[block])
-            for target, left, right in ((dv[heads], dropped, dout[block]), (dk[heads], ds, self.q[block])):
+            dq[block] *= self.scale
+            for target, left, right in ((dv[heads], dropped, dout[block]), (dk[heads], ds, self.scaled_q(block))):
                 if block[2].start == 0:
                     xp.matmul(left.swapaxes(-1, -2), right, out=target)
                 else:
                     target += left.swapaxes(-1, -2) @ right
         return dbias
 
+    def scaled_q(self, block):
+        """scale Q of one block: less work than to scale S, and dS."""
+        return self.q[block] * self.scale
+
     def scores(self, block):
         """S of one block, in the memory where P is kept."""
-        q, out = self.q[block], None if self.kept is None else self.kept[block]
+        q, out = self.scaled_q(block), None if self.kept is None else self.kept[block]
         s = self.xp.matmul(q, transposed(self.k[block[:2]], q.shape[-2]), out=out)
-        s *= self.scale
         if self.bias is not None:
             s += self.bias[_within(self.bias, block)]
         return s
