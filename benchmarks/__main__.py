@@ -1,10 +1,11 @@
-"""python -m benchmarks: training steps and predictions of minivit and PyTorch, in turn in one process.
+"""python -m benchmarks: training steps and predictions of minivit and other libraries, in turn in one process.
 
 Same weights, same batch, same GELU, same optimiser, same number of threads. Medians; the losses of the first steps
-are compared, so that it is known that both computed the same. Memory is measured in processes of its own.
+are compared, so that it is known that all computed the same. Memory is measured in processes of its own.
 """
 
 import argparse
+import importlib.metadata
 import importlib.util
 import json
 import platform
@@ -13,18 +14,20 @@ import subprocess
 import sys
 import time
 
-import numpy as np
-
 from minivit.device import blas, cores, product_rate
 from minivit.train.parallel import Threads
 
 from .cases import CASES, minivit_runs, torch_runs
+from .functions import runs as function_runs
+
+FUNCTIONS = ("jax", "autograd")  # they run the ViTs only, and on all cores
 
 
 def main():
     """Measure, print the table, write JSON and a bar chart where asked to."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--vs", default="eager", help="forms of PyTorch, by commas: eager, compile, channels-last")
+    parser.add_argument("--vs", default="eager",
+                        help="by commas: eager, compile, channels-last (PyTorch's forms), jax, autograd")
     parser.add_argument("--only", default="", help="measure only the cases whose title contains this text")
     parser.add_argument("--steps", type=int, default=7, help="how often each is run; the median counts (default 7)")
     parser.add_argument("--threads", type=int, default=cores(), help="threads for both (default: all cores)")
@@ -32,7 +35,7 @@ def main():
     parser.add_argument("--chart", help="draw a bar chart into this PNG file")
     parser.add_argument("--peak", nargs=2, metavar=("CASE", "SIDE"), help=argparse.SUPPRESS)
     args = parser.parse_args()
-    forms = args.vs.split(",") if importlib.util.find_spec("torch") else []
+    forms = [form for form in args.vs.split(",") if importlib.util.find_spec(library(form))]
     if args.peak:
         return print_peak(args.peak[0], args.peak[1], args.threads)
     machine = describe(args.threads, forms)
@@ -40,7 +43,7 @@ def main():
     rows = []
     for case in CASES:
         if args.only in case.title:
-            rows += measure(case, forms, args)
+            rows += measure(case, forms, machine["large products (GFLOP/s)"], args)
     if args.json:
         with open(args.json, "w") as file:
             json.dump({"machine": machine, "rows": rows}, file, indent=1)
@@ -52,15 +55,18 @@ def main():
     return None
 
 
+def library(form):
+    """The library behind a form: "eager" -> "torch"."""
+    return form if form in FUNCTIONS else "torch"
+
+
 def describe(threads, forms):
     """What the figures depend on."""
-    library = blas()
-    versions = {"python": platform.python_version(), "numpy": np.__version__}
-    if forms:
-        import torch
-        versions["torch"] = torch.__version__
+    ours = blas()
+    versions = {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in
+                                                        ("numpy", *dict.fromkeys(map(library, forms)))}
     return {"processor": processor(), "threads": threads, "versions": versions,
-            "BLAS": f"{library['name']} {library['version']}, kernel {library['kernel']}",
+            "BLAS": f"{ours['name']} {ours['version']}, kernel {ours['kernel']}",
             "large products (GFLOP/s)": round(product_rate())}
 
 
@@ -73,12 +79,15 @@ def processor():
         return platform.processor() or platform.machine()
 
 
-def measure(case, forms, args):
+def measure(case, forms, rate, args):
     """A row of figures for each of training and prediction; prints them."""
     with Threads(args.threads) as threads:
         sides = {"minivit": minivit_runs(case, threads)}
         for form in forms:
-            sides[f"torch {form}"] = torch_runs(case, args.threads, form)
+            if library(form) == "torch":
+                sides[f"torch {form}"] = torch_runs(case, args.threads, form)
+            elif case.architecture == "vit":
+                sides[form] = function_runs(case, form)
         losses = {side: runs[0]() for side, runs in sides.items()}
         spread = max(losses.values()) - min(losses.values())
         if spread > 1e-4 * abs(losses["minivit"]):
@@ -98,10 +107,11 @@ def measure(case, forms, args):
                 median = statistics.median(values)
                 rows.append({"case": case.title, "what": what, "side": side, "ms": 1e3 * median,
                              "gflops": gflop / median, "speed of minivit": median / ours,
+                             "of products": gflop / median / rate,
                              "peak MB": peak(case, side, args.threads) if what == "train" else None})
                 row = rows[-1]
-                print(f"{case.title:22} {what:8} {side:20} {row['ms']:8.0f} ms {row['gflops']:6.0f} GFLOP/s   "
-                      f"minivit is {row['speed of minivit']:.2f} x"
+                print(f"{case.title:22} {what:8} {side:20} {row['ms']:8.0f} ms {row['gflops']:6.0f} GFLOP/s "
+                      f"({row['of products']:3.0%} of large products)   minivit is {row['speed of minivit']:.2f} x"
                       + (f"   peak {row['peak MB']:6.0f} MB" if row["peak MB"] else ""), flush=True)
     return rows
 
@@ -114,17 +124,25 @@ def peak(case, side, threads):
 
 
 def print_peak(title, side, threads):
-    """Run three training steps and print the growth of the peak of resident memory."""
-    import resource
+    """Run three training steps and print the growth of the peak of resident memory (Linux)."""
     case = next(case for case in CASES if case.title == title)
+    form = side.rpartition(" ")[2]
     with Threads(threads) as pool:
-        form = side.partition(" ")[2]
-        train = (torch_runs(case, threads, form) if form else minivit_runs(case, pool))[0]
-        with open("/proc/self/statm") as file:
-            before = int(file.read().split()[1]) * resource.getpagesize()
+        if side == "minivit":
+            train, _ = minivit_runs(case, pool)
+        else:
+            train, _ = torch_runs(case, threads, form) if library(form) == "torch" else function_runs(case, form)
+        before = resident("VmRSS")
         for _ in range(3):
             train()
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before) / 1e6)
+    print(resident("VmHWM") - before)
+
+
+def resident(field):
+    """Megabytes of memory that this process has now (VmRSS) or had at most (VmHWM)."""
+    # getrusage would not do: its peak begins with that of the process that started this one.
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith(field)) * 1024 / 1e6
 
 
 if __name__ == "__main__":
