@@ -23,7 +23,7 @@ from .__main__ import resident
 
 HEADS, WIDTH = 3, 64
 TOKENS = [64, 128, 256, 512, 1024, 2048, 4096]
-BOUND, SCORES = 5, 32e6
+BOUND, SCORES = 4, 16e6
 
 
 def main():
