@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from minivit import Tensor, grad, ops
+from minivit import Tensor, grad, no_grad, ops
 from tests.ops.cases import Case, check
 
 CASES = [
@@ -71,3 +71,10 @@ def test_pieces_join_without_a_seam(rng):
     for operation in (ops.gelu, ops.gelu_tanh):
         parts = [operation(part).numpy() for part in np.split(x, [7, 50_000])]
         np.testing.assert_array_equal(operation(x).numpy(), np.concatenate(parts))
+
+
+def test_the_values_do_not_depend_on_whether_a_graph_is_recorded(rng):
+    x = rng.standard_normal(1000).astype(np.float32)
+    with no_grad():
+        alone = ops.gelu(x).numpy()
+    np.testing.assert_array_equal(ops.gelu(Tensor(x, requires_grad=True)).numpy(), alone)
