@@ -30,7 +30,8 @@ def main():
         seconds = time.perf_counter() - start
     points = sum(record["points"] for record in records) / len(records)
     print(f"exercise {args.exercise}: {len(records)} submissions, {points:.1f} points on average, {seconds:.1f} s "
-          f"({args.jobs} at a time, {os.cpu_count()} cores, {records[0]['sandbox']}, Python {platform.python_version()})")
+          f"({args.jobs} at a time, {os.cpu_count()} cores, {records[0]['sandbox']}, Python "
+          f"{platform.python_version()})")
 
 
 def submission(exercise, student):

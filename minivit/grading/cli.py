@@ -74,4 +74,6 @@ def grade_class(args):
     print("\n".join(reports.table(records)))
     for complaint in complaints:
         print(f"not read: {reports.plain(complaint)}")
+    if roster:
+        print("\n".join(reports.strangers(records, roster)))
     print(f"{len(records)} submissions; the results are in {out}")

@@ -83,6 +83,9 @@ def settle(out, seed, resume, sandbox):
         if seed is not None and seed != about["seed"]:
             raise ValueError(f"{file}: this grading has the seed {about['seed']}, not {seed}")
         return about
+    if file.exists() and seed is None:
+        raise ValueError(f"{file}: there is a grading already; --resume goes on with it, --seed says that a new one "
+                         "may take its place, --out another folder")
     (out / "records").mkdir(parents=True, exist_ok=True)
     versions = {"python": platform.python_version(),
                 **{name: importlib.metadata.version(name) for name in ("numpy", "nbval", "ipykernel")}}
@@ -99,7 +102,7 @@ def secret(seed, number):
 def slug(submission, taken):
     """A file name for a submission, whatever the student is called."""
     name = re.sub(r"[^\w.-]+", "_", submission.student).strip("._")[:60] or "student"
-    key = f"{name}-{submission.number or 'unreadable'}"
+    key = "-".join(filter(None, [name, submission.identifier, submission.number or "unreadable"]))
     digest = hashlib.sha256(submission.file.encode()).hexdigest()[:8]
     return f"{key}-{digest}" if key.lower() in {other.lower() for other in taken} else key
 

@@ -32,7 +32,7 @@ def run_all(tasks, sandbox, limits, jobs):
                 process = context.Process(target=work, args=(theirs, notebooks, sandbox, limits, folder.name))
                 process.start()
                 theirs.close()
-                deadline = time.monotonic() + 120 + len(notebooks) * (60 + 3 * limits.cell_time)
+                deadline = time.monotonic() + 120 + len(notebooks) * (60 + 3 * limits.wall_time)
                 active[ours] = key, notebooks, process, folder, deadline
             ready = wait(active, timeout=1)
             late = [connection for connection, task in active.items() if time.monotonic() > task[-1]]

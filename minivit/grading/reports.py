@@ -2,9 +2,13 @@
 
 import csv
 import json
+import re
 from xml.etree import ElementTree
 
 from .verdict import PASSED
+
+NUMBERS = ("identifier", "id", "id number")  # a roster's columns with the number that the system gave
+NAMES = ("Full name", "Student", "Name", "name", "Student name")  # columns that hold a student's name
 
 
 def write_all(out, records, roster=()):
@@ -61,18 +65,30 @@ def grades(path, records):
 
 
 def find(record, roster):
-    """The roster's row of a record's student: by a number first, then by a name; {} if there is none."""
-    wanted = {record["identifier"], record["student"]} - {""}
-    folded = {fold(value) for value in wanted}
-    for row in roster:
-        if any(value and value.split()[-1] == record["identifier"] for value in row.values() if value):
-            return row
-    return next((row for row in roster if any(fold(value) in folded for value in row.values() if value)), {})
+    """The roster's row of a record's student: by the number that the system gave, else by a name that only one has."""
+    if record["identifier"]:
+        for row in roster:
+            if any(key.lower() in NUMBERS and (value or "").split()[-1:] == [record["identifier"]]
+                   for key, value in row.items() if isinstance(key, str)):
+                return row
+    wanted = spellings(record["student"])
+    found = [row for row in roster if any(wanted & spellings(value) for value in row.values())]
+    return found[0] if len(found) == 1 else {}
 
 
-def fold(name):
-    """Canvas writes "Doe, Jane" as "doejane"; order, case and spaces do not tell people apart here."""
-    return "".join(sorted("".join(c if c.isalnum() else " " for c in name.casefold()).replace(" ", "")))
+def spellings(name):
+    """The ways to write a name: Canvas makes "doejane" of "Doe, Jane", and Moodle says "Jane Doe"."""
+    words = re.findall(r"\w+", name.casefold()) if isinstance(name, str) else []
+    return {"".join(words[i:] + words[:i]) for i in range(len(words))}
+
+
+def strangers(records, roster):
+    """Lines: who is on the roster and handed nothing in, and who handed something in and is not on it."""
+    found = [find(record, roster) for record in records]
+    absent = [next(filter(None, (row.get(name) for name in NAMES)), "") for row in roster if row not in found]
+    return [f"nothing came from {plain(name)}" for name in absent if name] + \
+           [f"not on the roster: {plain(record['student'])}" for record, row in zip(records, found, strict=True)
+            if not row]
 
 
 def moodle(path, records, roster):

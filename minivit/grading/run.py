@@ -4,6 +4,8 @@ import contextlib
 import io
 import json
 import os
+import re
+import sys
 import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,6 +17,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from .show import MIME
 
 GIVEN, ANSWER, CHECK = range(3)  # the cells of such a notebook
+COLOUR, ARROW = re.compile(r"\x1b\[[\d;]*m"), re.compile(r"^-+> *\d+ ")  # in IPython's tracebacks
 
 
 @dataclass
@@ -69,29 +72,42 @@ def _line(traceback, source):
     """The last line of the answer that a traceback points at."""
     lines = {line.strip() for line in source.splitlines() if line.strip()}
     found = ""
-    for text in "\n".join(map(str, traceback)).splitlines():
-        if text.strip() in lines:
-            found = text.strip()
+    for text in COLOUR.sub("", "\n".join(map(str, traceback))).splitlines():
+        line = ARROW.sub("", text).strip()
+        if line in lines:
+            found = line
     return found[:200]
+
+
+@contextlib.contextmanager
+def kernels(sandbox, limits):
+    """A function from a folder to the next kernel: a fork of a warm one on Linux, a process of its own elsewhere."""
+    from .kernel import LocalKernel, SandboxedKernel
+    from .server import Server
+    if sys.platform == "linux":
+        with Server(sandbox, limits) as server:
+            yield lambda folder: SandboxedKernel(server)
+    else:
+        library = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
+        with mock.patch.dict(os.environ, PYTHONPATH=library):
+            yield lambda folder: LocalKernel(limits, folder)
 
 
 def run(notebooks, sandbox, limits, done=lambda name: None):
     """{name: Outcome} of notebooks {name: notebook}; `done(name)` is called after each."""
     import nbval.plugin
     import pytest
-
-    from .kernel import SandboxedKernel
-    from .server import Server
     recorder = Recorder(done)
-    with tempfile.TemporaryDirectory(prefix="mv-") as folder, Server(sandbox, limits) as server:
+    with tempfile.TemporaryDirectory(prefix="mv-") as folder, kernels(sandbox, limits) as kernel:
+        (Path(folder) / "pytest.ini").touch()
         paths = []
         for name, content in notebooks.items():
             paths.append(Path(folder) / f"{name}.ipynb")
             nbformat.write(content, paths[-1])
-        options = ["--nbval", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", folder, "-q",
-                   "--nbval-cell-timeout", str(3 * limits.cell_time), *map(str, paths)]
+        options = ["--nbval", "-p", "no:cacheprovider", "-c", str(Path(folder) / "pytest.ini"), "--rootdir", folder,
+                   "-q", "--nbval-cell-timeout", str(limits.wall_time), *map(str, paths)]
         with (mock.patch.dict(os.environ, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1"),
-              mock.patch("nbval.plugin.RunningKernel", side_effect=lambda *_, **__: SandboxedKernel(server)),
+              mock.patch("nbval.plugin.RunningKernel", side_effect=lambda *_, cwd, **__: kernel(cwd)),
               contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())):
             pytest.main(options, plugins=[nbval.plugin, recorder])
     return {name: recorder.outcomes.get(name, Outcome(ended="died")) for name in notebooks}

@@ -28,11 +28,11 @@ CODE = Path(__file__).parent
 class Limits:
     """What one kernel may use; times in seconds, sizes in bytes.
 
-    cell_time is time on the processor, so that a busy machine makes nobody fail; a cell that only waits has three times
-    as long.
+    cell_time is time on the processor, so that a busy machine makes nobody fail; wall_time ends a cell that only waits.
     """
 
     cell_time: float = 10.0
+    wall_time: float = 30.0
     memory: int = 2 * 1024 ** 3
     processes: int = 64
     file_bytes: int = 16 * 1024 ** 2

@@ -39,12 +39,14 @@ def collect(path):
             complaints.append(f"{name}: {error}")
             number, sources, flags = "", {}, [str(error)]
         new = Submission(student, number, sources, name, flags, identifier)
-        earlier = found.get((student, number))
+        earlier = found.get((student, identifier, number))
         if earlier is not None:
             new.flags.append(f"handed in more than once: {earlier.file} was not graded")
-        found[student, number] = new
-    readable = {student for student, number in found if number}
-    return [found[key] for key in sorted(found) if key[1] or key[0] not in readable], complaints
+        if identifier and who(name.split("/")[0]) != (student, identifier):
+            new.flags.append(f"the student's name and number stand inside of {name.split('/')[0]}")
+        found[student, identifier, number] = new
+    readable = {key[:2] for key in found if key[2]}
+    return [found[key] for key in sorted(found) if key[2] or key[:2] not in readable], complaints
 
 
 def files(path, complaints):
@@ -93,10 +95,13 @@ def members(path, complaints, prefix=""):
 
 
 def who(name):
-    """(student, identifier) from a file's name: Moodle's and Canvas' patterns, else the folder, else the file."""
+    """(student, identifier) from a file's name: Canvas' and Moodle's patterns, else the folder, else the file.
+
+    The outermost part that fits counts: the inner ones are named by students.
+    """
     parts = name.split("/")
-    for part in reversed(parts):
-        match = MOODLE.match(part) or CANVAS.fullmatch(part)
+    for part in parts:
+        match = CANVAS.fullmatch(part) or MOODLE.match(part)
         if match:
             return match["name"].strip(), match["id"]
     return (parts[0] if len(parts) > 1 else PurePosixPath(parts[0]).stem), ""

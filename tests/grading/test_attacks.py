@@ -1,14 +1,22 @@
-"""Attacks: the attacked answer gets nothing, the student's other answers and the other students are graded as ever."""
+"""Attacks: the attacked answer gets nothing; the answers after it and the other students are graded as ever.
+
+Every attack runs as an answer of its own, all in one sandbox, with an honest answer after each: what one leaves behind
+would show in the next. The worst are then graded as a class, each in a sandbox of its own beside honest students.
+"""
 
 import copy
+import json
 import os
 import socket
 import threading
 
 import pytest
 
+from minivit.grading import assess, run
 from minivit.grading.expected import values
 from minivit.grading.sandbox import Limits
+from minivit.grading.submissions import read
+from minivit.grading.verdict import PASSED, Judge
 
 HEAD = "def softmax(x):\n    "
 WRONG = "\ndef softmax(x):\n    return x\n"
@@ -31,7 +39,7 @@ SOURCES = {  # what stands in the cell of `softmax`
     "equal_to_all": "class Same(float):\n    __eq__ = lambda s, o: True\n    __ne__ = lambda s, o: False\n"
                     "def softmax(x):\n    return Same(1)",
     "reads_disk": HEAD + """import glob, os
-    found = [p for root in ('/', '/work', '/home', '/root', '/exercise', os.getcwd(), '..')
+    found = [p for root in ('/', '/home', '/root', '/exercise', os.getcwd(), '..')
              for p in glob.glob(root + '/**/*.ipynb', recursive=True)]
     text = ''.join(open(p).read() for p in found)
     raise RuntimeError('SECRET ' + text[:200] if text else 'nothing')""",
@@ -78,15 +86,13 @@ SOURCES = {  # what stands in the cell of `softmax`
     return x""",
     "exec_bit": HEAD + "import ctypes\n    ctypes.string_at(0)",
     "deep_json": HEAD + "from IPython.display import display\n    d = 1\n    for _ in range(500): d = [d]\n"
-                 "    display({'application/vnd.minivit.values+json': {'y': d, 'large': {'shape': [10**9], 'data': []}}},"
-                 " raw=True)\n    raise SystemExit",
-    "forbidden": "from scipy.special import softmax",
-    "forbidden_function": HEAD + "return np.exp(x - np.logaddexp.reduce(x, axis=-1, keepdims=True))",
+                 "    forged = {'y': d, 'large': {'shape': [10**9], 'data': []}}\n"
+                 "    display({'application/vnd.minivit.values+json': forged}, raw=True)\n    raise SystemExit",
     "syntax": "def softmax(x:",
-    "empty": "  \n",
-    "surrogate": "def softmax(x):\n    return '\ud800'",
 }
-LIMITS = Limits(cell_time=1.0, memory=700 * 1024 ** 2)
+LIMITS = Limits(cell_time=1.0, wall_time=8.0, memory=700 * 1024 ** 2)
+WORST = ["forged_stdout", "kills_parent", "fork_bomb", "much_output"]  # graded as a class as well
+SEED = 2024
 
 
 @pytest.fixture(scope="module")
@@ -100,25 +106,50 @@ def port():
 
 
 @pytest.fixture(scope="module")
-def graded(box, tiny, tiny_exercise, submission, grade_class, port):
-    """Records of a class in which everyone attacks but two."""
-    sources = dict(SOURCES)
+def sources(tiny_exercise, port):
+    """{attack: what stands in the cell of `softmax`}."""
     shown = values(tiny_exercise, "softmax")
-    sources["hard_coded"] = (f"import itertools\nn = itertools.count()\nseen = {shown!r}\ndef softmax(x):\n"
-                             "    v = seen[['y', 'large'][next(n)]]\n"
-                             "    return np.array(v['data']).reshape(v['shape'])")
-    sources["network"] = HEAD + (f"import socket\n    socket.create_connection(('127.0.0.1', {port[0]}), 1)\n"
-                                 "    return x")
+    hard_coded = (f"import itertools\nn = itertools.count()\nseen = {shown!r}\ndef softmax(x):\n"
+                  "    v = seen[['y', 'large'][next(n)]]\n    return np.array(v['data']).reshape(v['shape'])")
+    network = HEAD + (f"import socket\n    socket.create_connection(('127.0.0.1', {port[0]}), 1)\n    return x")
+    return {**SOURCES, "hard_coded": hard_coded, "network": network}
+
+
+def test_attacks_gain_nothing_and_cost_nobody_else(box, tiny_exercise, sources, port):
+    answer, judge = tiny_exercise.answers["softmax"], Judge(tiny_exercise, SEED)
+    notebooks = {}
+    for attack, source in sources.items():
+        notebooks[attack] = run.notebook(tiny_exercise, "softmax", source, SEED)
+        notebooks[f"after_{attack}"] = run.notebook(tiny_exercise, "softmax", answer.reference, SEED)
+    outcomes = run.run(notebooks, box, LIMITS)
+    verdicts = {name: judge.verdict("softmax", outcome) for name, outcome in outcomes.items()}
+    gained = {attack: verdicts[attack] for attack in sources if verdicts[attack].points or
+              verdicts[attack].status == PASSED}
+    harmed = {attack: verdicts[f"after_{attack}"] for attack in sources if verdicts[f"after_{attack}"].points != 30}
+    assert (gained, harmed) == ({}, {})
+    said = {attack: verdicts[attack].status for attack in sources}
+    assert {said["endless"], said["stubborn"], said["sleeps"]} == {"timeout"}
+    assert {said["exits"], said["fork_bomb"], said["huge_array"], said["much_output"]} == {"error"}
+    assert "SECRET" not in str(verdicts)
+    assert "wrote" not in str(verdicts["home"])
+    assert not os.path.exists(os.path.expanduser("~/x"))
+    assert not port[1]
+
+
+def test_a_class_with_attackers_is_graded_as_ever(box, tiny, tiny_exercise, submission, sources, grade_class):
     right = dict.fromkeys(tiny_exercise.answers, "solution")
-    students = {name: submission(tiny, **{**right, "softmax": text}) for name, text in sources.items()}
-    students["first_honest"] = students["z_honest"] = submission(tiny, **right)
-    students.update(cells(submission, tiny, right))
-    return grade_class(students, tiny, limits=LIMITS)
+    students = {attack: submission(tiny, **{**right, "softmax": sources[attack]}) for attack in WORST}
+    students["a_honest"] = students["z_honest"] = submission(tiny, **right)
+    students["broken"], students["huge"] = b"{", b" " * (20 * 1024 ** 2 + 1)
+    records = grade_class(students, tiny, limits=LIMITS, seed=SEED)
+    points = {student: [answer["points"] for answer in record["answers"].values()]
+              for student, record in records.items()}
+    assert points == {**dict.fromkeys(WORST, [20, 0, 50]), "a_honest": [20, 30, 50], "z_honest": [20, 30, 50],
+                      "broken": [], "huge": []}
 
 
-def cells(submission, tiny, right):
-    """Notebooks whose cells were tampered with, so that `softmax` is not answered."""
-    notebook = submission(tiny, **{**right, "softmax": "def softmax(x):\n    return x"})
+def changes(notebook):
+    """Ways to tamper with the cells of a notebook: {name: notebook}."""
     place = next(i for i, cell in enumerate(notebook.cells) if cell.id == "answer-90-softmax")
 
     def changed(change):
@@ -133,42 +164,41 @@ def cells(submission, tiny, right):
                 cell.metadata = {"tags": ["nbval-skip", "skip-execution"],
                                  "minivit": {"kind": "check", "points": 1000, "atol": 1e9}}
 
-    def edit_check(cells):
-        next(cell for cell in cells if cell.id == "check-90-softmax").source = "SEED = 90\nshow(y=1)"
+    def edit_checks(cells):
+        for cell in cells:
+            if cell.id.startswith("check"):
+                cell.source = "SEED = 90\nshow(y=1)"
 
     return {"deleted": changed(lambda cells: cells.pop(place)),
+            "emptied": changed(lambda cells: cells[place].update(source="  \n")),
             "duplicated": changed(lambda cells: cells.append(copy.deepcopy(cells[place]))),
+            "renamed": changed(lambda cells: cells[place].update(id="answer-90-passed")),
             "reordered": changed(lambda cells: cells.reverse()),
-            "edited_outputs": changed(edit_outputs), "edited_check": changed(edit_check),
-            "check_deleted": changed(lambda cells: [cells.remove(c) for c in list(cells) if c.id.startswith("check")])}
+            "edited_outputs": changed(edit_outputs), "edited_checks": changed(edit_checks),
+            "checks_deleted": changed(lambda cells: [cells.remove(c) for c in list(cells) if c.id.startswith("check")])}
 
 
-NAMES = [*SOURCES, "network", "deleted", "duplicated", "reordered", "edited_outputs", "edited_check", "check_deleted"]
+def test_nothing_but_the_sources_of_answer_cells_is_taken(tiny, tiny_exercise, submission):
+    answers = {**dict.fromkeys(tiny_exercise.answers, "solution"), "softmax": "def softmax(x):\n    return x"}
+    honest = submission(tiny, **answers)
+    number, sources, _ = read(json.dumps(honest).encode())
+    verdicts, expected, _ = assess.before(tiny_exercise, sources, SEED)
+    assert not verdicts
+    for name, notebook in changes(honest).items():
+        number, sources, _ = read(json.dumps(notebook).encode())
+        verdicts, notebooks, _ = assess.before(tiny_exercise, sources, SEED)
+        assert number == "90"
+        if name in ("deleted", "emptied", "duplicated", "renamed"):
+            assert {answer: verdict.status for answer, verdict in verdicts.items()} == {"softmax": "not attempted"}
+            assert notebooks == {answer: expected[answer] for answer in ("double", "both")}
+        else:
+            assert (verdicts, notebooks) == ({}, expected)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_attack_gains_nothing_and_costs_nobody_else(graded, name):
-    answers = graded[name]["answers"]
-    assert answers["softmax"]["points"] == 0
-    assert answers["softmax"]["status"] != "passed"
-    assert (answers["double"]["points"], answers["both"]["points"]) == (20, 50), answers
-    assert "SECRET" not in str(answers)
-
-
-@pytest.mark.parametrize("name", ["first_honest", "z_honest"])
-def test_honest_students_are_graded_as_ever(graded, name):
-    assert graded[name]["points"] == 100
-
-
-@pytest.mark.parametrize("name, status", [
-    ("endless", "timeout"), ("stubborn", "timeout"), ("exits", "error"), ("fork_bomb", "error"),
-    ("huge_array", "error"), ("much_output", "error"), ("forbidden", "not allowed"), ("forbidden_function", "not allowed"),
-    ("empty", "not attempted"), ("deleted", "not attempted"), ("duplicated", "not attempted")])
-def test_what_happened_is_said(graded, name, status):
-    assert graded[name]["answers"]["softmax"]["status"] == status
-
-
-def test_nothing_came_out_of_the_sandbox(graded, port):
-    assert not port[1]
-    assert "wrote" not in str(graded["home"])
-    assert not os.path.exists(os.path.expanduser("~/x"))
+@pytest.mark.parametrize("source", [
+    "from scipy.special import softmax", "import minivit.ops as ops\nsoftmax = ops.softmax",
+    HEAD + "return np.exp(x - np.logaddexp.reduce(x, axis=-1, keepdims=True))"])
+def test_the_library_s_own_version_is_refused_before_anything_runs(tiny_exercise, source):
+    verdicts, notebooks, flags = assess.before(tiny_exercise, {"softmax": source}, SEED)
+    assert (verdicts["softmax"].status, verdicts["softmax"].points, notebooks) == ("not allowed", 0, {})
+    assert flags["softmax"]

@@ -1,7 +1,11 @@
 """What is said about a difference: shapes first, then entries, then the simple mistake behind it."""
 
+import json
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from minivit.grading.judge import compare
 from minivit.grading.rules import examine
@@ -64,6 +68,19 @@ def test_infinity_zero_and_tolerances():
 def test_nonsense_from_a_sandbox_is_a_wrong_answer(shown):
     assert compare({"y": shown}, {"y": _numbers(np.ones(1))}, 1e-4, 1e-6)
     assert compare({}, {"y": _numbers(np.ones(1))}, 1e-4, 1e-6)[0].said == "y: no value came"
+
+
+nonsense = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["nan", "inf", "x"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["shape", "data", "x"]), inner),
+    max_leaves=12)
+
+
+@settings(max_examples=200, deadline=None)
+@given(nonsense)
+def test_no_value_stops_the_judge(value):
+    shown = json.loads(json.dumps({"y": value}))
+    assert compare(shown, {"y": {"shape": [3], "data": [0.1, 0.2, 0.7]}}, 1e-4, 1e-6)
 
 
 @pytest.mark.parametrize("source, refused", [

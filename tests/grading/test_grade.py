@@ -1,0 +1,249 @@
+"""A class from end to end: solutions, untouched notebooks, correct variants; resuming; every report."""
+
+import argparse
+import csv
+import json
+from xml.etree import ElementTree
+
+import nbformat
+import pytest
+
+from minivit.grading import feedback, grade, reports, sandbox
+from minivit.grading.cli import add_commands
+from minivit.grading.exercise import FOLDER, load
+from minivit.grading.run import Outcome, notebook, run
+from minivit.grading.submissions import ANSWER_ID
+
+NUMBERS = [path.name[:2] for path in sorted((FOLDER / "pristine").glob("*.ipynb"))]
+VARIANTS = {  # right answers that do not look like the reference
+    "softmax": """
+import warnings
+def softmax(x):
+    warnings.warn("look out")
+    print("debug", x.shape, "\\n" * 3)
+    y = np.zeros(x.shape)
+    for i in np.ndindex(x.shape[:-1]):
+        row = [np.exp(v - max(x[i])) for v in x[i]]
+        y[i] = [v / sum(row) for v in row]
+    return y""",
+    "softmax_backward": "def softmax_backward(dy, y):\n    return np.einsum('...i,...ij->...j', dy, "
+                        "np.einsum('...i,ij->...ij', y, np.eye(y.shape[-1])) - np.einsum('...i,...j->...ij', y, y))",
+    "attention": "def attention(q, k, v):\n    q, k, v = (a.astype(np.float32) for a in (q, k, v))\n"
+                 "    w = softmax(np.einsum('...id,...jd->...ij', q, k) / np.float32(q.shape[-1]) ** 0.5)\n"
+                 "    return np.einsum('...ij,...jd->...id', w, v), w",
+    "attention_backward": "%config InlineBackend.figure_format = 'svg'\n"
+                          "def helper(a): return np.swapaxes(a, -1, -2)\n"
+                          "def attention_backward(dy, q, k, v, weights):\n"
+                          "    s = softmax_backward(dy @ helper(v), weights) / q.shape[-1] ** .5\n"
+                          "    return s @ k, helper(s) @ q, helper(weights) @ dy",
+    "split_heads": "def split_heads(x, heads):\n    return np.stack(np.split(x, heads, axis=-1), axis=1)",
+    "multi_head": """
+def multi_head(x, qkv_weight, out_weight, heads):
+    import sys
+    sys.stderr.write("noise\\n")
+    d = x.shape[-1] // heads
+    q, k, v = np.split(x @ qkv_weight, 3, axis=-1)
+    parts = [attention(q[..., i:i + d], k[..., i:i + d], v[..., i:i + d])[0] for i in range(0, x.shape[-1], d)]
+    return np.concatenate(parts, axis=-1) @ out_weight""",
+}
+
+
+@pytest.fixture(scope="module")
+def graded(submission, grade_class):
+    """Records of a class: every solution, an untouched notebook, correct variants, each stub alone."""
+    students = {f"solution{number}": submission(FOLDER, number, **dict.fromkeys(load(number).answers, "solution"))
+                for number in NUMBERS}
+    students["untouched"] = nbformat.read(next(FOLDER.glob("03_*.ipynb")), as_version=4)
+    students["variants"] = submission(FOLDER, "03", **VARIANTS)
+    students["variants"].cells.insert(3, nbformat.v4.new_code_cell("scratch = 1 / 0"))
+    for stub in ("softmax", "attention"):
+        answers = {name: "solution" for name in load("03").answers if name != stub}
+        students[f"without_{stub}"] = submission(FOLDER, "03", **answers)
+    return grade_class(students, FOLDER)
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_every_solution_scores_all(graded, number):
+    assert graded[f"solution{number}"]["points"] == 100, graded[f"solution{number}"]["answers"]
+
+
+def test_the_untouched_notebook_scores_nothing(graded):
+    assert graded["untouched"]["points"] == 0
+    assert {answer["status"] for answer in graded["untouched"]["answers"].values()} == {"not attempted"}
+
+
+def test_correct_variants_pass(graded):
+    assert graded["variants"]["points"] == 100, graded["variants"]["answers"]
+
+
+@pytest.mark.parametrize("stub", ["softmax", "attention"])
+def test_a_stub_fails_its_own_check_only(graded, stub):
+    answers = graded[f"without_{stub}"]["answers"]
+    assert [name for name, answer in answers.items() if answer["status"] != "passed"] == [stub]
+
+
+@pytest.fixture(scope="module")
+def small(tiny, submission, grade_class):
+    """A class with a mutant, a wrong value, an error, a helper outside, and hostile names."""
+    right = dict.fromkeys(load("90", tiny).answers, "solution")
+    mutant = load("90", tiny).answers["softmax"].mutants["wrong_axis"][0]
+    return grade_class({
+        "=cmd()": submission(tiny, **{**right, "softmax": mutant}),
+        "<script>alert(1)": submission(tiny, **{**right, "double": "def double(x):\n    return 0 * x"}),
+        "error": submission(tiny, **{**right, "double": "def double(x):\n    y = helper(x)\n    return y"}),
+        "leak": submission(tiny, **{**right, "double": "class Leak(Exception): pass\n"
+                                                       "def double(x): raise Leak('input' + f's: {x.tolist()}')"}),
+        "broken": b"{"}, tiny)
+
+
+def test_the_hint_of_the_mutant_is_given(small):
+    answer = small["=cmd()"]["answers"]["softmax"]
+    assert (answer["mutant"], answer["messages"][0]) == ("wrong_axis", "Sum over the last axis.")
+
+
+def test_an_error_is_found_in_the_student_s_own_line(small):
+    messages = small["error"]["answers"]["double"]["messages"]
+    assert "NameError: name 'helper' is not defined in the line `y = helper(x)`" in messages[0]
+    assert "only the answer cells are graded" in messages[1]
+
+
+def test_no_page_shows_a_hidden_number(small):
+    wrong = small["<script>alert(1)"]["answers"]["double"]
+    hidden = wrong["messages"][0].split("instead of ")[1].split(";")[0]
+    for record in small.values():
+        page = feedback.page(record)
+        assert hidden[:6] not in page
+        assert "inputs:" not in page
+        assert "<script" not in page
+    assert "inputs: [[" in small["leak"]["answers"]["double"]["messages"][0]
+    assert "an exception of its own" in feedback.page(small["leak"])
+
+
+def table(path):
+    with open(path, encoding="utf-8-sig") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_every_report_is_written(small, tmp_path):
+    records = list(small.values())
+    roster = [{"Identifier": "Participant 5", "Full name": "error", "Email address": "e@x.org"}]
+    reports.write_all(tmp_path, records, roster)
+    rows = table(tmp_path / "grades-90.csv")
+    assert {row["student"]: row["points"] for row in rows}["'=cmd()"] == "70"
+    assert rows[0].keys() >= {"double", "softmax", "both"}
+    moodle = table(tmp_path / "moodle-90.csv")
+    assert ("Participant 5", "80") in [(row["Identifier"], row["Grade"]) for row in moodle]
+    canvas = table(tmp_path / "canvas-90.csv")
+    assert canvas[0].keys() >= {"Student", "ID", "SIS User ID", "Exercise 90"}
+    suites = ElementTree.parse(tmp_path / "junit.xml").getroot()
+    assert sum(int(suite.get("failures")) for suite in suites) == 4
+    results = json.loads((tmp_path / "gradescope" / small["error"]["key"] / "results.json").read_text())
+    assert results["score"] == 80
+    assert {test["status"] for test in results["tests"]} == {"passed", "failed"}
+    assert any("broken" in line and "not a notebook" in line for line in reports.table(records))
+
+
+def test_resuming_runs_nothing_twice_and_keeps_the_seed(found_box, tiny, submission, tmp_path, monkeypatch):
+    handed_in, out = tmp_path / "in", tmp_path / "out"
+    handed_in.mkdir()
+    trust = found_box is None
+    monkeypatch.setattr(grade, "available", lambda: found_box)
+    right = submission(tiny, **dict.fromkeys(load("90", tiny).answers, "solution"))
+    nbformat.write(right, handed_in / "one.ipynb")
+    first, _ = grade.grade(handed_in, out, folder=tiny, trust=trust)
+    nbformat.write(right, handed_in / "two.ipynb")
+    asked = []
+    original = grade.run_all
+    monkeypatch.setattr(grade, "run_all", lambda tasks, *rest: (asked.append(set(tasks)), original(tasks, *rest))[1])
+    second, _ = grade.grade(handed_in, out, resume=True, folder=tiny, trust=trust)
+    assert asked == [{"two-90"}]
+    assert [record["points"] for record in second] == [100, 100]
+    assert first[0]["seed"] == second[1]["seed"] == json.loads((out / "grading.json").read_text())["seed"]
+    third, _ = grade.grade(handed_in, tmp_path / "again", seed=first[0]["seed"], folder=tiny, trust=trust)
+    assert third == second
+    with pytest.raises(ValueError, match="there is a grading already"):
+        grade.grade(handed_in, out, folder=tiny, trust=trust)
+    with pytest.raises(ValueError, match="has the seed"):
+        grade.grade(handed_in, out, resume=True, seed=1, folder=tiny, trust=trust)
+
+
+@pytest.mark.parametrize("student, identifier, found", [
+    ("Jane Doe", "", "e1"), ("doejane", "", "e1"), ("Doe, Jane", "", "e1"), ("Jena Deo", "", None),
+    ("anybody", "7", "e2"), ("Sam Same", "", None), ("Sam Same", "9", "e4"), ("anybody", "85", None)])
+def test_a_student_is_found_on_the_roster_by_number_or_by_an_unmistakable_name(student, identifier, found):
+    roster = [{"Identifier": "Participant 5", "Full name": "Jane Doe", "Email": "e1", "Grade": "85"},
+              {"Identifier": "Participant 7", "Full name": "Bob Roe", "Email": "e2", "Grade": " "},
+              {"Identifier": "Participant 8", "Full name": "Sam Same", "Email": "e3", "Grade": None},
+              {"Identifier": "Participant 9", "Full name": "Sam Same", "Email": "e4"}]
+    record = {"student": student, "identifier": identifier}
+    assert reports.find(record, roster).get("Email") == found
+    lines = reports.strangers([record], roster)
+    assert len(lines) == (3 if found else 5)
+    assert ("nothing came from Jane Doe" in lines) == (found != "e1")
+
+
+def test_the_grade_command_writes_everything(tiny, submission, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(grade.grade, "__kwdefaults__", {**grade.grade.__kwdefaults__, "folder": tiny})
+    monkeypatch.setattr(grade, "run_all", lambda tasks, *_: (
+        (key, {name: Outcome(ended="died") for name in notebooks}) for key, notebooks in tasks.items()))
+    (tmp_path / "in").mkdir()
+    nbformat.write(submission(tiny, double="solution"), tmp_path / "in/Jane Doe.ipynb")
+    (tmp_path / "in/Bob.ipynb").write_text("{")
+    (tmp_path / "roster.csv").write_text("Full name,Email address\nJane Doe,j@x.org\nSam Same,s@x.org\n")
+    parser = argparse.ArgumentParser()
+    add_commands(parser.add_subparsers())
+    words = ["grade", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--trust-submissions", "--seed", "3"]
+    args = parser.parse_args([*words, "--roster", str(tmp_path / "roster.csv")])
+    args.run(args)
+    printed = capsys.readouterr().out
+    assert "not read: Bob.ipynb: not a notebook" in printed
+    assert "nothing came from Sam Same" in printed
+    assert "not on the roster: Bob" in printed
+    out = tmp_path / "out"
+    written = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    assert written == {"grading.json", "grades-90.csv", "moodle-90.csv", "canvas-90.csv", "junit.xml",
+                       "records/Jane_Doe-90.json", "records/Bob-unreadable.json", "feedback/Jane_Doe-90.html",
+                       "feedback/Bob-unreadable.html", "gradescope/Jane_Doe-90/results.json",
+                       "gradescope/Bob-unreadable/results.json"}
+    args = parser.parse_args([*words, "--jobs", "0"])
+    with pytest.raises(ValueError, match="--jobs: 0; at least 1"):
+        args.run(args)
+
+
+def test_without_a_sandbox_it_refuses(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(grade, "available", lambda: None)
+    with pytest.raises(RuntimeError, match="--trust-submissions"):
+        grade.grade(tmp_path, tmp_path / "out", folder=tiny)
+
+
+@pytest.mark.parametrize("kind", ["bubblewrap", "namespaces"])
+@pytest.mark.parametrize("root", [True, False])
+def test_each_sandbox_hides_the_host(tiny_exercise, kind, root):
+    box = sandbox.Sandbox(kind, root)
+    try:
+        works = sandbox.works(box)
+    except OSError:
+        works = False
+    if not works:
+        pytest.skip(f"{kind} does not work here")
+    source = """
+def double(x):
+    import os
+    seen = [p for p in (README, '/etc/passwd', '/etc/hostname', '/var') if os.path.exists(p)]
+    assert not seen, seen
+    assert sum(name.isdigit() for name in os.listdir('/proc')) < 10
+    assert not os.path.exists('/sys')
+    assert sorted(os.listdir('/exercise/library/minivit/grading')) == ['__init__.py', 'show.py']
+    return 2 * x""".replace("README", repr(str(FOLDER.parent / "README.md")))
+    outcome = run({"double": notebook(tiny_exercise, "double", source)}, box, sandbox.Limits())["double"]
+    assert (outcome.error, outcome.ended) == ("", "")
+    assert "y" in outcome.values
+
+
+def test_file_names_of_records_are_harmless():
+    class Odd:
+        student, number, file, identifier = "../../etc/x\x00 Ünï", "03", "f", ""
+    key = grade.slug(Odd, set())
+    assert "/" not in key
+    assert grade.slug(Odd, {key.upper()}) != key
+    assert ANSWER_ID.fullmatch("answer-03-softmax")
