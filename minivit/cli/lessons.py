@@ -23,7 +23,6 @@ def add_commands(subparsers):
                     "libraries in it, reveal.js and MathJax, are downloaded the first time.")
     slides.add_argument("lesson", metavar="LESSON", help="a number such as 16, a name such as swin, or a notebook")
     slides.add_argument("--out", metavar="FILE", help="the file (default: NN_name.slides.html in this folder)")
-    slides.add_argument("--registry", metavar="URL", help="a mirror of the npm registry, for the download")
     slides.set_defaults(run=write_slides)
 
 
@@ -84,10 +83,10 @@ def write_slides(args):
     from ..lessons.course import locate
     path = locate(args.lesson)
     needs("nbconvert", "writing slides")
-    from ..lessons.assets import REGISTRY, assets
+    from ..lessons.assets import assets
     from ..lessons.slides import slides
     out = Path(args.out or f"{path.stem}.slides.html")
-    out.write_text(slides(path, assets(registry=args.registry or REGISTRY)), encoding="utf-8")
+    out.write_text(slides(path, assets()), encoding="utf-8")
     print(f"{out}: open it in a browser; space and arrows go on, Esc shows all slides")
 
 

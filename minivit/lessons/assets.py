@@ -1,44 +1,40 @@
 """The two JavaScript libraries that slides are made with, fetched once and kept: reveal.js and MathJax."""
 
-import tarfile
-
 from ..data import cache_folder
 from ..data.download import download, verify
 
-REGISTRY = "https://registry.npmjs.org"
-ARCHIVES = {  # (archive, MD5): the files in it. Licences: MIT (reveal.js), Apache 2.0 (MathJax)
-    ("reveal.js/-/reveal.js-5.2.1.tgz", "a49de449bad95f27d8f763bc17d052f2"): ("dist/reveal.js", "dist/reveal.css"),
-    ("mathjax/-/mathjax-3.2.2.tgz", "736b3f3f34fbcc6f42eee2758faab7bc"): ("es5/tex-svg.js",),
+PUBLISHED = {  # address: MD5. Licences: MIT (reveal.js), Apache 2.0 (MathJax)
+    "https://cdn.jsdelivr.net/npm/reveal.js@5.2.1/dist/reveal.js": "48de495ecf689d20087cfdc18ce77d3f",
+    "https://cdn.jsdelivr.net/npm/reveal.js@5.2.1/dist/reveal.css": "dfeb30f7f80e87e7f46117c58f605bd7",
+    "https://cdn.jsdelivr.net/npm/mathjax@3.2.2/es5/tex-svg.js": "e767e9be86ed9a6bbe91b3908df7faf1",
 }
 
 
-def assets(folder=None, registry=REGISTRY):
+def assets(folder=None):
     """The text of each file, {"reveal.js": ..., "reveal.css": ..., "tex-svg.js": ...}, downloaded if need be.
 
     Parameters
     ----------
     folder : Path, optional
-        Where the archives are kept; by default in the cache folder.
-    registry : str
-        The npm registry, or a mirror of it.
+        Where the files are kept; by default in the cache folder.
 
     Raises
     ------
     ConnectionError
-        If an archive is neither there nor to be had, with what to do.
+        If a file is neither there nor to be had, with what to do.
+    ValueError
+        If a file is not the published one.
     """
     folder, texts = folder or cache_folder() / "slides", {}
-    for (archive, md5), names in ARCHIVES.items():
-        path = folder / archive.rpartition("/")[2]
+    for address, md5 in PUBLISHED.items():
+        path = folder / address.rpartition("/")[2]
         try:
             if path.exists():
                 verify(path, md5)
             else:
-                download(f"{registry}/{archive}", path, md5)
+                download(address, path, md5)
         except ConnectionError as error:
-            raise ConnectionError(f"slides need {path.name} once: {error}. Fetch {REGISTRY}/{archive} elsewhere, and "
-                                  f"put it into {folder}") from error
-        with tarfile.open(path) as tar:
-            for name in names:
-                texts[name.rpartition("/")[2]] = tar.extractfile(f"package/{name}").read().decode("utf-8")
+            raise ConnectionError(f"slides need {path.name} once: {error}. Fetch {address} elsewhere, and put it into "
+                                  f"{folder}") from error
+        texts[path.name] = path.read_text(encoding="utf-8")
     return texts
