@@ -79,6 +79,11 @@ def parents(paths):
     return sorted({parent for path in paths for parent in path.parents if parent != Path("/")})
 
 
+def islands(paths):
+    """Folders of /tmp that hold part of the Python installation: read-only, in the middle of what is writable."""
+    return sorted({Path(*path.parts[:3]) for path in paths if path.parts[:2] == ("/", "tmp")})
+
+
 def bubblewrap(shared, command, root):
     """The command line of `command` inside bubblewrap."""
     arguments = ["bwrap", "--die-with-parent", "--new-session", "--unshare-pid", "--unshare-net", "--unshare-ipc",
@@ -88,6 +93,10 @@ def bubblewrap(shared, command, root):
     for name, value in ENVIRONMENT.items():
         arguments += ["--setenv", name, value]
     bound, hidden = layout()
+    read_only = islands(bound + visible_paths())
+    arguments += ["--size", "67108864", "--perms", "1777", "--tmpfs", "/tmp"]
+    for path in read_only:
+        arguments += ["--size", "1048576", "--perms", "0755", "--tmpfs", path]
     for path in parents(bound):
         arguments += ["--perms", "0755", "--dir", path]
     for path in bound:
@@ -102,9 +111,10 @@ def bubblewrap(shared, command, root):
     for path in visible_paths():
         arguments += ["--ro-bind", path, path]
     arguments += ["--proc", "/proc", "--dev", "/dev", "--size", "1048576", "--perms", "1777", "--tmpfs", "/dev/shm",
-                  "--size", "67108864", "--perms", "1777", "--tmpfs", "/tmp", "--bind", shared, SHARED,
-                  "--ro-bind", shared / "library", SHARED / "library",
-                  "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp", "--", *command]
+                  "--bind", shared, SHARED, "--ro-bind", shared / "library", SHARED / "library"]
+    for path in [*read_only, "/dev", "/"]:
+        arguments += ["--remount-ro", path]
+    arguments += ["--chdir", "/tmp", "--", *command]
     return [str(argument) for argument in arguments]
 
 
@@ -125,6 +135,13 @@ def namespaces(shared, command, root):
         if not writable:
             lines.append(f"mount -o remount,bind,ro,nosuid {target}")
 
+    def scratch(path, options):
+        lines.append(f"mount -t tmpfs -o {options} tmpfs {place(path, 'mkdir -p')}")
+
+    read_only = islands(bound + visible_paths())
+    scratch("/tmp", "size=64m,mode=1777")
+    for path in read_only:
+        scratch(path, "size=1m,mode=0755")
     for path in bound:
         if path.is_symlink() and path.is_dir():
             place(path, f"ln -s {shlex.quote(os.readlink(path))}")
@@ -137,13 +154,12 @@ def namespaces(shared, command, root):
         bind(path)
     for device in ("null", "zero", "full", "random", "urandom"):
         bind(f"/dev/{device}", writable=True)
-    for folder, size in (("/tmp", "64m"), ("/dev/shm", "1m")):
-        lines.append(f"mount -t tmpfs -o size={size},mode=1777 tmpfs {place(folder, 'mkdir -p')}")
+    scratch("/dev/shm", "size=1m,mode=1777")
     lines.append(f"mount -t proc proc {place('/proc', 'mkdir -p')}")
     bind(shared, SHARED, writable=True)
     bind(shared / "library", SHARED / "library")
     lines += [f"mkdir {new}/old; cd {new}; pivot_root . old; umount -l /old; rmdir /old",
-              "mount -o remount,ro /; cd /tmp",
+              *(f"mount -o remount,bind,ro {shlex.quote(str(path))}" for path in [*read_only, "/"]), "cd /tmp",
               shlex.join(["exec", "env", "-i", *(f"{key}={value}" for key, value in ENVIRONMENT.items()), "setpriv",
                           "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all,+setuid,+setgid" if root else
                           "--bounding-set=-all", *map(str, command)])]

@@ -52,6 +52,17 @@ def test_namespaces_are_told_the_same(shared, root):
     assert f"mount --bind {shared} " in words[-1]
 
 
+def test_an_installation_below_tmp_is_seen_and_read_only(shared, monkeypatch):
+    monkeypatch.setattr(sandbox, "visible_paths", lambda: [Path("/tmp/venv/lib/numpy")])
+    words = Sandbox("bubblewrap").command(shared, 4242, Limits())
+    order = [words.index(word) for word in ("/tmp", "/tmp/venv", "/tmp/venv/lib/numpy")]
+    assert order == sorted(order)
+    assert ("--remount-ro", "/tmp/venv") in zip(words, words[1:], strict=False)
+    script = Sandbox("namespaces").command(shared, 4242, Limits())[-1]
+    assert script.index("/root/tmp\n") < script.index("/root/tmp/venv\n") < script.index("/tmp/venv/lib/numpy")
+    assert "mount -o remount,bind,ro /tmp/venv\n" in script
+
+
 def test_limits_on_processes_count_only_where_the_account_is_its_own():
     assert Limits().inside(True)["processes"] == 64
     assert Limits().inside(False)["processes"] is None
@@ -108,6 +119,9 @@ def test_what_an_answer_wrote_is_removed_or_the_sandbox_ends(tmp_path, monkeypat
     ended = []
     monkeypatch.setattr(forkserver.shutil, "rmtree", lambda *_, **__: None)
     monkeypatch.setattr(forkserver.os, "_exit", ended.append)
+    forkserver.empty([tmp_path])
+    assert ended == [1]
+    monkeypatch.setattr(forkserver.os.path, "ismount", lambda path: path == str(tmp_path / "folder"))
     forkserver.empty([tmp_path])
     assert ended == [1]
 
