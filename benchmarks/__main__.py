@@ -8,6 +8,7 @@ import argparse
 import importlib.metadata
 import importlib.util
 import json
+import os
 import platform
 import statistics
 import subprocess
@@ -20,14 +21,14 @@ from minivit.train.parallel import Threads
 from .cases import CASES, minivit_runs, torch_runs
 from .functions import runs as function_runs
 
-FUNCTIONS = ("jax", "autograd")  # they run the ViTs only, and on all cores
+FUNCTIONS = ("jax", "autograd", "mygrad")  # they run the ViTs only, and on all cores
 
 
 def main():
     """Measure, print the table, write JSON and a bar chart where asked to."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--vs", default="eager",
-                        help="by commas: eager, compile, channels-last (PyTorch's forms), jax, autograd")
+                        help="by commas: eager, compile, channels-last (PyTorch's forms), jax, autograd, mygrad")
     parser.add_argument("--only", default="", help="measure only the cases whose title contains this text")
     parser.add_argument("--steps", type=int, default=7, help="how often each is run; the median counts (default 7)")
     parser.add_argument("--threads", type=int, default=cores(), help="threads for both (default: all cores)")
@@ -117,7 +118,12 @@ def measure(case, forms, rate, args):
 
 
 def peak(case, side, threads):
-    """Megabytes that training steps add at their peak to what is resident before them; in a process of its own."""
+    """Megabytes that training steps add at their peak to what is resident before them; in a process of its own.
+
+    None where the system does not tell.
+    """
+    if not os.path.exists("/proc/self/status"):
+        return None
     command = [sys.executable, "-m", "benchmarks", "--threads", str(threads), "--peak", case.title, side]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return float(done.stdout.split()[-1])

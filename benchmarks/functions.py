@@ -1,4 +1,5 @@
-"""The ViT once more, as one function of arrays: for libraries that differentiate NumPy code (JAX, autograd).
+"""The ViT once more, as one function of arrays: for libraries that differentiate NumPy code (JAX, autograd,
+MyGrad).
 
 `xp` is their NumPy, `erf` their error function, `w` the weights by minivit's names.
 """
@@ -62,26 +63,56 @@ def adamw(w, gradients, state, decays, xp):
     return new, (step, means, squares)
 
 
+def jax():
+    """JAX's NumPy, erf, value_and_grad, and compiler."""
+    import jax
+    from jax.scipy.special import erf
+    return jax.numpy, erf, jax.value_and_grad, jax.jit
+
+
+def autograd():
+    """The same of autograd, which compiles nothing."""
+    import autograd.numpy
+    from autograd.scipy.special import erf
+    return autograd.numpy, erf, autograd.value_and_grad, lambda function: function
+
+
+def mygrad():
+    """The same of MyGrad, which has neither erf nor value_and_grad."""
+    import mygrad
+    import scipy.special
+    from mygrad.operation_base import Operation
+
+    class Erf(Operation):
+        """erf(x), whose slope is 2 / sqrt(pi) exp(-x^2)."""
+
+        def __call__(self, x):
+            self.variables = (x,)
+            return scipy.special.erf(x.data)
+
+        def backward_var(self, dy, index, **_):
+            return dy * np.float32(2 / np.pi ** 0.5) * np.exp(-self.variables[index].data ** 2)
+
+    def value_and_grad(function):
+        def value_and_gradients(w):
+            w = {name: mygrad.tensor(value) for name, value in w.items()}
+            loss = function(w)
+            loss.backward()
+            return loss.item(), {name: x.grad for name, x in w.items()}
+        return value_and_gradients
+
+    return mygrad, lambda x: mygrad.execute_op(Erf, x), value_and_grad, lambda function: function
+
+
 def runs(case, form):
-    """(train, predict) in "jax" (both compiled) or "autograd", with minivit's weights."""
+    """(train, predict) in "jax" (both compiled), "autograd" or "mygrad", with minivit's weights."""
     model, images, labels = case.create(), case.images(), case.labels()
     w = {name: parameter.numpy().copy() for name, parameter in model.named_parameters()}
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     decays = {names[id(parameter)]: group["weight_decay"]
               for group in parameter_groups(model, weight_decay=0.05) for parameter in group["params"]}
     settings = model.patch_embed.patch_size, model.blocks[0].attention.heads
-    if form == "jax":
-        import jax
-        import jax.numpy as xp
-        from jax.scipy.special import erf
-        compiled, value_and_grad = jax.jit, jax.value_and_grad
-    else:
-        import autograd.numpy as xp
-        from autograd import value_and_grad
-        from autograd.scipy.special import erf
-
-        def compiled(function):
-            return function
+    xp, erf, value_and_grad, compiled = {"jax": jax, "autograd": autograd, "mygrad": mygrad}[form]()
 
     @compiled
     def predicted(w, images):
