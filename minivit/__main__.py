@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import importlib
+import os
 import pkgutil
 import sys
 
@@ -54,6 +55,9 @@ def main(arguments=None):
     except KeyboardInterrupt as interrupt:
         print(interrupt or "stopped", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # whoever reads, as `head` does, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python's last flush finds no fault
+        return 0
     except (ValueError, TypeError, OSError, RuntimeError, ArithmeticError, MemoryError) as error:
         if "--debug" in arguments:
             raise

@@ -195,6 +195,14 @@ def test_help_imports_nothing_heavy():
     assert done.stdout.strip() == "[]"
 
 
+def test_a_reader_who_has_seen_enough_is_no_error():
+    process = subprocess.Popen([sys.executable, "-u", "-m", "minivit", "info", "vit", "tiny"], cwd=ROOT, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout.readline().startswith("layer")
+    process.stdout.close()
+    assert (process.wait(60), process.stderr.read()) == (0, "")
+
+
 def test_the_whole_way_in_processes_of_their_own(recipe, picture, tmp_path):
     def minivit(*arguments):
         return subprocess.run([sys.executable, "-m", "minivit", *arguments], cwd=ROOT, capture_output=True).returncode
