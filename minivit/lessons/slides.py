@@ -57,7 +57,7 @@ def arrange(cells):
 def text_slides(source, follows_figure=False):
     """Markdown as slides: a new one at each heading, table and hidden answer, and where the last one is full."""
     slides, letters, whole = [], 0, True
-    for block in blocks(source):
+    for block in finding_first(blocks(source)) if follows_figure else blocks(source):
         finding = follows_figure and not slides and re.match(r"\*[^*]", block)
         if block.startswith("#"):
             kind, letters = "slide" if re.match(r"##? ", block) else "subslide", 0
@@ -76,6 +76,12 @@ def text_slides(source, follows_figure=False):
         letters += len(block)
         whole = not finding and not alone(block)
     return slides
+
+
+def finding_first(blocks):
+    """The sentence that says what to see in a figure apart from a long text after it: the figure needs the space."""
+    sentence = re.match(r"(\*[^*]+\*)\s+(?=\S)", blocks[0]) if blocks and len(blocks[0]) > SHORT[0] else None
+    return [sentence[1], blocks[0][sentence.end():], *blocks[1:]] if sentence else blocks
 
 
 def blocks(source):

@@ -54,6 +54,15 @@ def test_a_figure_stands_with_its_finding_and_its_code_behind_a_button():
     assert arranged[2].source == "*It rises.* For a reason."
 
 
+def test_a_long_text_leaves_the_figure_its_space():
+    cell, reasons = new_code_cell("draw()", outputs=[figure()]), "It rises for a reason. " * 15
+    _, finding, rest = arrange([cell, new_markdown_cell(f"*It rises.* {reasons}")])
+    assert (finding.source, rest.source) == ("*It rises.*", reasons.strip())
+    assert kinds([finding, rest]) == ["-", "subslide"]
+    _, bold = arrange([cell, new_markdown_cell(f"**Why?** {reasons}")])
+    assert bold.source == f"**Why?** {reasons.strip()}"
+
+
 def test_code_stands_below_a_short_text_if_it_is_short():
     short, long = (new_code_cell("a = 1\n" * lines, outputs=[printed("1\n")]) for lines in (1, 20))
     arranged = arrange([new_markdown_cell("Now:"), short, long])
