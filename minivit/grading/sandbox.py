@@ -111,7 +111,8 @@ def bubblewrap(shared, command, root):
     for path in visible_paths():
         arguments += ["--ro-bind", path, path]
     arguments += ["--proc", "/proc", "--dev", "/dev", "--size", "1048576", "--perms", "1777", "--tmpfs", "/dev/shm",
-                  "--bind", shared, SHARED, "--ro-bind", shared / "library", SHARED / "library"]
+                  "--perms", "0755", "--dir", SHARED, "--bind", shared / "sockets", SHARED / "sockets",
+                  "--ro-bind", shared / "library", SHARED / "library"]
     for path in [*read_only, "/dev", "/"]:
         arguments += ["--remount-ro", path]
     arguments += ["--chdir", "/tmp", "--", *command]
@@ -156,7 +157,7 @@ def namespaces(shared, command, root):
         bind(f"/dev/{device}", writable=True)
     scratch("/dev/shm", "size=1m,mode=1777")
     lines.append(f"mount -t proc proc {place('/proc', 'mkdir -p')}")
-    bind(shared, SHARED, writable=True)
+    bind(shared / "sockets", SHARED / "sockets", writable=True)
     bind(shared / "library", SHARED / "library")
     lines += [f"mkdir {new}/old; cd {new}; pivot_root . old; umount -l /old; rmdir /old",
               *(f"mount -o remount,bind,ro {shlex.quote(str(path))}" for path in [*read_only, "/"]), "cd /tmp",
@@ -190,7 +191,9 @@ class Sandbox:
 
 
 def prepare(shared):
-    """Copy what the sandbox needs of this package into the folder that it will see."""
+    """Fill the folder shared with a sandbox: a place for sockets, and what it needs of this package."""
+    (shared / "sockets").mkdir()
+    (shared / "sockets").chmod(0o777)
     package = shared / "library/minivit/grading"
     package.mkdir(parents=True)
     for folder in (package, package.parent):

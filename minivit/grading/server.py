@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import select
-import shutil
 import subprocess
 import tempfile
 import time
@@ -16,6 +15,7 @@ from .sandbox import prepare
 
 STARTUP = 60  # seconds; a machine under load needs a few
 WATCH = 0.25
+ENTRIES = 100  # in the folder of the sockets; a kernel needs six
 
 
 class Ended(Exception):
@@ -32,8 +32,6 @@ class Server:
         self.shared.mkdir(mode=0o755)
         prepare(self.shared)
         self.sockets = self.shared / "sockets"
-        self.sockets.mkdir()
-        self.sockets.chmod(0o777)
         self.process, self.looked, self.started, self.cell_start = None, 0.0, 0, None
         self.launch()
 
@@ -65,8 +63,9 @@ class Server:
         if not self.wait_for("clean", 2):
             self.stop()
             self.launch()
+        self.sockets.chmod(0o777)
         for left in self.sockets.iterdir():
-            shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
+            remove(left)
 
     def order(self, **order):
         """Send one line; a server that is gone is found out by waiting for its answer."""
@@ -117,7 +116,7 @@ class Server:
             raise Ended("processes")
         if resident > self.limits.memory:
             raise Ended("memory")
-        if sum(file.lstat().st_size for file in self.sockets.iterdir()) > self.limits.file_bytes:
+        if too_much(self.sockets, self.limits.file_bytes):
             raise Ended("files")
 
     def stop(self):
@@ -134,4 +133,30 @@ class Server:
         self.order(kill=True)
         self.wait_for("clean", 2)
         self.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove(self.folder)
+
+
+def too_much(folder, most):
+    """Whether a folder holds more than `most` bytes or ENTRIES entries, at any depth, or cannot be looked into."""
+    def refuse(error):
+        raise error
+
+    count, size = 0, 0
+    try:
+        for place, folders, files in os.walk(folder, onerror=refuse):
+            count += len(folders) + len(files)
+            size += sum(os.lstat(os.path.join(place, file)).st_size for file in files)
+            if count > ENTRIES or size > most:
+                return True
+    except OSError:
+        return True
+    return False
+
+
+def remove(path):
+    """Remove what a hostile answer may have left: folders in folders in folders, without rights."""
+    if path.is_dir() and not path.is_symlink():
+        for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
+            subprocess.run([*command, "--", path], stderr=subprocess.DEVNULL, check=False)
+    else:
+        path.unlink()

@@ -74,12 +74,27 @@ SOURCES = {  # what stands in the cell of `softmax`
             try: open(f'{root}/{i}', 'wb').write(b'x' * 15_000_000)
             except OSError: pass
     return x""",
+    "nested_folders": HEAD + """import os
+    os.chdir('/exercise/sockets')
+    for _ in range(5000):
+        os.mkdir('d')
+        os.chdir('d')
+        open('x', 'wb').write(b'x' * 1_000_000)
+    return x""",
+    "locked_folders": HEAD + """import os, time
+    os.makedirs('/exercise/sockets/a/b')
+    open('/exercise/sockets/a/b/c', 'w')
+    for path in ('a/b', 'a', ''):
+        try: os.chmod('/exercise/sockets/' + path, 0)
+        except OSError: pass
+    time.sleep(0.5)
+    return x""",
     "background": HEAD + """import subprocess, sys
     for _ in range(3):
         subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True)
     return x""",
     "home": HEAD + """import os
-    for path in ('~/x', '/root/x', '/home/x', '/usr/x', '/etc/x', '/exercise/library/minivit/x'):
+    for path in ('~/x', '/root/x', '/home/x', '/usr/x', '/etc/x', '/exercise/x', '/exercise/library/minivit/x'):
         try: open(os.path.expanduser(path), 'w').write('x')
         except OSError: continue
         if not path.startswith('~'): raise RuntimeError('wrote ' + path)
@@ -90,7 +105,7 @@ SOURCES = {  # what stands in the cell of `softmax`
                  "    display({'application/vnd.minivit.values+json': forged}, raw=True)\n    raise SystemExit",
     "syntax": "def softmax(x:",
 }
-LIMITS = Limits(cell_time=1.0, wall_time=8.0, memory=700 * 1024 ** 2)
+LIMITS = Limits(cell_time=1.0, wall_time=5.0, memory=700 * 1024 ** 2)
 WORST = ["forged_stdout", "kills_parent", "fork_bomb", "much_output"]  # graded as a class as well
 SEED = 2024
 

@@ -34,7 +34,7 @@ def test_nothing_of_minivit_but_show_is_copied(shared):
 def test_bubblewrap_is_told_to_unshare_everything_and_to_bind_read_only(shared, root):
     words = Sandbox("bubblewrap", root).command(shared, 4242, Limits())
     assert {"--unshare-net", "--unshare-pid", "--unshare-ipc", "--die-with-parent", "--clearenv"} <= set(words)
-    assert [words[i + 1] for i, word in enumerate(words) if word == "--bind"] == [str(shared)]
+    assert [words[i + 1] for i, word in enumerate(words) if word == "--bind"] == [str(shared / "sockets")]
     assert ("--unshare-user" in words) != root
     bound = {words[i + 1] for i, word in enumerate(words) if word == "--ro-bind"}
     assert not bound & {"/", "/home", "/etc", "/root", "/var", str(Path(sandbox.__file__).parents[2])}
@@ -49,7 +49,8 @@ def test_namespaces_are_told_the_same(shared, root):
     assert ("--user" in words) != root
     assert "pivot_root" in words[-1]
     assert "--no-new-privs" in words[-1]
-    assert f"mount --bind {shared} " in words[-1]
+    assert f"mount --bind {shared}/sockets " in words[-1]
+    assert f"mount --bind {shared} " not in words[-1]
 
 
 def test_an_installation_below_tmp_is_seen_and_read_only(shared, monkeypatch):
@@ -199,10 +200,16 @@ def test_whoever_takes_too_much_is_ended(watched, monkeypatch, usage, reason):
 
 
 def test_a_dead_kernel_and_a_full_folder_end_it_too(watched, tmp_path):
-    with open(tmp_path / "large", "wb") as file:
+    inner = tmp_path / "a/b"
+    inner.mkdir(parents=True)
+    with open(inner / "large", "wb") as file:
         file.truncate(Limits().file_bytes + 1)
     with pytest.raises(server.Ended, match="files"):
         watched.watch()
+    inner.chmod(0)
+    server.remove(tmp_path / "a")
+    assert not list(tmp_path.iterdir())
+    assert server.too_much(tmp_path / "gone", 1)
     watched.words = [b"dead"]
     with pytest.raises(server.Ended, match="died"):
         watched.watch()
