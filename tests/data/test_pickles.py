@@ -63,7 +63,7 @@ def call(function, *arguments):
 
 
 @pytest.mark.parametrize(("function", "named"), [
-    (eval, "builtins.eval|__builtin__.eval"), (open, "io.open"), (getattr, "builtins.getattr|__builtin__.getattr"),
+    (eval, "builtins.eval|__builtin__.eval"), (open, "_?io.open"), (getattr, "builtins.getattr|__builtin__.getattr"),
     (np.load, "numpy.load"), (np.fromfile, "numpy.*fromfile"), (pickle.loads, "pickle.loads")])
 def test_other_functions_are_refused_and_not_called(tmp_path, function, named):
     (tmp_path / "p").write_bytes(call(function, str(tmp_path / "made"), "w"))
