@@ -229,9 +229,8 @@ show(classes=predict(rng.normal(0, 4, size=(200, 6)), rng.normal(0, 1, size=(200
 MUTANTS = {
     "logits": ("(np.exp(log_softmax(class_logits)) + np.exp(log_softmax(distil_logits)))",
                "(class_logits + distil_logits)",
-               "This adds logits. The mean is one of probabilities."),
+               "This adds logits (or multiplies probabilities, which comes to the same). The mean is one of "
+               "probabilities."),
     "class_only": (" + np.exp(log_softmax(distil_logits))", "", "Both tokens are asked."),
-    "product": ("np.exp(log_softmax(class_logits)) + np.exp", "np.exp(log_softmax(class_logits)) * np.exp",
-                "The mean of the probabilities, not their product."),
     "argmax_axis": ("argmax(axis=-1)", "argmax(axis=0)", "One class for each picture: the largest of its row."),
 }

@@ -140,7 +140,7 @@ def normalise_patches(patches):
 SEED = 34
 rng = np.random.default_rng(SEED)
 show(target=normalise_patches(rng.normal(3, 2, size=(2, 4, 4))),
-     flat=normalise_patches(np.ones((1, 1, 4)) + 1e-3 * np.arange(4)))
+     flat=normalise_patches(1e-3 * np.arange(4.0).reshape(1, 1, 4)))
 
 # %% [markdown] hint="normalise_patches"
 # `var(..., ddof=1)` divides by p - 1.

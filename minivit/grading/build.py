@@ -14,7 +14,7 @@ from .source import read_source
 LAST = """# Save the notebook, then run this cell.
 import sys
 
-command = f"{{sys.executable}} -m minivit check {number}"
+command = f'"{{sys.executable}}" -m minivit check {number}'
 !cd .. && {{command}}"""
 
 

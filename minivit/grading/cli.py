@@ -5,11 +5,12 @@ def add_commands(subparsers):
     """Register the commands."""
     exercises = subparsers.add_parser(
         "exercises", help="build the exercises' notebooks from their sources",
-        description="From exercises/source/NN_name.py: the student's notebook, the solution, and the grader's "
-                    "pristine copy.")
-    exercises.add_argument("action", choices=["build"])
+        description="build: from exercises/source/NN_name.py the student's notebook, the solution, and the grader's "
+                    "pristine copy. mutants: small slips made by machine from every solution, and those that no check "
+                    "notices: each calls for a sharper check, or changes nothing.")
+    exercises.add_argument("action", choices=["build", "mutants"])
     exercises.add_argument("numbers", nargs="*", metavar="NN", help="only these exercises (default: all)")
-    exercises.set_defaults(run=build_exercises)
+    exercises.set_defaults(run=lambda args: {"build": build_exercises, "mutants": try_mutants}[args.action](args))
 
     check = subparsers.add_parser(
         "check", help="check your own answers to an exercise",
@@ -42,10 +43,24 @@ def build_exercises(args):
         print(f"{'written' if changed else 'as it was'}: {path}")
 
 
+def try_mutants(args):
+    """Say how many slips each answer's check notices, and list those that it does not."""
+    from .exercise import load, numbers
+    from .expected import survivors
+    from .mutate import mutants
+    for number in args.numbers or numbers():
+        exercise = load(number)
+        for name, answer in exercise.answers.items():
+            made = mutants(answer.reference)
+            alive = survivors(exercise, name, mutants=made)
+            print(f"{number}.{name}: {len(made) - len(alive)} of {len(made)} noticed", *alive, sep="\n    not: ")
+
+
 def check_exercise(args):
     """Print the report; 0 at full marks, 1 otherwise."""
     from .check import check, locate, next_hints, report
     path = locate(args.exercise)
+    print(f"checking {path}")
     exercise, verdicts, flags = check(path)
     print("\n".join(report(exercise, verdicts, flags)))
     if args.hint is not None:

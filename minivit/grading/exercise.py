@@ -86,8 +86,13 @@ def from_pristine(notebook):
     return Exercise(about.number, about.name, cells, answers)
 
 
+def numbers(folder=FOLDER):
+    """{number: path of the pristine notebook} of all exercises that are built."""
+    return {path.name[:2]: path for path in sorted((Path(folder) / "pristine").glob("[0-9][0-9]_*.ipynb"))}
+
+
 def load(number, folder=FOLDER):
     """The Exercise of a number such as "05"."""
-    found = {path.name[:2]: path for path in sorted((Path(folder) / "pristine").glob("[0-9][0-9]_*.ipynb"))}
+    found = numbers(folder)
     expect("exercise", number, list(found) or ["none: build them first (python -m minivit exercises build)"])
     return from_pristine(nbformat.read(found[number], as_version=4))

@@ -19,8 +19,8 @@ def values(exercise, name, seed=None, source=None):
     answer = exercise.answers[name]
     cells = [*exercise.before(name), answer.reference if source is None else source, exercise.check(name, seed)]
     namespace = {"__name__": "__main__"}
-    with (mock.patch.object(showing, "display", display), contextlib.redirect_stdout(io.StringIO()),
-          warnings.catch_warnings()):
+    with (mock.patch.multiple(showing, display=display, _text=lambda array: ""),
+          contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings()):
         warnings.simplefilter("ignore")
         for index, cell in enumerate(cells):
             exec(compile(cell, f"<{exercise.number}.{name}, cell {index}>", "exec"), namespace)

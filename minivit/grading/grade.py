@@ -31,8 +31,10 @@ def grade(submissions, out, *, jobs=2, seed=None, resume=False, trust=False, fol
         key = slug(submission, records.keys() | waiting.keys())
         file = out / "records" / f"{key}.json"
         if resume and file.exists():
-            records[key] = json.loads(file.read_text(encoding="utf-8"))
-            continue
+            earlier = json.loads(file.read_text(encoding="utf-8"))
+            if (earlier["file"], earlier["digest"]) == (submission.file, submission.digest):
+                records[key] = earlier
+                continue
         try:
             judge = judges.get(submission.number) or Judge(load(submission.number, folder),
                                                            secret(about["seed"], submission.number))
@@ -110,7 +112,7 @@ def slug(submission, taken):
 def record(submission, verdicts, about, key):
     """All that is known about one submission."""
     return {"student": submission.student, "identifier": submission.identifier, "exercise": submission.number,
-            "file": submission.file, "key": key, **about, "flags": submission.flags,
+            "file": submission.file, "digest": submission.digest, "key": key, **about, "flags": submission.flags,
             "points": sum(verdict.points for verdict in verdicts.values()),
             "possible": sum(verdict.possible for verdict in verdicts.values()),
             "answers": {name: asdict(verdict) for name, verdict in verdicts.items()}}

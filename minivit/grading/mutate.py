@@ -23,8 +23,11 @@ def slips(node):
         yield from of_operator(node)
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and axis(node) is None:
         yield "sign", lambda node: node.operand
-    if isinstance(node, ast.keyword) and node.arg == "axis" and axis(node.value) is not None:
-        yield "axis", lambda node: ast.keyword(node.arg, ast.Constant(0 if axis(node.value) else -1))
+    if isinstance(node, ast.keyword) and node.arg == "axis":
+        yield from of_axis(node)
+    if isinstance(node, ast.Return) and node.value is not None and not isinstance(node.value, ast.Tuple):
+        yield "transposed result", lambda node: ast.Return(ast.parse(
+            f"np.swapaxes({ast.unparse(node.value)}, -1, -2)", mode="eval").body)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         if node.func.attr in ("transpose", "swapaxes"):
             yield "no transpose", lambda node: node.func.value
@@ -36,6 +39,14 @@ def slips(node):
                 node.args, node.keywords)
     if isinstance(node, ast.Attribute) and node.attr == "T":
         yield "no transpose", lambda node: node.value
+
+
+def of_axis(node):
+    """The slips that fit an argument axis=..."""
+    if axis(node.value) is not None:
+        yield "axis", lambda node: ast.keyword("axis", ast.Constant(0 if axis(node.value) else -1))
+    elif isinstance(node.value, ast.Tuple):
+        yield "axis forgotten", lambda node: ast.keyword("axis", ast.Tuple(node.value.elts[1:], ast.Load()))
 
 
 def of_operator(node):

@@ -15,7 +15,7 @@ def write_all(out, records, roster=()):
     """Write every form into the folder `out`; roster is a list of dicts, the rows of its CSV file."""
     for number in sorted({record["exercise"] for record in records if record["exercise"]}):
         chosen = [record for record in records if record["exercise"] == number]
-        grades(out / f"grades-{number}.csv", chosen)
+        grades(out / f"grades-{number}.csv", [record for record in records if record["exercise"] in (number, "")])
         moodle(out / f"moodle-{number}.csv", chosen, roster)
         canvas(out / f"canvas-{number}.csv", chosen, roster, number)
     junit(out / "junit.xml", records)
@@ -85,8 +85,8 @@ def spellings(name):
 def strangers(records, roster):
     """Lines: who is on the roster and handed nothing in, and who handed something in and is not on it."""
     found = [find(record, roster) for record in records]
-    absent = [next(filter(None, (row.get(name) for name in NAMES)), "") for row in roster if row not in found]
-    return [f"nothing came from {plain(name)}" for name in absent if name] + \
+    absent = [next(filter(None, (row.get(name) for name in NAMES)), "").strip() for row in roster if row not in found]
+    return [f"nothing came from {plain(name)}" for name in absent if name not in ("", "Points Possible")] + \
            [f"not on the roster: {plain(record['student'])}" for record, row in zip(records, found, strict=True)
             if not row]
 
@@ -103,13 +103,15 @@ def moodle(path, records, roster):
 
 
 def canvas(path, records, roster, number):
-    """The columns of a Canvas gradebook that an upload needs."""
+    """The columns of a Canvas gradebook that an upload needs; the roster's name for this exercise is kept."""
+    grade = next((name for row in roster[:1] for name in row if name and name.startswith(f"Exercise {number} (")),
+                 f"Exercise {number}")
     header = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"]
     lines = []
     for record in records:
         row = {"Student": record["student"], "ID": record["identifier"], **find(record, roster)}
         lines.append([row.get(name) or "" for name in header] + [record["points"]])
-    rows(path, [*header, f"Exercise {number}"], lines)
+    rows(path, [*header, grade], lines)
 
 
 def junit(path, records):

@@ -6,7 +6,7 @@ FORBIDDEN = {"minivit", "torch", "torchvision", "scipy", "einops", "jax", "tenso
              "cv2", "timm", "transformers", "cupy", "autograd", "sympy", "numba"}
 SUSPICIOUS = {"os", "sys", "subprocess", "socket", "ctypes", "importlib", "builtins", "IPython", "inspect", "gc",
               "threading", "multiprocessing", "signal", "shutil", "pathlib", "urllib", "requests", "zmq", "ipykernel",
-              "eval", "exec", "compile", "__import__", "open", "globals", "get_ipython", "display"}
+              "eval", "exec", "compile", "__import__", "open", "globals", "getattr", "vars", "get_ipython", "display"}
 
 
 def examine(source, forbid=()):

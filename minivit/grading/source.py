@@ -40,13 +40,19 @@ def read_source(path):
             pristine.append(cell)
         else:
             new_cell = new_markdown_cell if kind == "markdown" else new_code_cell
-            pristine.append(new_cell(source, id=f"given-{number}-{len(pristine)}"))
+            pristine.append(new_cell(source, id=_given_id(number, source, {cell.id for cell in pristine})))
     for cell in pristine:
         if cell.id.startswith("answer-"):
             about = answers[cell.id.split("-", 2)[2]]
             cell.metadata["minivit"] = {key: value for key, value in about.items() if key != "reference"}
     metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}, "minivit": {"number": number, "name": name}}
     return new_notebook(cells=pristine, metadata=metadata)
+
+
+def _given_id(number, source, taken):
+    """An id from the first line, which stays when other cells come and go."""
+    name = f"given-{number}-" + re.sub(r"[^a-z0-9]+", "-", source.partition("\n")[0].lower()).strip("-")[:40]
+    return next(new for new in (name, *(f"{name}-{i}" for i in range(2, 100))) if new not in taken)
 
 
 def _answer(answers, name, path):

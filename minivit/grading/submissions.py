@@ -1,5 +1,6 @@
 """What was handed in: notebooks, folders, and the archives that Moodle and Canvas give; nothing of it is believed."""
 
+import hashlib
 import json
 import os
 import re
@@ -26,6 +27,7 @@ class Submission:
     file: str = ""
     flags: list = field(default_factory=list)
     identifier: str = ""  # the number by which Moodle or Canvas know the student
+    digest: str = ""  # of the file's content
 
 
 def collect(path):
@@ -38,7 +40,7 @@ def collect(path):
         except ValueError as error:
             complaints.append(f"{name}: {error}")
             number, sources, flags = "", {}, [str(error)]
-        new = Submission(student, number, sources, name, flags, identifier)
+        new = Submission(student, number, sources, name, flags, identifier, hashlib.sha256(content).hexdigest())
         earlier = found.get((student, identifier, number))
         if earlier is not None:
             new.flags.append(f"handed in more than once: {earlier.file} was not graded")
@@ -80,6 +82,8 @@ def members(path, complaints, prefix=""):
             for entry in entries:
                 name = entry.filename.replace("\\", "/")
                 parts = PurePosixPath(name).parts
+                if name.endswith(".zip"):
+                    complaints.append(f"{name}: an archive in an archive")
                 if not name.endswith(".ipynb") or "__MACOSX" in parts or ".ipynb_checkpoints" in parts:
                     continue
                 if name.startswith("/") or ".." in parts or ":" in name:

@@ -1,14 +1,25 @@
 """The exercises themselves: they are what their sources say, every mutant loses, every solution wins."""
 
+import argparse
+import functools
+import json
+from unittest import mock
+
 import nbformat
 import pytest
 
-from minivit.grading import build, source
+from minivit.grading import assess, build, source
+from minivit.grading.cli import add_commands
 from minivit.grading.exercise import FOLDER, load
-from minivit.grading.expected import survivors, values
+from minivit.grading.expected import mutant_values, survivors, values
 from minivit.grading.judge import compare
 from minivit.grading.mutate import mutants
+from minivit.grading.run import Outcome
+from minivit.grading.show import MIME
+from minivit.grading.submissions import read
+from minivit.grading.verdict import MISSING, PASSED, Judge
 
+load = functools.cache(load)
 SOURCES = sorted((FOLDER / "source").glob("*.py"))
 NUMBERS = [path.stem[:2] for path in SOURCES]
 SEEDS = [1, 20, 300, 4000, 2 ** 32 - 1]
@@ -16,7 +27,8 @@ SEEDS = [1, 20, 300, 4000, 2 ** 32 - 1]
 EQUAL = {
     "02.bilinear_weights": {"sign, line 3.55"},  # beyond the last input both weights go to it, and add up to one
     "16.shift_mask": {"sign, line 3.11", "sign, line 4.14", "sign, line 5.14",  # numbers differ, regions do not
-                      "sign, line 3.28", "sign, line 4.31"},  # the windows' border parts these regions anyway
+                      "sign, line 3.28", "sign, line 4.31",  # the windows' border parts these regions anyway
+                      "transposed result, line 7.4"},  # the mask is symmetric
     "34.unshuffle": {"sign, line 4.45"},  # mask tokens too many, which nobody looks at
 }
 ANSWERS = [(number, name) for number in NUMBERS for name in load(number).answers]
@@ -64,25 +76,98 @@ def test_stub_says_what_to_do(number, name):
         values(load(number), name, 1, answer.stub)
 
 
+def cells_here(notebook):
+    """The Outcome of an answer's notebook, run in this process: what a kernel would show, through JSON."""
+    shown, namespace = {}, {"__name__": "__main__"}
+    for cell in notebook.cells:
+        with mock.patch("minivit.grading.show.display", lambda data, raw: shown.update(data[MIME])):
+            exec(cell.source, namespace)
+    return Outcome(json.loads(json.dumps(shown)))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("number", NUMBERS)
+def test_every_solution_scores_all_under_every_seed(number, seed):
+    judge, path = Judge(load(number), seed), next((FOLDER / "solutions").glob(f"{number}_*.ipynb"))
+    _, sources, _ = read(path.read_bytes())
+    verdicts, notebooks, flags = assess.before(judge.exercise, sources, seed)
+    outcomes = {name: cells_here(notebook) for name, notebook in notebooks.items()}
+    verdicts = assess.after(judge, verdicts, outcomes, flags)
+    assert {name: verdict.points for name, verdict in verdicts.items()} == \
+        {name: answer.points for name, answer in judge.exercise.answers.items()}
+
+
 @pytest.mark.parametrize("number, name", ANSWERS)
-def test_every_seed_gives_other_values_and_the_reference_gives_them_again(number, name):
-    exercise = load(number)
-    answer, shown = exercise.answers[name], [values(exercise, name, seed) for seed in SEEDS]
+def test_every_seed_gives_other_values(number, name):
+    shown = [values(load(number), name, seed) for seed in SEEDS]
     assert any(one != shown[0] for one in shown[1:])
-    for seed, expected in zip(SEEDS, shown, strict=True):
-        assert not compare(values(exercise, name, seed), expected, answer.rtol, answer.atol)
 
 
 @pytest.mark.parametrize("number, name", ANSWERS)
-def test_every_mutant_loses(number, name):
+def test_a_stub_fails_its_own_check_and_no_other(number, name):
     exercise = load(number)
-    assert len(exercise.answers[name].mutants) >= 3
+    sources = {other: answer.reference for other, answer in exercise.answers.items()}
+    _, whole, _ = assess.before(exercise, sources, 1)
+    verdicts, notebooks, _ = assess.before(exercise, {**sources, name: exercise.answers[name].stub}, 1)
+    assert {other: verdict.status for other, verdict in verdicts.items()} == {name: MISSING}
+    assert notebooks == {other: notebook for other, notebook in whole.items() if other != name}
+
+
+@pytest.mark.parametrize("number, name", ANSWERS)
+def test_an_answer_in_float32_passes(number, name):
+    exercise = load(number)
+    answer = exercise.answers[name]
+    single = answer.reference + f"""
+
+
+def single(x):
+    if isinstance(x, (tuple, list)):
+        return type(x)(map(single, x))
+    return np.float32(x) if isinstance(x, np.ndarray) and x.dtype == np.float64 else x
+
+
+double, {name} = {name}, lambda *given, **named: single(double(*map(single, given), **named))"""
     for seed in SEEDS:
-        assert survivors(exercise, name, seed) == []
+        shown = values(exercise, name, seed, single)
+        assert compare(shown, values(exercise, name, seed), answer.rtol, answer.atol) == []
+
+
+@pytest.mark.parametrize("number, name", ANSWERS)
+def test_every_mutant_loses_and_gets_its_hint(number, name):
+    exercise = load(number)
+    answer = exercise.answers[name]
+    assert len(answer.mutants) >= 3
+    for seed in SEEDS:
+        judge = Judge(exercise, seed)
+        for mutant, shown in mutant_values(exercise, name, seed).items():
+            if isinstance(shown, Exception):
+                continue
+            verdict = judge.verdict(name, Outcome(shown))
+            assert (verdict.status, verdict.points) != (PASSED, answer.points)
+            assert answer.mutants[mutant][1] in verdict.messages[0]
 
 
 @pytest.mark.parametrize("number, name", ANSWERS)
 def test_mutants_from_the_syntax_tree_lose(number, name):
     exercise = load(number)
-    alive = set(survivors(exercise, name, SEEDS[2], mutants(exercise.answers[name].reference)))
-    assert alive == EQUAL.get(f"{number}.{name}", set())
+    made = mutants(exercise.answers[name].reference)
+    for seed in SEEDS:
+        assert set(survivors(exercise, name, seed, made)) == EQUAL.get(f"{number}.{name}", set())
+
+
+def test_slips_are_those_that_students_make():
+    made = mutants("def f(q, k, x):\n    y = q @ k.T / np.sqrt(9.0)\n    return np.exp(y - y.max(axis=(0, 1)))")
+    kinds = {name.partition(",")[0] for name in made}
+    assert kinds == {"sign", "no scale", "no transpose", "no root", "no maximum", "axis forgotten",
+                     "product the other way", "transposed result"}
+    assert "np.exp(y)" in made["no maximum, line 3.18"]
+
+
+def test_the_command_lists_the_mutants_that_no_check_notices(capsys):
+    parser = argparse.ArgumentParser()
+    add_commands(parser.add_subparsers())
+    args = parser.parse_args(["exercises", "mutants", "34"])
+    args.run(args)
+    lines = capsys.readouterr().out.splitlines()
+    assert "34.unshuffle: 2 of 3 noticed" in lines
+    assert "    not: sign, line 4.45" in lines
