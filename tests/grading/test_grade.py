@@ -130,6 +130,7 @@ def test_every_report_is_written(small, tmp_path):
     reports.write_all(tmp_path, records, roster)
     rows = table(tmp_path / "grades-90.csv")
     assert {row["student"]: row["points"] for row in rows}["'=cmd()"] == "70"
+    assert "not a notebook" in next(row["flags"] for row in rows if row["student"] == "broken")
     assert rows[0].keys() >= {"double", "softmax", "both"}
     moodle = table(tmp_path / "moodle-90.csv")
     assert ("Participant 5", "80") in [(row["Identifier"], row["Grade"]) for row in moodle]
@@ -152,12 +153,15 @@ def test_resuming_runs_nothing_twice_and_keeps_the_seed(found_box, tiny, submiss
     nbformat.write(right, handed_in / "one.ipynb")
     first, _ = grade.grade(handed_in, out, folder=tiny, trust=trust)
     nbformat.write(right, handed_in / "two.ipynb")
+    nbformat.write(submission(tiny, double="solution"), handed_in / "three.ipynb")
+    grade.grade(handed_in / "three.ipynb", out, resume=True, folder=tiny, trust=trust)
+    nbformat.write(right, handed_in / "three.ipynb")
     asked = []
     original = grade.run_all
     monkeypatch.setattr(grade, "run_all", lambda tasks, *rest: (asked.append(set(tasks)), original(tasks, *rest))[1])
     second, _ = grade.grade(handed_in, out, resume=True, folder=tiny, trust=trust)
-    assert asked == [{"two-90"}]
-    assert [record["points"] for record in second] == [100, 100]
+    assert asked == [{"two-90", "three-90"}]  # the first is done; the third was handed in again
+    assert [record["points"] for record in second] == [100, 100, 100]
     assert first[0]["seed"] == second[1]["seed"] == json.loads((out / "grading.json").read_text())["seed"]
     third, _ = grade.grade(handed_in, tmp_path / "again", seed=first[0]["seed"], folder=tiny, trust=trust)
     assert third == second
@@ -180,6 +184,16 @@ def test_a_student_is_found_on_the_roster_by_number_or_by_an_unmistakable_name(s
     lines = reports.strangers([record], roster)
     assert len(lines) == (3 if found else 5)
     assert ("nothing came from Jane Doe" in lines) == (found != "e1")
+
+
+def test_canvas_gets_its_own_column_back_and_its_row_of_possible_points_is_nobody(tmp_path):
+    record = {"student": "doejane", "identifier": "7", "points": 55}
+    roster = [{"Student": "    Points Possible", "ID": "", "Exercise 90 (1234)": "100"},
+              {"Student": "Doe, Jane", "ID": "7", "SIS Login ID": "jane", "Exercise 90 (1234)": ""}]
+    reports.canvas(tmp_path / "canvas.csv", [record], roster, "90")
+    assert table(tmp_path / "canvas.csv") == [{"Student": "Doe, Jane", "ID": "7", "SIS User ID": "", "Section": "",
+                                               "SIS Login ID": "jane", "Exercise 90 (1234)": "55"}]
+    assert reports.strangers([record], roster) == []
 
 
 def test_the_grade_command_writes_everything(tiny, submission, tmp_path, monkeypatch, capsys):

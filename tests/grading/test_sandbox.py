@@ -162,7 +162,8 @@ def test_the_server_obeys_line_by_line_and_says_when_a_kernel_is_dead(monkeypatc
     monkeypatch.setattr(forkserver, "WARM", ["json", "no_such_module"])
     monkeypatch.setattr(forkserver.gc, "freeze", lambda: None)
     monkeypatch.setitem(sys.modules, "debugpy", sys.modules.get("debugpy"))
-    monkeypatch.setattr(forkserver.select, "select", lambda *_: ([0], [], []))
+    waits = []
+    monkeypatch.setattr(forkserver.select, "select", lambda *args: (waits.append(args[-1]), ([0], [], []))[1])
     monkeypatch.setattr(forkserver.os, "read", lambda *_: orders.pop(0))
     monkeypatch.setattr(forkserver.os, "waitpid", lambda *_: ended.pop(0) if ended else (0, 0))
     monkeypatch.setattr(forkserver, "say", said.append)
@@ -170,6 +171,7 @@ def test_the_server_obeys_line_by_line_and_says_when_a_kernel_is_dead(monkeypatc
     monkeypatch.setattr(forkserver, "sweep", lambda _: swept.append(True))
     forkserver.main({"limits": {}, "scratch": []})
     assert said == ["ready", "started", "dead", "clean"]
+    assert max(waits) <= 0.2  # so soon is a kernel's end noticed
     assert len(swept) == 2
 
 

@@ -39,10 +39,12 @@ def test_an_archive_is_read_without_unpacking_it(tmp_path):
         archive.writestr("__MACOSX/x.ipynb", b"")
         archive.writestr("huge/x.ipynb", b" " * (FILE_BYTES + 10), compress_type=zipfile.ZIP_DEFLATED)
         archive.writestr("broken/x.ipynb", b"{")
+        archive.writestr("packed/x.zip", b"")
     found, complaints = collect(tmp_path / "all.zip")
     assert {submission.student: bool(submission.sources) for submission in found} == \
         {"Jane Doe": True, "huge": False, "broken": False}
     assert sum("leads out of the archive" in complaint for complaint in complaints) == 3
+    assert "packed/x.zip: an archive in an archive" in complaints
     assert [path.name for path in tmp_path.iterdir()] == ["all.zip"]
 
 
