@@ -7,7 +7,7 @@
     expected.py     the values of the reference and of the mutants, for a secret seed
     judge.py        values against values: what a teacher would say
     rules.py        what an answer may not use, found in its syntax tree
-    sandbox.py      what the kernel sees and may use: bubblewrap, or bare Linux namespaces
+    sandbox.py      the sandbox that works here, and its limits;  walls.py: what is seen from inside it
     forkserver.py   runs inside the sandbox: a fresh, warm kernel for every answer
     kernel.py       nbval's kernel, behind the sandbox and its limits
     run.py          a submission's answers through nbval

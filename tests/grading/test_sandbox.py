@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from minivit.grading import forkserver, sandbox, server
+from minivit.grading import forkserver, sandbox, server, walls
 from minivit.grading.sandbox import Limits, Sandbox
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sandboxes and the fork server need Linux")
@@ -54,7 +54,7 @@ def test_namespaces_are_told_the_same(shared, root):
 
 
 def test_an_installation_below_tmp_is_seen_and_read_only(shared, monkeypatch):
-    monkeypatch.setattr(sandbox, "visible_paths", lambda: [Path("/tmp/venv/lib/numpy")])
+    monkeypatch.setattr(walls, "visible_paths", lambda: [Path("/tmp/venv/lib/numpy")])
     words = Sandbox("bubblewrap").command(shared, 4242, Limits())
     order = [words.index(word) for word in ("/tmp", "/tmp/venv", "/tmp/venv/lib/numpy")]
     assert order == sorted(order)
