@@ -64,6 +64,7 @@ def report():
     yield f"python      {platform.python_version()}, NumPy {np.__version__}"
     yield (f"BLAS        {library['name']} {library['version']}, kernel {library['kernel']}, "
            f"{library['threads']} threads, {rate:.0f} GFLOP/s in float32 products")
+    yield f"loops       {_loops()}"
     yield f"GPU         {_gpu()}"
     settings = [f"{name}={os.environ[name]}" for name in KERNEL_VARIABLES + THREAD_VARIABLES if name in os.environ]
     if settings:
@@ -72,6 +73,15 @@ def report():
         if free is not None and (free[0] != library["kernel"] or free[1] > 1.2 * rate):
             yield (f"warning     without these settings: kernel {free[0]}, {free[1]:.0f} GFLOP/s, "
                    f"{free[1] / rate:.1f} times as fast; unset them")
+
+
+def _loops():
+    from .twins import compiled
+    if os.environ.get("MINIVIT_KERNELS") == "0":
+        return "NumPy's, as MINIVIT_KERNELS=0 asks"
+    if compiled() is None:
+        return "NumPy's; faster ones are compiled after: python -m pip install -r requirements-fast.txt"
+    return f"compiled by Numba {sys.modules['numba'].__version__}"
 
 
 def _gpu():

@@ -20,12 +20,12 @@ def _usable_gpu():
 @pytest.fixture(params=["cpu", "stand-in", "cuda"])
 def device(request, monkeypatch):
     """Run a test on the CPU, on the stand-in for CuPy, and, where there is one, on a GPU; gives "cpu" or "cuda"."""
+    monkeypatch.setenv("MINIVIT_KERNELS", "0")  # tests/kernels compares the twins with the definitions tested here
     if request.param == "cpu":
         return "cpu"
     if request.param == "stand-in":
         for name, module in cupy_stand_in.modules().items():
             monkeypatch.setitem(sys.modules, name, module)
-        monkeypatch.setenv("MINIVIT_KERNELS", "0")
     elif not _usable_gpu():
         pytest.skip("needs CuPy and an NVIDIA GPU")
     return "cuda"

@@ -4,6 +4,7 @@ import numpy as np
 
 from ..backend import all_sum, array_module
 from ..engine import primitive
+from ..twins import has_twin
 from .chunks import chunks
 
 
@@ -35,32 +36,18 @@ def batch_norm(x, weight=None, bias=None, mean=None, var=None, *, eps, record=No
     r = 1 / xp.sqrt(var + eps)
     scale = r if weight is None else weight * r
     offset = -mean * scale if bias is None else bias - mean * scale
-    y = xp.empty(rows.shape, dtype=x.dtype)
-    for xi, out in chunks(rows, y):
-        xp.multiply(xi, scale, out=out)
-        out += offset
+    y = _affine(rows, scale, offset)
 
     def backward(dy):
         """With x^ = (x - mean) r:  dx = scale (dy - sum(dy) / n - x^ sum(dy x^) / n), the sums over the whole batch."""
         dy = dy.reshape(-1, C)
-        sums = xp.zeros((2, C), dtype=x.dtype)
-        for xi, dyi in chunks(rows, dy):
-            ones = xp.ones(len(xi), dtype=x.dtype)
-            centred = xi - mean
-            centred *= dyi
-            sums[0] += ones @ dyi
-            sums[1] += ones @ centred
+        sums = _gradient_sums(rows, dy, mean)
         sums[1] *= r
         if of_batch:
             of_dy, of_product = all_sum(sums) / count
-        dx = xp.empty(rows.shape, dtype=x.dtype)
-        for xi, dyi, out in chunks(rows, dy, dx):
-            xp.multiply(dyi, scale, out=out)
-            if of_batch:
-                centred = xi - mean
-                centred *= scale * r * of_product
-                out -= centred
-                out -= scale * of_dy
+            dx = _through_batch_norm(rows, dy, mean, scale, scale * r * of_product, scale * of_dy)
+        else:
+            dx = dy * scale
         return dx.reshape(x.shape), sums[1], sums[0]
     return y.reshape(x.shape), backward
 
@@ -72,17 +59,64 @@ def _statistics(rows):
     cancellation if a is close to the mean. The shards' results are joined as in Chan et al., "Updating formulae and a
     pairwise algorithm for computing sample variances", 1979.
     """
-    xp, n = array_module(rows), len(rows)
+    n = len(rows)
     a = rows[:1024].mean(0)
-    total, squares = xp.zeros((2, rows.shape[1]), dtype=rows.dtype)
-    for xi, in chunks(rows):
-        ones = xp.ones(len(xi), dtype=rows.dtype)
-        shifted = xi - a
-        total += ones @ shifted
-        shifted *= shifted
-        squares += ones @ shifted
+    total, squares = _centred_sums(rows, a)
     own_mean = a + total / n
     count = int(all_sum(np.array(n)))
     mean = all_sum(n * own_mean) / count
     deviation = squares - total * total / n + n * (own_mean - mean) ** 2
     return mean, all_sum(deviation) / count, count
+
+
+@has_twin
+def _affine(rows, scale, offset):
+    """x scale + offset    (R, C), (C,), (C,) -> (R, C)"""
+    xp = array_module(rows)
+    y = xp.empty(rows.shape, dtype=rows.dtype)
+    for xi, out in chunks(rows, y):
+        xp.multiply(xi, scale, out=out)
+        out += offset
+    return y
+
+
+@has_twin
+def _centred_sums(rows, a):
+    """The sums of x - a and of (x - a)^2 over the rows.    (R, C), (C,) -> (2, C)"""
+    xp = array_module(rows)
+    sums = xp.zeros((2, rows.shape[1]), dtype=rows.dtype)
+    for xi, in chunks(rows):
+        ones = xp.ones(len(xi), dtype=rows.dtype)
+        shifted = xi - a
+        sums[0] += ones @ shifted
+        shifted *= shifted
+        sums[1] += ones @ shifted
+    return sums
+
+
+@has_twin
+def _gradient_sums(rows, dy, mean):
+    """The sums of dy and of dy (x - mean) over the rows.    (R, C), (R, C), (C,) -> (2, C)"""
+    xp = array_module(rows)
+    sums = xp.zeros((2, rows.shape[1]), dtype=rows.dtype)
+    for xi, dyi in chunks(rows, dy):
+        ones = xp.ones(len(xi), dtype=rows.dtype)
+        centred = xi - mean
+        centred *= dyi
+        sums[0] += ones @ dyi
+        sums[1] += ones @ centred
+    return sums
+
+
+@has_twin
+def _through_batch_norm(rows, dy, mean, scale, slope, offset):
+    """dy scale - (x - mean) slope - offset    (R, C), (R, C), (C,) x 4 -> (R, C)"""
+    xp = array_module(rows)
+    dx = xp.empty(rows.shape, dtype=rows.dtype)
+    for xi, dyi, out in chunks(rows, dy, dx):
+        xp.multiply(dyi, scale, out=out)
+        centred = xi - mean
+        centred *= slope
+        out -= centred
+        out -= offset
+    return dx

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..backend import array_module, empty, normal_cdf
 from ..engine import is_recording, primitive
+from ..twins import has_twin
 from .chunks import flat_chunks
 
 
@@ -23,7 +24,7 @@ def gelu(x):
     """x Phi(x), where Phi is the normal distribution function.    (...) -> (...)"""
     xp = array_module(x)
     if xp is np and x.dtype == np.float32:
-        y, slope = _tabulated(x)
+        y, slope = _gelu_and_slope(x)
     else:
         cdf = normal_cdf(x)
         y, slope = x * cdf, cdf + x * _density(x)
@@ -42,7 +43,8 @@ def _table():
     return normal_cdf(x).astype(np.float32), (-_density(x) / 2).astype(np.float32)
 
 
-def _tabulated(x):
+@has_twin
+def _gelu_and_slope(x):
     """x Phi(x) and its slope in float32; the relative error of Phi is below 1.8e-7 where it is no denormal (x > -12.9).
 
     With x0 = j / 2048 the nearest point of the table, d = x - x0 and u = x0 d, Taylor's formula is

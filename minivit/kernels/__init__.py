@@ -1,0 +1,1 @@
+"""Fast twins of single operations, one file per processor; see `minivit.twins`."""
