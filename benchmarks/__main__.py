@@ -2,6 +2,7 @@
 
 Same weights, same batch, same GELU, same optimiser, same number of threads. Medians; the losses of the first steps
 are compared, so that it is known that all computed the same. Memory is measured in processes of its own.
+`--vs definitions` is minivit again, without the loops that Numba compiles (MINIVIT_KERNELS=0).
 """
 
 import argparse
@@ -14,9 +15,11 @@ import statistics
 import subprocess
 import sys
 import time
+from unittest import mock
 
 from minivit.device import blas, cores, product_rate
 from minivit.train.parallel import Threads
+from minivit.twins import compiled
 
 from .cases import CASES, minivit_runs, torch_runs
 from .functions import runs as function_runs
@@ -28,7 +31,8 @@ def main():
     """Measure, print the table, write JSON and a bar chart where asked to."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--vs", default="eager",
-                        help="by commas: eager, compile, channels-last (PyTorch's forms), jax, autograd, mygrad")
+                        help="by commas: eager, compile, channels-last (PyTorch's forms), jax, autograd, mygrad, "
+                             "definitions (minivit without compiled loops)")
     parser.add_argument("--only", default="", help="measure only the cases whose title contains this text")
     parser.add_argument("--steps", type=int, default=7, help="how often each is run; the median counts (default 7)")
     parser.add_argument("--threads", type=int, default=cores(), help="threads for both (default: all cores)")
@@ -58,14 +62,14 @@ def main():
 
 def library(form):
     """The library behind a form: "eager" -> "torch"."""
-    return form if form in FUNCTIONS else "torch"
+    return "numpy" if form == "definitions" else form if form in FUNCTIONS else "torch"
 
 
 def describe(threads, forms):
     """What the figures depend on."""
-    ours = blas()
+    ours, loops = blas(), ["numba"] if compiled() else []
     versions = {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in
-                                                        ("numpy", *dict.fromkeys(map(library, forms)))}
+                                                        dict.fromkeys(["numpy", *loops, *map(library, forms)])}
     return {"processor": processor(), "threads": threads, "versions": versions,
             "BLAS": f"{ours['name']} {ours['version']}, kernel {ours['kernel']}",
             "large products (GFLOP/s)": round(product_rate())}
@@ -85,7 +89,9 @@ def measure(case, forms, rate, args):
     with Threads(args.threads) as threads:
         sides = {"minivit": minivit_runs(case, threads)}
         for form in forms:
-            if library(form) == "torch":
+            if form == "definitions":
+                sides[form] = [with_definitions(run) for run in minivit_runs(case, threads)]
+            elif library(form) == "torch":
                 sides[f"torch {form}"] = torch_runs(case, args.threads, form)
             elif case.architecture == "vit":
                 sides[form] = function_runs(case, form)
@@ -117,6 +123,14 @@ def measure(case, forms, rate, args):
     return rows
 
 
+def with_definitions(run):
+    """`run` without compiled loops."""
+    def run_with_definitions():
+        with mock.patch.dict(os.environ, MINIVIT_KERNELS="0"):
+            return run()
+    return run_with_definitions
+
+
 def peak(case, side, threads):
     """Megabytes that training steps add at their peak to what is resident before them; in a process of its own.
 
@@ -134,10 +148,12 @@ def print_peak(title, side, threads):
     case = next(case for case in CASES if case.title == title)
     form = side.rpartition(" ")[2]
     with Threads(threads) as pool:
-        if side == "minivit":
+        if side in ("minivit", "definitions"):
             train, _ = minivit_runs(case, pool)
+            train = with_definitions(train) if side == "definitions" else train
         else:
             train, _ = torch_runs(case, threads, form) if library(form) == "torch" else function_runs(case, form)
+        compiled()  # Numba itself takes memory once, not in each step
         before = resident("VmRSS")
         for _ in range(3):
             train()

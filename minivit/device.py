@@ -13,6 +13,8 @@ import time
 
 import numpy as np
 
+from .twins import compiled
+
 KERNEL_VARIABLES = ("OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES")
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
@@ -40,6 +42,13 @@ def product_rate(size=1536, repeats=5):
         np.matmul(a, a, out=out)
         best = min(best, time.perf_counter() - start)
     return 2 * size ** 3 / best / 1e9
+
+
+def loops():
+    """What the loops over numbers are run by, on the CPU: "numpy", or what compiles the twins, "numba 0.68.1"."""
+    if os.environ.get("MINIVIT_KERNELS") == "0" or compiled() is None:
+        return "numpy"
+    return f"numba {sys.modules['numba'].__version__}"
 
 
 def without_settings():
@@ -76,12 +85,11 @@ def report():
 
 
 def _loops():
-    from .twins import compiled
-    if os.environ.get("MINIVIT_KERNELS") == "0":
-        return "NumPy's, as MINIVIT_KERNELS=0 asks"
-    if compiled() is None:
-        return "NumPy's; faster ones are compiled after: python -m pip install -r requirements-fast.txt"
-    return f"compiled by Numba {sys.modules['numba'].__version__}"
+    found = loops()
+    if found != "numpy":
+        return f"compiled by {found}"
+    return "NumPy's, " + ("as MINIVIT_KERNELS=0 asks" if os.environ.get("MINIVIT_KERNELS") == "0" else
+                          "faster ones after: python -m pip install -r requirements-fast.txt")
 
 
 def _gpu():

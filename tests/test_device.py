@@ -28,6 +28,19 @@ def test_report_names_what_was_found(monkeypatch):
     assert "settings" not in text
 
 
+def test_loops_are_numpys_where_the_twins_are_switched_off_or_missing(monkeypatch):
+    monkeypatch.setattr(device, "compiled", lambda: None)
+    assert device.loops() == "numpy"
+    assert any("requirements-fast.txt" in line for line in device.report() if line.startswith("loops"))
+    monkeypatch.setenv("MINIVIT_KERNELS", "0")
+    assert any("MINIVIT_KERNELS=0" in line for line in device.report() if line.startswith("loops"))
+
+
+def test_loops_are_compiled_where_numba_is():
+    numba = pytest.importorskip("numba")
+    assert device.loops() == f"numba {numba.__version__}"
+
+
 def test_report_warns_of_settings_that_cost_speed(monkeypatch):
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
     monkeypatch.setattr(device, "product_rate", lambda: 100.0)

@@ -49,7 +49,8 @@ def record(folder, name, model):
             "epochs": round(result["epoch"], 2), "minutes": round(result["seconds"] / 60, 1),
             "test_accuracy": result["test_accuracy"], "test_pictures": result["test_pictures"],
             "data": config["data"]["name"], "seed": recipe["seed"], "steps": config["recipe"]["steps"],
-            "threads": config["recipe"]["threads"], "python": config["python"], "numpy": config["numpy"]}
+            "threads": config["recipe"]["threads"], "python": config["python"], "numpy": config["numpy"],
+            "loops": config["loops"]}
 
 
 def write_record(record):

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import data, models
 from ..backend import default_device, module_for
-from ..device import cores
+from ..device import cores, loops
 from .loop import fit
 from .run import Run, free_folder
 
@@ -39,7 +39,8 @@ def train(recipe, folder=None, *, save_every=30.0):
     if recipe.data == "auto":
         recipe = replace(recipe, data=train_set.name)
     run.folder.mkdir(parents=True, exist_ok=True)
-    run.write_config(recipe, data=describe(train_set, test_set), python=platform.python_version(), numpy=np.__version__)
+    run.write_config(recipe, data=describe(train_set, test_set), python=platform.python_version(), numpy=np.__version__,
+                     loops=loops())
     return _fit(run, train_set, test_set, save_every)
 
 

@@ -7,6 +7,7 @@ from numpy.polynomial import Chebyshev, Polynomial
 from scipy.special import erfcx
 
 from ...backend import empty
+from ...engine import is_recording
 from .compiler import rounded_once
 
 
@@ -38,21 +39,36 @@ def _power_of_two(v):
 
 
 @rounded_once
+def _normal(x):
+    """Phi(x) and exp(-x^2 / 2) of a float64 number."""
+    a = min(abs(x), FAR)
+    e = _power_of_two(-0.5 * LOG2_E * a * a)
+    t = 1 / (1 + 0.25 * a)
+    p = T0 + t * (T1 + t * (T2 + t * (T3 + t * (T4 + t * (T5 + t * (T6 + t * (T7 + t * (T8 + t * T9))))))))
+    tail = e * t * p
+    return tail if x < 0 else 1 - tail, e
+
+
+@rounded_once
 def _gelu_and_slope(x, y, slope):
     for i in range(x.size):
-        xi = np.float64(x[i])
-        a = min(abs(xi), FAR)
-        e = _power_of_two(-0.5 * LOG2_E * a * a)
-        t = 1 / (1 + 0.25 * a)
-        p = T0 + t * (T1 + t * (T2 + t * (T3 + t * (T4 + t * (T5 + t * (T6 + t * (T7 + t * (T8 + t * T9))))))))
-        tail = e * t * p
-        cdf = tail if xi < 0 else 1 - tail
-        y[i] = xi * cdf
-        slope[i] = cdf + xi * DENSITY_AT_0 * e
+        cdf, e = _normal(np.float64(x[i]))
+        y[i] = x[i] * cdf
+        slope[i] = cdf + x[i] * (DENSITY_AT_0 * e)
+
+
+@rounded_once
+def _gelu(x, y):
+    for i in range(x.size):
+        y[i] = x[i] * _normal(np.float64(x[i]))[0]
 
 
 def gelu_and_slope(x):
-    """x Phi(x) and Phi(x) + x phi(x)    (...) -> (...), (...)"""
-    y, slope = empty(x.shape, np.float32), empty(x.shape, np.float32)
+    """x Phi(x) and Phi(x) + x phi(x); the second is None where nobody will ask for it.    (...) -> (...), (...)"""
+    y = empty(x.shape, np.float32)
+    if not is_recording():
+        _gelu(x.reshape(-1), y.reshape(-1))
+        return y, None
+    slope = empty(x.shape, np.float32)
     _gelu_and_slope(x.reshape(-1), y.reshape(-1), slope.reshape(-1))
     return y, slope
