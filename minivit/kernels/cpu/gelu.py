@@ -1,4 +1,4 @@
-"""x Phi(x) and its slope in one walk, in float64 inside: and rounded once."""
+"""x Phi(x) and its slope in one walk, in float64 inside, so that only what is written down is rounded."""
 
 import math
 
