@@ -13,10 +13,13 @@ import nbformat
 from nbconvert import SlidesExporter
 from nbformat.v4 import new_markdown_cell
 
+from .narrow import narrow
+
 TEMPLATE = Path(__file__).with_name("slides.html.j2")
 LETTERS = 520  # of text on a slide in large type
-LINES = 15  # of code on a slide; longer code hides behind what it prints
+LINES = 18, 24  # of code on a slide, longer code is cut at an empty line; with what it prints
 SHORT = 250, 14  # letters, and lines of code and what it prints, that go onto one slide
+BRIEF = 80, 3  # letters above a table, lines below a figure
 FIGURE = ("image/png", "image/svg+xml", "image/jpeg")
 
 
@@ -46,7 +49,8 @@ def arrange(cells):
         if given:
             arranged.append(typed(deepcopy(cell), given))
         elif cell.cell_type == "markdown":
-            arranged += text_slides(cell.source, follows_figure=bool(arranged) and is_figure(arranged[-1]))
+            shown = arranged[-1].get("outputs", []) if arranged else []
+            arranged += text_slides(cell.source, follows_figure=any(map(has_figure, shown)))
         elif cell.cell_type == "code":
             arranged += code_slides(cell, arranged[-1] if arranged else None)
     for number, cell in enumerate(arranged):
@@ -63,19 +67,21 @@ def text_slides(source, follows_figure=False):
             kind, letters = "slide" if re.match(r"##? ", block) else "subslide", 0
         elif finding:
             kind = "-"
-        elif slides and re.fullmatch(r"#+ .*", slides[-1].source) and alone(block):
+        elif slides and whole and letters <= room_above(block):
             slides[-1].source += f"\n\n{block}"
             kind = None
-        elif not slides or not whole or alone(block) or letters + len(block) > LETTERS:
-            kind, letters = "subslide", 0
         else:
-            slides[-1].source += f"\n\n{block}"
-            kind = None
+            kind, letters = "subslide", 0
         if kind:
             slides.append(typed(new_markdown_cell(block), kind))
         letters += len(block)
         whole = not finding and not alone(block)
     return slides
+
+
+def room_above(block):
+    """How many letters may stand above a block on its slide; a formula belongs to the words before it."""
+    return BRIEF[0] if alone(block) else LETTERS if block.startswith("$$") else LETTERS - len(block)
 
 
 def finding_first(blocks):
@@ -86,37 +92,56 @@ def finding_first(blocks):
 
 def blocks(source):
     """The paragraphs, lists, tables, formulas and <details> of a Markdown text."""
-    return [block.strip() for block in re.findall(
+    return [block.rstrip() for block in re.findall(
         r"<details>.*?</details>|```.*?```|(?:(?!<details>)[^\n]+(?:\n|$))+", source, flags=re.DOTALL)]
 
 
 def alone(block):
-    """Whether a block has a slide for itself."""
-    return block.startswith(("|", "<details>", "```"))
+    """Whether a block has a slide for itself, or below a few words: a long table, an answer, code."""
+    return block.startswith(("<details>", "```")) or block.startswith("|") and len(block) > LETTERS / 2
 
 
 def code_slides(cell, before):
     """A code cell as slides: short code with what it prints, below a short text before it; figures for themselves."""
     outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
-    figures = [output for output in outputs if any(kind in output.get("data", {}) for kind in FIGURE)]
-    printed = [output for output in outputs if output not in figures]
     if not outputs and re.match(r"(import|from) ", cell.source):
         return []
-    slides = []
-    if printed or not figures:
-        folded = printed and (figures or cell.source.count("\n") >= LINES)
-        slides.append(code_slide(cell, printed, "folded" if folded else "plain"))
-        lines = sum(output.get("text", "").count("\n") for output in printed) + cell.source.count("\n") * (not folded)
-        if before and before.cell_type == "markdown" and len(before.source) < SHORT[0] and lines < SHORT[1]:
-            typed(slides[0], "-")
-    return slides + [code_slide(cell, [figure], "folded") for figure in figures]
+    source = narrow(re.sub(r"(\S) {3,}#", r"\1  #", cell.source))  # aligned comments would make long lines
+    if any(map(has_figure, outputs)):
+        return [code_slide(cell, source, group, "folded") for group in around_figures(outputs)]
+    *above, last = parts(source)
+    slides = [code_slide(cell, part, [], "plain") for part in above] + [code_slide(cell, last, outputs, "plain")]
+    if last.count("\n") + sum(map(printed_lines, outputs)) > LINES[1]:
+        slides[-1:] = [code_slide(cell, last, [], "plain"), code_slide(cell, last, outputs, "folded")]
+    lines = slides[0].source.count("\n") + sum(map(printed_lines, slides[0].outputs))
+    if before and before.cell_type == "markdown" and len(before.source) < SHORT[0] and lines < SHORT[1]:
+        typed(slides[0], "-")
+    return slides
 
 
-def code_slide(cell, outputs, look):
-    """A copy of a code cell with some of its outputs; `look` is plain, or folded: code behind a button."""
+def parts(source):
+    """Code cut at empty lines between definitions, where it is longer than a slide."""
+    cut = [""]
+    for piece in re.split(r"\n\n+(?=\S)", source):
+        joined = f"{cut[-1]}\n\n{piece}".strip("\n")
+        cut[-1:] = [joined] if not cut[-1] or joined.count("\n") < LINES[0] else [cut[-1], piece]
+    return cut
+
+
+def around_figures(outputs):
+    """What a cell shows, in its order, by slides: each figure with the few lines printed beside it."""
+    groups = [[]]
+    for output in outputs:
+        joined = [*groups[-1], output]
+        fits = sum(map(has_figure, joined)) <= 1 and sum(map(printed_lines, joined)) <= BRIEF[1]
+        groups[-1:] = [joined] if fits or not groups[-1] else [groups[-1], [output]]
+    return groups
+
+
+def code_slide(cell, source, outputs, look):
+    """Code with what it shows; `look` is plain, or folded: code behind a button."""
     copy = deepcopy(cell)
-    copy.source = re.sub(r"(\S) {3,}#", r"\1  #", copy.source)  # aligned comments would make small type
-    copy.outputs = outputs
+    copy.source, copy.outputs = source, outputs
     copy.metadata["tags"] = [look]
     return typed(copy, "subslide")
 
@@ -127,6 +152,11 @@ def typed(cell, slide_type):
     return cell
 
 
-def is_figure(cell):
-    """Whether a slide ends with a figure."""
-    return any(kind in output.get("data", {}) for output in cell.get("outputs", []) for kind in FIGURE)
+def has_figure(output):
+    """Whether an output is a figure."""
+    return any(kind in output.get("data", {}) for kind in FIGURE)
+
+
+def printed_lines(output):
+    """How many lines an output prints."""
+    return output.get("text", "").count("\n")

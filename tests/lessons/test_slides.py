@@ -29,14 +29,28 @@ def kinds(cells):
 
 
 def test_headings_tables_and_answers_start_slides():
-    table, answer = "| a |\n|---|\n| 1 |", "<details><summary>1?</summary>\n\nYes.\n\n</details>"
-    text = f"# Title\n\nQuestion.\n\n{table}\n\nAfter.\n\n{answer}"
+    table, answer = "| a |\n|---|\n" + 40 * "| one |\n", "<details><summary>1?</summary>\n\nYes.\n\n</details>"
+    text = f"# Title\n\n{20 * 'Word '}\n\n{table}\n\n{' '.join(20 * ['After'])}\n\n{answer}"
     arranged = text_slides(text)
     assert kinds(arranged) == ["slide", "subslide", "subslide", "subslide"]
     assert [cell.source.partition("\n")[0] for cell in arranged] == [
-        "# Title", "| a |", "After.", "<details><summary>1?</summary>"]
+        "# Title", "| a |", " ".join(20 * ["After"]), "<details><summary>1?</summary>"]
     assert arranged[-1].source.endswith("</details>")
     assert len(text_slides(f"## Only a heading\n\n{table}")) == 1
+    assert len(text_slides(f"And three words:\n\n{table}")) == 1
+
+
+def test_a_small_table_stands_between_its_sentences():
+    assert len(text_slides(f"{20 * 'Before '}\n\n| a |\n|---|\n| 1 |\n\n{20 * 'After '}")) == 1
+
+
+def test_a_formula_stands_with_the_words_before_it():
+    assert len(text_slides(f"{90 * 'Word '}\n\n$${40 * 'x +'} y.$$")) == 1
+
+
+def test_indented_shapes_stay_code():
+    assert text_slides("A walk:\n\n    (B, N) -> (B, V)\n\nAnd back.")[0].source == (
+        "A walk:\n\n    (B, N) -> (B, V)\n\nAnd back.")
 
 
 def test_long_text_takes_several_slides():
@@ -47,8 +61,9 @@ def test_long_text_takes_several_slides():
 
 
 def test_a_figure_stands_with_its_finding_and_its_code_behind_a_button():
-    cell = new_code_cell("draw()", outputs=[printed("3 pictures\n"), figure()])
+    cell = new_code_cell("draw()", outputs=[printed("3\n2\n1\n0\n"), figure(), printed("3 pictures\n")])
     arranged = arrange([cell, new_markdown_cell("*It rises.* For a reason.\n\nThe next thought.")])
+    assert [len(cell.outputs) for cell in arranged[:2]] == [1, 2]
     assert kinds(arranged) == ["subslide", "subslide", "-", "subslide"]
     assert [cell.metadata.get("tags") for cell in arranged[:2]] == [["folded"], ["folded"]]
     assert arranged[2].source == "*It rises.* For a reason."
@@ -64,10 +79,24 @@ def test_a_long_text_leaves_the_figure_its_space():
 
 
 def test_code_stands_below_a_short_text_if_it_is_short():
-    short, long = (new_code_cell("a = 1\n" * lines, outputs=[printed("1\n")]) for lines in (1, 20))
+    short, long = (new_code_cell("a = 1\n" * lines, outputs=[printed("1\n")]) for lines in (1, 16))
     arranged = arrange([new_markdown_cell("Now:"), short, long])
     assert kinds(arranged) == ["subslide", "-", "subslide"]
-    assert [cell.metadata.tags for cell in arranged[1:]] == [["plain"], ["folded"]]
+    assert all(cell.metadata.tags == ["plain"] for cell in arranged[1:])
+
+
+def test_much_that_is_printed_stands_for_itself():
+    code, result = arrange([new_code_cell("a = 1\n" * 16, outputs=[printed("1\n" * 12)])])
+    assert [len(cell.outputs) for cell in (code, result)] == [0, 1]
+    assert [cell.metadata.tags for cell in (code, result)] == [["plain"], ["folded"]]
+
+
+def test_long_code_is_cut_at_an_empty_line():
+    double, triple = "def double(a):\n" + 10 * "    a = a\n\n", "def triple(a):\n" + 5 * "    a = a\n"
+    first, second = arrange([new_code_cell(f"{double}\n{triple}", outputs=[printed("1\n")])])
+    assert first.source.startswith("def double")
+    assert (second.source, len(second.outputs)) == (triple.rstrip(), 1)
+    assert first.outputs == []
 
 
 def test_imports_progress_bars_and_what_is_skipped_are_not_shown():
