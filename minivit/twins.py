@@ -1,8 +1,9 @@
 """Fast twins: a second form of a function, compiled for one processor.
 
 An operation is defined once, in a few lines of NumPy. `minivit.kernels` may have a twin of it, or of its inner loop,
-with the same name, arguments and results, which takes fewer walks through memory. Nothing needs the twins: without the
-library that compiles them, with MINIVIT_KERNELS=0, and for arrays other than float32, the definition does the work.
+with the same name, arguments and results, which takes fewer walks through memory: one for the CPU, one for the GPU, or
+either. Nothing needs the twins: without the library that compiles them, with MINIVIT_KERNELS=0, and for arrays other
+than float32, the definition does the work.
 """
 
 import functools
@@ -11,26 +12,27 @@ import os
 
 import numpy as np
 
-from .backend import array_module
+from .backend import device_of
 
 
 def has_twin(function):
-    """Let the twin of `function` do its work, where there is one, on float32 arrays of the CPU (or None among them)."""
+    """Let the twin of `function` do its work, if there is one where the arrays (or None among them) lie, in float32."""
     name = function.__name__.strip("_")
 
     @functools.wraps(function)
     def run(*arrays, **settings):
+        device = device_of(arrays[0])
         suits = os.environ.get("MINIVIT_KERNELS") != "0" and all(
-            array is None or (array_module(array) is np and array.dtype == np.float32) for array in arrays)
-        twin = getattr(compiled(), name, None) if suits else None
+            array is None or (array.dtype == np.float32 and device_of(array) == device) for array in arrays)
+        twin = getattr(compiled(device), name, None) if suits else None
         return (twin or function)(*arrays, **settings)
     return run
 
 
 @functools.cache
-def compiled():
-    """The module of twins for the CPU, or None: Numba is missing, or has no folder to keep what it compiled."""
+def compiled(device="cpu"):
+    """The module of twins for a device, or None: the library that compiles them is missing, or has nowhere to."""
     try:
-        return importlib.import_module(".kernels.cpu", __package__)
+        return importlib.import_module(f".kernels.{device}", __package__)
     except (ImportError, RuntimeError):
         return None

@@ -5,6 +5,7 @@ It computes nothing by itself and is no faster; what it does is to fail where Cu
 - a NumPy array handed to a function, a method or an operator is a TypeError (indices are the exception: CuPy copies
   them to the device), and so is every implicit conversion to NumPy;
 - there are no scalars: sums are arrays without axes; there is no writeable flag;
+- `empty` is filled with NaN;
 - what NumPy has and CuPy 14 has not is an AttributeError.
 
 `modules()` gives what to put into sys.modules; the `device` fixture does it.
@@ -136,6 +137,12 @@ def _bring(function):
     return run
 
 
+def _unwritten(host):
+    if host.dtype.kind == "f":
+        host.fill(np.nan)
+    return host
+
+
 def _operator(name, reflected=False, in_place=False):
     def method(self, other):
         if getattr(other, "__array_ufunc__", self) is None:
@@ -187,6 +194,8 @@ class _Cupy(types.ModuleType):
 
 CUPY = _Cupy("cupy")
 CUPY.ndarray = ndarray
+CUPY.empty = lambda shape, dtype=float: ndarray(_unwritten(np.empty(shape, dtype)))
+CUPY.empty_like = lambda x: ndarray(_unwritten(np.empty_like(_unwrap(x))))
 CUPY.asnumpy = lambda x: x.get() if isinstance(x, ndarray) else np.asarray(x)
 CUPY.get_array_module = lambda *arrays: CUPY if any(isinstance(a, ndarray) for a in arrays) else np
 CUPY.broadcast_shapes = np.broadcast_shapes
@@ -206,10 +215,13 @@ def modules():
     """The modules to put into sys.modules, by name."""
     from scipy import special
 
+    from tests import cuda_on_cpu
+
     class Special(types.ModuleType):
         def __getattr__(self, name):
             return _on_device(getattr(special, name))
 
+    CUPY.RawModule = cuda_on_cpu.RawModule
     cupyx, scipy = types.ModuleType("cupyx"), types.ModuleType("cupyx.scipy")
     cupyx.scatter_add, cupyx.scipy, scipy.special = _scatter_add, scipy, Special("cupyx.scipy.special")
     return {"cupy": CUPY, "cupyx": cupyx, "cupyx.scipy": scipy, "cupyx.scipy.special": scipy.special}

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..backend import array_module, device_of, random_generator
 from ..engine import primitive
+from ..twins import has_twin
 from .arithmetic import where
 from .dropout import keep_mask
 from .linalg import matmul
@@ -130,8 +131,7 @@ class _Attention:
                 noise = self.noise(block)
                 ds *= noise
                 dropped = p * noise
-            ds -= xp.einsum("bhne,bhne->bhn", dout[block], out[block])[..., None]
-            ds *= p
+            _scores_gradient(ds, p, dout[block], out[block])
             if self.is_learned:
                 _add_sum(dbias, block, ds)
             xp.matmul(ds, self.k[heads], out=dq[block])
@@ -161,18 +161,16 @@ class _Attention:
         P = exp(S - m) / sum exp(S - m) for any m. On the CPU m is 0 where no row's sum comes near to overflow or to 0:
         that saves two walks through the scores. Otherwise each row has its maximum for m.
         """
-        s, m, is_cpu = self.scores(block), 0, self.xp is np
-        if is_cpu:
+        s = self.scores(block)
+        if self.xp is np:
             with np.errstate(over="ignore"):
                 total = _exponentiate(s)
-        if not is_cpu or not (total.min() > 1e-20 and total.max() < 1e20):
-            s = self.scores(block) if is_cpu else s
-            m = _row_maxima(s)
-            s -= m
-            total = _exponentiate(s)
-        total += total == 0  # where there is no key to attend to
-        s *= 1 / total
-        self.log_sum[block] = m + self.xp.log(total)
+            if total.min() > 1e-20 and total.max() < 1e20:
+                s *= 1 / total
+                self.log_sum[block] = np.log(total)
+                return s
+            s = self.scores(block)
+        self.log_sum[block] = _scores_to_probabilities(s)
         return s
 
     def probabilities_again(self, block):
@@ -197,6 +195,24 @@ def _blocks(B, H, N, rows):
         for j in range(0, H, h):
             for start in range(0, N, n):
                 yield slice(i, i + b), slice(j, j + h), slice(start, start + n)
+
+
+@has_twin
+def _scores_to_probabilities(s):
+    """Turn S into P in place; return L.    (B, H, N, M) -> (B, H, N, 1)"""
+    m = _row_maxima(s)
+    s -= m
+    total = _exponentiate(s)
+    total += total == 0  # where there is no key to attend to
+    s *= 1 / total
+    return m + array_module(s).log(total)
+
+
+@has_twin
+def _scores_gradient(ds, p, dout, out):
+    """Turn dP into dS in place.    (B, H, N, M), (B, H, N, M), (B, H, N, e), (B, H, N, e)"""
+    ds -= array_module(ds).einsum("bhne,bhne->bhn", dout, out)[..., None]
+    ds *= p
 
 
 def _exponentiate(s):

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..backend import array_module
 from ..engine import primitive
+from ..twins import has_twin
 from .softmax import log_probabilities
 
 
@@ -34,14 +35,25 @@ def cross_entropy(logits, targets, *, label_smoothing=0.0):
         probabilities = (targets[..., None] == xp.arange(classes)).astype(logits.dtype)  # (..., K)
     if label_smoothing:
         probabilities = (1 - label_smoothing) * probabilities + label_smoothing / classes
-    log_p, count = log_probabilities(logits), logits.size // classes
+    losses, gradient, log_p = _cross_entropy_of_rows(logits, probabilities)
+    count = logits.size // classes
 
     def backward(dy):
-        def d_logits():
-            total = probabilities.sum(-1, keepdims=True)
-            return (xp.exp(log_p) * total - probabilities) * (dy / count)
-        return d_logits, lambda: log_p * (dy * (label_smoothing - 1) / count)
-    return -(probabilities * log_p).sum() / count, backward
+        return lambda: gradient() * (dy / count), lambda: log_p() * (dy * (label_smoothing - 1) / count)
+    return losses.sum() / count, backward
+
+
+@has_twin
+def _cross_entropy_of_rows(logits, targets):
+    """-sum_k t_k log p_k with p = softmax(x), and functions that give p sum_k t_k - t and log p, its gradients.
+
+    (..., K), (..., K) -> (...), () -> (..., K), () -> (..., K)
+    """
+    log_p = log_probabilities(logits)
+
+    def gradient():
+        return array_module(log_p).exp(log_p) * targets.sum(-1, keepdims=True) - targets
+    return -(targets * log_p).sum(-1), gradient, lambda: log_p
 
 
 @primitive

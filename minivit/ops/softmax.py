@@ -2,6 +2,7 @@
 
 from ..backend import array_module
 from ..engine import primitive
+from ..twins import has_twin
 
 
 @primitive
@@ -10,6 +11,11 @@ def softmax(x, axis=-1):
 
     Where every x_i is -inf, so that nothing is left to choose from, y is 0.
     """
+    return _softmax(x, axis=axis)
+
+
+@has_twin
+def _softmax(x, *, axis):
     xp, y = array_module(x), _shifted(x, axis)
     xp.exp(y, out=y)
     total = y.sum(axis, keepdims=True)

@@ -13,6 +13,7 @@ import math
 import numpy as np
 
 from ..backend import array_module, asnumpy, to_device
+from ..twins import has_twin
 from .blocks import blocks
 
 
@@ -144,14 +145,19 @@ class AdamW(Optimiser):
     def __init__(self, params, lr=1e-3, *, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01):
         super().__init__(params, lr, betas=tuple(betas), eps=eps, weight_decay=weight_decay)
 
-    def update(self, w, g, m, v, *, lr, steps, betas, eps, weight_decay):
+    def update(self, w, g, m, v, **settings):
         """One step on blocks of weights, gradients and their two means, in place."""
-        beta1, beta2 = betas
-        w *= 1 - lr * weight_decay
-        m += (1 - beta1) * (g - m)
-        v *= beta2
-        v += (1 - beta2) * g * g
-        root = array_module(v).sqrt(v)
-        root /= math.sqrt(1 - beta2 ** steps)
-        root += eps
-        w -= lr / (1 - beta1 ** steps) * m / root
+        _adamw(w, g, m, v, **settings)
+
+
+@has_twin
+def _adamw(w, g, m, v, *, lr, steps, betas, eps, weight_decay):
+    beta1, beta2 = betas
+    w *= 1 - lr * weight_decay
+    m += (1 - beta1) * (g - m)
+    v *= beta2
+    v += (1 - beta2) * g * g
+    root = array_module(v).sqrt(v)
+    root /= math.sqrt(1 - beta2 ** steps)
+    root += eps
+    w -= lr / (1 - beta1 ** steps) * m / root

@@ -7,32 +7,17 @@ import numpy as np
 import pytest
 
 from minivit import Tensor, ops, twins
+from tests.kernels.comparison import assert_close, definition, draw
 from tests.ops.test_gelu import floats_between
 
 pytest.importorskip("numba")
 cpu = importlib.import_module("minivit.kernels.cpu")
 
 
-def definition(module, name):
-    """The function of minivit.ops that has a twin."""
-    return getattr(importlib.import_module(f"minivit.ops.{module}"), f"_{name}").__wrapped__
-
-
-def assert_close(ours, expected, tolerance=2e-6):
-    """Equal up to roundings, relative to the largest number."""
-    assert ours.dtype == expected.dtype == np.float32
-    assert ours.shape == expected.shape
-    assert np.abs(ours - expected).max() <= tolerance * np.abs(expected).max()
-
-
-def draw(rng, *shape):
-    return rng.standard_normal(shape, np.float32)
-
-
 @pytest.mark.parametrize("shape", [(), (1,), (7,), (3, 1000), (5, 64, 33)])
 def test_gelu(rng, shape):
     x = 3 * draw(rng, *shape)
-    for ours, expected in zip(cpu.gelu_and_slope(x), definition("gelu", "gelu_and_slope")(x), strict=True):
+    for ours, expected in zip(cpu.gelu_and_slope(x), definition("ops.gelu", "gelu_and_slope")(x), strict=True):
         assert_close(ours, expected, 4e-7)
 
 
@@ -50,7 +35,7 @@ def test_layer_norm(rng, shape, has_weight):
     x, dy = 2 + 3 * draw(rng, *shape), draw(rng, *shape)
     weight, bias = draw(rng, 2, shape[-1]) if has_weight else (None, None)
     (y, backward), (expected, expected_backward) = (
-        function(x, weight, bias, eps=1e-5) for function in (cpu.layer_norm, definition("normalise", "layer_norm")))
+        function(x, weight, bias, eps=1e-5) for function in (cpu.layer_norm, definition("ops.normalise", "layer_norm")))
     assert_close(y, expected)
     for ours, theirs in zip(backward(dy), expected_backward(dy), strict=True):
         assert_close(ours, theirs, 5e-6)
@@ -62,7 +47,7 @@ def test_batch_norm(rng, rows, columns):
     vectors = draw(rng, 4, columns)
     for name, arguments in (("affine", (x, *vectors[:2])), ("centred_sums", (x, vectors[0])),
                             ("gradient_sums", (x, dy, vectors[0])), ("through_batch_norm", (x, dy, *vectors))):
-        assert_close(getattr(cpu, name)(*arguments), definition("batch_norm", name)(*arguments), 5e-6)
+        assert_close(getattr(cpu, name)(*arguments), definition("ops.batch_norm", name)(*arguments), 5e-6)
 
 
 def test_any_memory_layout_and_no_argument_is_written_to(rng):
@@ -72,11 +57,11 @@ def test_any_memory_layout_and_no_argument_is_written_to(rng):
         array.flags.writeable = False
     y, backward = cpu.layer_norm(x, weight, bias, eps=1e-6)
     dx, _, _ = backward(dy)
-    expected, expected_backward = definition("normalise", "layer_norm")(x, weight, bias, eps=1e-6)
+    expected, expected_backward = definition("ops.normalise", "layer_norm")(x, weight, bias, eps=1e-6)
     assert_close(y, expected)
     assert_close(dx, expected_backward(dy)[0], 5e-6)
-    assert_close(cpu.gelu_and_slope(x)[0], definition("gelu", "gelu_and_slope")(x)[0])
-    assert_close(cpu.affine(x, weight, bias), definition("batch_norm", "affine")(x, weight, bias))
+    assert_close(cpu.gelu_and_slope(x)[0], definition("ops.gelu", "gelu_and_slope")(x)[0])
+    assert_close(cpu.affine(x, weight, bias), definition("ops.batch_norm", "affine")(x, weight, bias))
 
 
 def test_nan_and_infinity_go_through():

@@ -4,6 +4,7 @@ CuPy hands a kernel pointers and numbers, and checks neither their types nor how
 here therefore take arrays of float that lie row after row, and numbers that are `long long` or `float`.
 """
 
+import contextlib
 import functools
 
 import numpy as np
@@ -34,6 +35,17 @@ class Kernels:
         """Start a kernel with a grid of blocks of threads; it runs on while Python goes on."""
         function = _compiled(array_module(arguments[0]), self.source, name)
         function(grid, block, tuple(_checked(name, argument) for argument in arguments))
+
+
+@contextlib.contextmanager
+def in_rows(array):
+    """An array to be changed in place; if it does not lie row after row, a copy that is written back at the end."""
+    if array.flags.c_contiguous:
+        yield array
+    else:
+        copy = array_module(array).ascontiguousarray(array)
+        yield copy
+        array[...] = copy
 
 
 def ceiling(n, size):

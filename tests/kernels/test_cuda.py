@@ -1,0 +1,191 @@
+"""The twins for GPUs: equal to the definitions; run on a GPU where there is one, else thread by thread on the CPU."""
+
+import importlib
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+import minivit
+from minivit import Tensor, ops
+from minivit.backend import module_for, to_device
+from minivit.kernels import cuda
+from minivit.kernels.cuda.launch import Kernels
+from minivit.train.optim import AdamW
+from tests import cuda_on_cpu, cupy_stand_in
+from tests.kernels.comparison import assert_close, definition, draw
+
+SHAPES = [(1, 1), (3, 1), (1, 7), (5, 33), (2, 3, 64), (70, 65), (3, 1025), (0, 5)]
+TWINS = [name for name in vars(cuda) if callable(getattr(cuda, name))]
+
+
+@pytest.fixture
+def xp(device, monkeypatch):
+    """CuPy, or what stands in for it, with the twins switched on."""
+    if device == "cpu":
+        pytest.skip("about CuPy")
+    xp = module_for(device)
+    if xp is cupy_stand_in.CUPY and cuda_on_cpu.COMPILER is None:
+        pytest.skip("needs g++, and Linux")
+    monkeypatch.delenv("MINIVIT_KERNELS")
+    return xp
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """The names of the twins that were called."""
+    calls = []
+    for name in TWINS:
+        monkeypatch.setattr(cuda, name, noted(getattr(cuda, name), calls))
+    return calls
+
+
+def noted(twin, calls):
+    def run(*arrays, **settings):
+        calls.append(twin.__name__)
+        return twin(*arrays, **settings)
+    return run
+
+
+def on_device(xp, *arrays):
+    return [None if array is None else xp.asarray(array) for array in arrays]
+
+
+def assert_all_close(ours, expected, tolerance):
+    for one, other in zip(ours, expected, strict=True):
+        assert_close(one.get(), other, tolerance)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("has_weight", [True, False])
+def test_layer_norm(xp, rng, shape, has_weight):
+    x, dy = 2 + 3 * draw(rng, *shape), draw(rng, *shape)
+    weight, bias = draw(rng, 2, shape[-1]) if has_weight else (None, None)
+    expected, expected_backward = definition("ops.normalise", "layer_norm")(x, weight, bias, eps=1e-5)
+    y, backward = cuda.layer_norm(*on_device(xp, x, weight, bias), eps=1e-5)
+    assert_close(y.get(), expected)
+    assert_all_close(backward(xp.asarray(dy)), expected_backward(dy), 5e-6)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (3, 1025), (0, 5)])
+def test_gelu(xp, rng, shape):
+    x = 3 * draw(rng, *shape)
+    expected = definition("ops.gelu", "gelu_and_slope")(x)
+    assert_all_close(cuda.gelu_and_slope(xp.asarray(x)), expected, 1e-6)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_softmax(xp, rng, shape):
+    x, dy = 5 * draw(rng, *shape), draw(rng, *shape)
+    x[:1, ..., :1] = -np.inf
+    x[-1:] = -np.inf
+    for axis in range(-len(shape), 0) if len(x) else [-1]:
+        expected, expected_backward = definition("ops.softmax", "softmax")(x, axis=axis)
+        y, backward = cuda.softmax(xp.asarray(x), axis=axis)
+        assert_close(y.get(), expected)
+        assert_close(backward(xp.asarray(dy)).get(), expected_backward(dy))
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1, 1), (2, 3, 5, 7), (1, 2, 3, 1025), (2, 2, 33, 40)])
+def test_scores_of_attention(xp, rng, shape):
+    s, v, dout = 5 * draw(rng, *shape), draw(rng, *shape[:2], shape[3], 6), draw(rng, *shape[:3], 6)
+    s[..., 0] = -np.inf
+    p, ds = s.copy(), dout @ v.swapaxes(-1, -2)
+    p_on_device, ds_on_device = on_device(xp, p, ds)
+    log_sum = definition("ops.attention", "scores_to_probabilities")(p)
+    assert_close(cuda.scores_to_probabilities(p_on_device).get(), log_sum)
+    assert_close(p_on_device.get(), p)
+    definition("ops.attention", "scores_gradient")(ds, p, dout, p @ v)
+    cuda.scores_gradient(ds_on_device, p_on_device, *on_device(xp, dout, p @ v))
+    assert_close(ds_on_device.get(), ds)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_cross_entropy(xp, rng, shape):
+    logits, targets = 5 * draw(rng, *shape), rng.uniform(0, 1, shape).astype(np.float32)
+    expected, *expected_gradients = definition("ops.losses", "cross_entropy_of_rows")(logits, targets)
+    losses, *gradients = cuda.cross_entropy_of_rows(*on_device(xp, logits, targets))
+    assert_close(losses.get(), expected)
+    assert_all_close([g() for g in gradients], [g() for g in expected_gradients], 2e-6)
+
+
+@pytest.mark.parametrize("shape", [(), (7,), (33, 40), (0, 5)])
+def test_adamw(xp, rng, shape):
+    ours = [*(draw(rng, *shape) for _ in range(3)), np.asarray(np.abs(draw(rng, *shape)))]
+    theirs = on_device(xp, *ours)
+    for steps in (1, 2, 1000):
+        settings = {"lr": 1e-2, "steps": steps, "betas": (0.9, 0.99), "eps": 1e-8, "weight_decay": 0.1}
+        definition("train.optim", "adamw")(*ours, **settings)
+        cuda.adamw(*theirs, **settings)
+    assert_all_close(theirs, ours, 2e-6)
+
+
+def test_arrays_that_do_not_lie_row_after_row(xp, rng):
+    arrays = [draw(rng, 2, 6, 5).T[..., 0], draw(rng, 5, 12)[:, ::2], draw(rng, 6, 5).T, np.abs(draw(rng, 6, 5)).T]
+    theirs = [xp.asarray(array.T).T for array in arrays]
+    x, dy = theirs[:2]
+    y, backward = cuda.layer_norm(x, None, x[0], eps=1e-5)
+    expected, expected_backward = definition("ops.normalise", "layer_norm")(arrays[0], None, arrays[0][0], eps=1e-5)
+    assert_close(y.get(), expected)
+    assert_all_close(backward(dy), expected_backward(arrays[1]), 5e-6)
+    assert_close(cuda.gelu_and_slope(x)[0].get(), definition("ops.gelu", "gelu_and_slope")(arrays[0])[0])
+    settings = {"lr": 1e-2, "steps": 3, "betas": (0.9, 0.99), "eps": 1e-8, "weight_decay": 0.1}
+    definition("train.optim", "adamw")(*arrays, **settings)
+    cuda.adamw(*theirs, **settings)
+    assert_all_close(theirs, arrays, 2e-6)
+
+
+def test_the_launcher_refuses_what_a_kernel_would_misread(xp):
+    kernels = Kernels('extern "C" __global__ void nothing(const float* x, long long n) {}')
+    kernels.on_elements("nothing", xp.ones((2, 3), np.float32))
+    for array in (xp.ones((2, 3), np.float32).T, xp.ones(3)):
+        with pytest.raises(ValueError, match="nothing: the kernel needs float32 arrays that lie row after row"):
+            kernels.on_elements("nothing", array)
+
+
+def test_float32_on_the_gpu_takes_the_twin_and_anything_else_the_definition(xp, rng, calls, monkeypatch):
+    x = draw(rng, 3, 4)
+    ops.layer_norm(Tensor(xp.asarray(x.astype(np.float64))), eps=1e-6)
+    assert not calls
+    ops.layer_norm(Tensor(x), eps=1e-6)
+    assert not calls
+    ops.layer_norm(Tensor(xp.asarray(x)), eps=1e-6)
+    assert calls == ["layer_norm"]
+    monkeypatch.setenv("MINIVIT_KERNELS", "0")
+    ops.layer_norm(Tensor(xp.asarray(x)), eps=1e-6)
+    assert calls == ["layer_norm"]
+
+
+def train_two_steps(device, images, labels):
+    """The losses and the weights of a small ViT."""
+    model = minivit.create("vit", "cifar", seed=0, dim=24, depth=2, heads=3, image_size=8, patch_size=4).to(device)
+    optimiser, losses = AdamW(model.parameters(), lr=1e-2, eps=1e-4), []  # a smaller eps would amplify roundings of 0
+    images, labels = Tensor(to_device(images, device)), to_device(labels, device)
+    for _ in range(2):
+        loss = ops.cross_entropy(model(images), labels, label_smoothing=0.1)
+        loss.backward()
+        optimiser.step()
+        optimiser.zero_grad()
+        losses.append(loss.item())
+    return losses, model.state_dict()
+
+
+def test_training_is_the_cpus_with_every_twin_in_use(xp, rng, calls):
+    images, labels = draw(rng, 3, 8, 8, 3), np.array([1, 0, 2])
+    losses, weights = train_two_steps("cuda", images, labels)
+    assert set(calls) == set(TWINS) - {"softmax"}  # attention has its own
+    expected_losses, expected_weights = train_two_steps("cpu", images, labels)
+    np.testing.assert_allclose(losses, expected_losses, rtol=1e-5)
+    for name, weight in weights.items():
+        np.testing.assert_allclose(weight, expected_weights[name], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.skipif(shutil.which("nvcc") is None, reason="needs CUDA's compiler")
+def test_cudas_compiler_takes_the_sources(tmp_path):
+    files = []
+    for name in ("adamw", "cross_entropy", "gelu", "layer_norm", "softmax"):
+        source = importlib.import_module(f"minivit.kernels.cuda.{name}").KERNELS.source
+        files.append(tmp_path / f"{name}.cu")
+        files[-1].write_text(source, encoding="utf-8")
+    subprocess.run(["nvcc", "-arch=sm_90", "-ptx", "-Werror", "all-warnings", *files], cwd=tmp_path, check=True)
