@@ -1,1 +1,1 @@
-"""Fast twins of single operations, one file per processor; see `minivit.twins`."""
+"""Fast twins of single operations, one folder per processor; see `minivit.twins`."""
