@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import minivit
-from minivit import Tensor, ops
-from minivit.backend import module_for, to_device
+from minivit import Tensor, grad, ops
+from minivit.backend import asnumpy, module_for, to_device
 from minivit.kernels import cuda
 from minivit.kernels.cuda.launch import Kernels
 from minivit.train.optim import AdamW
@@ -99,6 +99,19 @@ def test_scores_of_attention(xp, rng, shape):
     definition("ops.attention", "scores_gradient")(ds, p, dout, p @ v)
     cuda.scores_gradient(ds_on_device, p_on_device, *on_device(xp, dout, p @ v))
     assert_close(ds_on_device.get(), ds)
+
+
+@pytest.mark.parametrize("d", [1, 16])  # P is computed once more in the backward pass; P is kept
+def test_attention_with_a_mask(xp, rng, calls, d):
+    arrays, mask, results = draw(rng, 3, 1, 2, 9, d), rng.integers(2, size=(9, 9)) > 0, []
+    mask[4] = False
+    for device in ("cpu", "cuda"):
+        q, k, v = (Tensor(to_device(array, device), requires_grad=True) for array in arrays)
+        out = ops.attention(q, k, v, to_device(mask, device))
+        results.append([asnumpy(array) for array in (out.data, *grad((out * out).sum(), [q, k, v]))])
+    assert calls == ["scores_to_probabilities", "scores_gradient"]
+    for expected, ours in zip(*results, strict=True):
+        assert_close(ours, expected, 5e-6)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
