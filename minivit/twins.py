@@ -21,11 +21,14 @@ def has_twin(function):
 
     @functools.wraps(function)
     def run(*arrays, **settings):
-        device = device_of(arrays[0])
-        suits = os.environ.get("MINIVIT_KERNELS") != "0" and all(
-            array is None or (array.dtype == np.float32 and device_of(array) == device) for array in arrays)
-        twin = getattr(compiled(device), name, None) if suits else None
-        return (twin or function)(*arrays, **settings)
+        first = arrays[0]
+        if first.dtype == np.float32 and os.environ.get("MINIVIT_KERNELS") != "0":
+            device = device_of(first)
+            twin = getattr(compiled(device), name, None)
+            if twin and all(array is None or (array.dtype == np.float32 and device_of(array) == device)
+                            for array in arrays):
+                return twin(*arrays, **settings)
+        return function(*arrays, **settings)
     return run
 
 

@@ -108,7 +108,7 @@ def _run(library, name, size, args, backwards):
     start = ctypes.cast(getattr(library, f"start_{name}"), ctypes.c_void_p)
     library.run_kernel.restype = ctypes.c_bool
     if not library.run_kernel(start, (ctypes.c_uint * 6)(*size), ctypes.c_bool(backwards),
-                       (ctypes.c_void_p * len(buffers))(*map(ctypes.addressof, buffers))):
+                              (ctypes.c_void_p * len(buffers))(*map(ctypes.addressof, buffers))):
         raise RuntimeError(f"{name}: some threads wait for others that wait elsewhere or have ended")
     if any((copy[:GUARD] != 0xFF).any() or (copy[-GUARD:] != 0xFF).any() for copy in copies.values()):
         raise RuntimeError(f"{name}: wrote outside of an array")
