@@ -6,8 +6,9 @@ cuda_on_cpu.h gives the names that CUDA adds to C++ their meaning. This is stric
   another type than the parameter, arguments too many or too few;
 - blocks and grids larger than a GPU takes, or with warps that are not full;
 - threads that wait in different places, or for threads that have ended;
-- writing next to an array (what is read there, and in shared memory that was not written, is NaN);
-- results that are not the same, bit for bit, when blocks and threads run in the opposite order.
+- writing next to an array;
+- results that are not the same, bit for bit, when blocks and threads run in the opposite order and other numbers lie
+  next to the arrays. Shared memory that was not written is NaN.
 
 What it does not show: the speed, and the last digits of CUDA's mathematical functions, which are the host's here.
 """
@@ -31,7 +32,7 @@ TYPES = {"float": np.float32, "double": np.float64, "int": np.int32, "long long"
 KERNEL = re.compile(r'extern "C" __global__ void (\w+)\((.*?)\)', re.DOTALL)
 PARAMETER = re.compile(r"(const )?(float|double|int|long long)(\*?) \w+")
 HEADER = Path(__file__).with_name("cuda_on_cpu.h")
-GUARD = 4096  # bytes on both sides of an array
+GUARD = 1024  # numbers on both sides of an array
 
 
 class RawModule:
@@ -74,7 +75,7 @@ def _launch(library, name, parameters, grid, block, args, *, shared_mem=0):
     for (const, _, pointer), argument, one, other in zip(parameters, args, forwards, backwards, strict=True):
         if pointer and not const:
             if one.tobytes() != other.tobytes():
-                raise RuntimeError(f"{name}: the result depends on the order of threads")
+                raise RuntimeError(f"{name}: the result depends on the order of threads or on what lies beside an array")
             argument._host[...] = one
 
 
@@ -89,9 +90,23 @@ def _check(what, argument, kind, pointer):
                         f"{argument.strides}")
 
 
+class _Guarded:
+    """A copy of an array between huge numbers, other ones for each array: who writes there, does not write the same."""
+
+    def __init__(self, host, rng):
+        self.outside = rng.uniform(1e29, 1e30, (2, GUARD)).astype(np.float32).view(np.uint8)
+        self.memory = np.concatenate([self.outside[0], host.reshape(-1).view(np.uint8), self.outside[1]])
+        self.start = self.outside.shape[1]
+
+    address = property(lambda self: self.memory.ctypes.data + self.start)
+    inside = property(lambda self: self.memory[self.start:-self.start])
+    is_intact = property(lambda self: np.array_equal(self.memory[:self.start], self.outside[0])
+                         and np.array_equal(self.memory[-self.start:], self.outside[1]))
+
+
 def _run(library, name, size, args, backwards):
     """Run all threads on copies of the arrays; return what the copies contain then, None for numbers."""
-    copies, values, places = {}, [], []
+    copies, values, places, rng = {}, [], [], np.random.default_rng(int(backwards))
     for argument in args:
         if not isinstance(argument, cupy_stand_in.ndarray):
             places.append(None)
@@ -100,17 +115,16 @@ def _run(library, name, size, args, backwards):
         host = argument._host
         key = host.ctypes.data, host.nbytes  # one array may be two arguments
         if key not in copies:
-            copies[key] = np.full(host.nbytes + 2 * GUARD, 0xFF, np.uint8)
-            copies[key][GUARD:-GUARD] = host.reshape(-1).view(np.uint8)
+            copies[key] = _Guarded(host, rng)
         places.append(key)
-        values.append((copies[key].ctypes.data + GUARD).to_bytes(8, sys.byteorder))
+        values.append(copies[key].address.to_bytes(8, sys.byteorder))
     buffers = [ctypes.create_string_buffer(value) for value in values]
     start = ctypes.cast(getattr(library, f"start_{name}"), ctypes.c_void_p)
     library.run_kernel.restype = ctypes.c_bool
     if not library.run_kernel(start, (ctypes.c_uint * 6)(*size), ctypes.c_bool(backwards),
                               (ctypes.c_void_p * len(buffers))(*map(ctypes.addressof, buffers))):
         raise RuntimeError(f"{name}: some threads wait for others that wait elsewhere or have ended")
-    if any((copy[:GUARD] != 0xFF).any() or (copy[-GUARD:] != 0xFF).any() for copy in copies.values()):
+    if not all(copy.is_intact for copy in copies.values()):
         raise RuntimeError(f"{name}: wrote outside of an array")
-    return [None if key is None else copies[key][GUARD:-GUARD].view(argument.dtype).reshape(argument.shape)
+    return [None if key is None else copies[key].inside.view(argument.dtype).reshape(argument.shape)
             for key, argument in zip(places, args, strict=True)]
