@@ -75,7 +75,7 @@ def _launch(library, name, parameters, grid, block, args, *, shared_mem=0):
     for (const, _, pointer), argument, one, other in zip(parameters, args, forwards, backwards, strict=True):
         if pointer and not const:
             if one.tobytes() != other.tobytes():
-                raise RuntimeError(f"{name}: the result depends on the order of threads or on what lies beside an array")
+                raise RuntimeError(f"{name}: the result depends on the order of threads or what lies beside an array")
             argument._host[...] = one
 
 
