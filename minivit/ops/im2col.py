@@ -9,6 +9,7 @@ Chellapilla, Puri and Simard, "High performance convolutional neural networks fo
 import math
 
 from ..backend import array_module, empty
+from ..twins import has_twin
 from .windows import batch_slices
 
 ROWS = 1024  # of X at a time: with fewer, a product spends its time on reading w
@@ -52,10 +53,16 @@ def _rows(x, windows):
         return
     rows = None
     for pictures, padded in windows.pad_by_slice(x, _slices(x, windows)):
-        view = windows.view(padded)
-        rows = empty(view.shape, x.dtype, xp) if rows is None else rows[:len(view)]
-        rows[...] = view
+        shape = len(padded), *windows.grid, *windows.kernel, C
+        rows = empty(shape, x.dtype, xp) if rows is None else rows[:len(padded)]
+        _write_windows(padded, rows, windows=windows)
         yield pictures, rows.reshape(-1, math.prod(windows.kernel) * C)
+
+
+@has_twin
+def _write_windows(padded, rows, *, windows):
+    """All windows of padded pictures, one after the other.    (B, ..., ..., C) into (B, H', W', kh, kw, C)"""
+    rows[...] = windows.view(padded)
 
 
 def _slices(x, windows):

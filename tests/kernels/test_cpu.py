@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from minivit import Tensor, ops, twins
+from minivit.ops.windows import Windows
 from tests.kernels.comparison import assert_close, definition, draw
 from tests.ops.test_gelu import floats_between
 
@@ -48,6 +49,18 @@ def test_batch_norm(rng, rows, columns):
     for name, arguments in (("affine", (x, *vectors[:2])), ("centred_sums", (x, vectors[0])),
                             ("gradient_sums", (x, dy, vectors[0])), ("through_batch_norm", (x, dy, *vectors))):
         assert_close(getattr(cpu, name)(*arguments), definition("ops.batch_norm", name)(*arguments), 5e-6)
+
+
+@pytest.mark.parametrize("stride", [1, (2, 3)])
+@pytest.mark.parametrize("dilation", [1, (3, 2)])
+@pytest.mark.parametrize("kernel", [(3, 3), (2, 1)])
+def test_im2col(rng, stride, dilation, kernel):
+    windows = Windows((9, 8), kernel, stride=stride, dilation=dilation, padding=((1, 0), (0, 2)))
+    padded = windows.pad(draw(rng, 2, 9, 8, 5))
+    ours, expected = np.full((2, 2, *windows.grid, *kernel, 5), np.nan, np.float32)
+    cpu.write_windows(padded, ours, windows=windows)
+    definition("ops.im2col", "write_windows")(padded, expected, windows=windows)
+    np.testing.assert_array_equal(ours, expected)
 
 
 def test_any_memory_layout_and_no_argument_is_written_to(rng):
