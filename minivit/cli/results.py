@@ -5,8 +5,8 @@ def add_commands(subparsers):
     """Register the command."""
     parser = subparsers.add_parser(
         "results", help="the table of trained models, and how a run gets into it",
-        description="Print the table of the README, and write it there. It is made from the records in docs/results; "
-                    "with --add, a complete run of a recipe gets a record first.")
+        description="Print the table of the README, and write it there. It is made from the records in docs/results "
+                    "and from the outputs of the lessons; with --add, a complete run of a recipe gets a record first.")
     parser.add_argument("--add", metavar="RUN", help="the folder of a run")
     parser.add_argument("--recipe", metavar="NAME", help="with --add: the recipe of minivit/train/recipes that it ran")
     parser.add_argument("--model", metavar="WORDS", help="with --add: the model in words, for the table")
@@ -15,11 +15,13 @@ def add_commands(subparsers):
 
 def results(args):
     """The command `results`."""
+    from ..lessons.outcomes import read_outcomes
     from ..train.results import ROOT, read_records, record, table, update, write_record
     if args.add:
         if not (args.recipe and args.model):
             raise ValueError("results --add needs the --recipe of the run, and the --model in words")
         print(f"written: {write_record(record(args.add, args.recipe, args.model))}")
-    print(table(read_records()), end="")
-    if update(ROOT / "README.md", read_records()):
+    records = read_records() + read_outcomes()
+    print(table(records), end="")
+    if update(ROOT / "README.md", records):
         print(f"written: {ROOT / 'README.md'}")

@@ -68,11 +68,15 @@ def read_records():
 
 
 def table(records):
-    """The records as a table in Markdown."""
-    return HEAD + "".join(
-        f"| `python -m minivit train --recipe {record['recipe']}` | {record['model']} | "
-        f"{record['parameters'] / 1e6:.1f} M | {record['epochs']:.1f} | {record['minutes']} | "
-        f"{100 * record['test_accuracy']:.1f} % |\n" for record in records)
+    """The records as a table in Markdown; one that was not a recipe's tells its own command."""
+    rows = ""
+    for record in records:
+        command = record.get("command") or f"python -m minivit train --recipe {record['recipe']}"
+        parameters = f"{record['parameters'] / 1e6:.1f} M" if "parameters" in record else ""
+        epochs = f"{record['epochs']:.1f}" if record["epochs"] >= 1 else f"{record['epochs']:.2f}"
+        rows += (f"| `{command}` | {record['model']} | {parameters} | {epochs} | {record['minutes']} | "
+                 f"{100 * record['test_accuracy']:.1f} % |\n")
+    return HEAD + rows
 
 
 def update(path, records):

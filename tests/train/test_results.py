@@ -8,6 +8,7 @@ import pytest
 from minivit import create, data
 from minivit.__main__ import main
 from minivit.data import shapes10
+from minivit.lessons.outcomes import outcome, read_outcomes
 from minivit.train import Recipe, load_recipe, results, train
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +26,14 @@ def run(tmp_path, monkeypatch):
 
 
 def test_the_readme_shows_what_the_records_say():
-    assert results.table(results.read_records()) in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert results.table(results.read_records() + read_outcomes()) in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_lesson_without_the_line_or_the_bar_is_told():
+    with pytest.raises(ValueError, match="a line that matches 'nothing'"):
+        outcome("05_vit", "ViT", "ViT, 64 patches", "nothing")
+    with pytest.raises(ValueError, match="progress bar 'nobody'"):
+        outcome("05_vit", "ViT", "nobody", r"([\d.]+) % of the test pictures")
 
 
 @pytest.mark.parametrize("record", results.read_records(), ids=lambda record: record["recipe"])
