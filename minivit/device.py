@@ -13,7 +13,7 @@ import time
 
 import numpy as np
 
-from .twins import compiled
+from .twins import compiled, switched_off
 
 KERNEL_VARIABLES = ("OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES")
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -46,7 +46,7 @@ def product_rate(size=1536, repeats=5):
 
 def loops():
     """What the loops over numbers are run by, on the CPU: "numpy", or what compiles the twins, "numba 0.68.1"."""
-    if os.environ.get("MINIVIT_KERNELS") == "0" or compiled() is None:
+    if switched_off() or compiled() is None:
         return "numpy"
     return f"numba {sys.modules['numba'].__version__}"
 
@@ -88,7 +88,7 @@ def _loops():
     found = loops()
     if found != "numpy":
         return f"compiled by {found}"
-    return "NumPy's, " + ("as MINIVIT_KERNELS=0 asks" if os.environ.get("MINIVIT_KERNELS") == "0" else
+    return "NumPy's, " + ("as MINIVIT_KERNELS=0 asks" if switched_off() else
                           "faster ones after: python -m pip install -r requirements-fast.txt")
 
 

@@ -22,7 +22,7 @@ def has_twin(function):
     @functools.wraps(function)
     def run(*arrays, **settings):
         first = arrays[0]
-        if first.dtype == np.float32 and os.environ.get("MINIVIT_KERNELS") != "0":
+        if first.dtype == np.float32 and not switched_off():
             device = device_of(first)
             twin = getattr(compiled(device), name, None)
             if twin and all(array is None or (array.dtype == np.float32 and device_of(array) == device)
@@ -30,6 +30,11 @@ def has_twin(function):
                 return twin(*arrays, **settings)
         return function(*arrays, **settings)
     return run
+
+
+def switched_off():
+    """Whether MINIVIT_KERNELS=0 asks for the definitions."""
+    return os.environ.get("MINIVIT_KERNELS") == "0"
 
 
 @functools.cache

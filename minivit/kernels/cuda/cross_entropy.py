@@ -16,11 +16,7 @@ extern "C" __global__ void cross_entropy(const float* x, const float* t, float* 
         return;
     x += row * columns;
     t += row * columns;
-    float largest = -3.402823466e38f;  // the lowest finite number
-    for (long long k = threadIdx.x; k < columns; k += lanes)
-        largest = fmaxf(largest, x[k]);
-    largest = warp_max(largest);
-    float sum = 0;
+    float largest = row_max(x, columns), sum = 0;
     for (long long k = threadIdx.x; k < columns; k += lanes)
         sum += expf(x[k] - largest);
     float L = largest + logf(warp_sum(sum));

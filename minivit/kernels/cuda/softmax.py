@@ -16,11 +16,7 @@ extern "C" __global__ void softmax(const float* x, float* y, float* log_sum, lon
         return;
     x += row * columns;
     y += row * columns;
-    float largest = -3.402823466e38f;
-    for (long long j = threadIdx.x; j < columns; j += lanes)
-        largest = fmaxf(largest, x[j]);
-    largest = warp_max(largest);
-    float sum = 0;
+    float largest = row_max(x, columns), sum = 0;
     for (long long j = threadIdx.x; j < columns; j += lanes) {
         y[j] = expf(x[j] - largest);
         sum += y[j];

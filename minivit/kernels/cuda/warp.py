@@ -18,6 +18,15 @@ __device__ float warp_max(float value)
     return value;
 }
 
+// The largest number of the row that a warp works on; of -inf and no others, the lowest finite number.
+__device__ float row_max(const float* x, long long columns)
+{
+    float largest = -3.402823466e38f;
+    for (long long j = threadIdx.x; j < columns; j += lanes)
+        largest = fmaxf(largest, x[j]);
+    return warp_max(largest);
+}
+
 // The row that a warp works on: blocks have several warps, threadIdx.y counts them.
 __device__ long long row_of_warp()
 {
