@@ -67,8 +67,8 @@ def bubblewrap(shared, command, root):
         ["--unshare-user", "--uid", "65534", "--gid", "65534"]
     for name, value in ENVIRONMENT.items():
         arguments += ["--setenv", name, value]
-    bound, hidden = layout()
-    read_only = islands(bound + visible_paths())
+    (bound, hidden), visible = layout(), visible_paths()
+    read_only = islands(bound + visible)
     arguments += ["--size", "67108864", "--perms", "1777", "--tmpfs", "/tmp"]
     for path in read_only:
         arguments += ["--size", "1048576", "--perms", "0755", "--tmpfs", path]
@@ -81,9 +81,9 @@ def bubblewrap(shared, command, root):
             arguments += ["--ro-bind", path, path]
     for path in hidden:
         arguments += ["--size", "1048576", "--perms", "0755", "--tmpfs", path]
-    for path in parents(visible_paths()):
+    for path in parents(visible):
         arguments += ["--perms", "0755", "--dir", path]
-    for path in visible_paths():
+    for path in visible:
         arguments += ["--ro-bind", path, path]
     arguments += ["--proc", "/proc", "--dev", "/dev", "--size", "1048576", "--perms", "1777", "--tmpfs", "/dev/shm",
                   "--perms", "0755", "--dir", SHARED, "--bind", shared / "sockets", SHARED / "sockets",
@@ -96,7 +96,7 @@ def bubblewrap(shared, command, root):
 
 def namespaces(shared, command, root):
     """The same with unshare, mount and pivot_root, for machines without bubblewrap."""
-    bound, hidden = layout()
+    (bound, hidden), visible = layout(), visible_paths()
     new = shared / "root"
     lines = ["set -e; umask 022; mount --make-rprivate /", f"mkdir -p {new}; mount -t tmpfs -o size=1m tmpfs {new}"]
 
@@ -114,7 +114,7 @@ def namespaces(shared, command, root):
     def scratch(path, options):
         lines.append(f"mount -t tmpfs -o {options} tmpfs {place(path, 'mkdir -p')}")
 
-    read_only = islands(bound + visible_paths())
+    read_only = islands(bound + visible)
     scratch("/tmp", "size=64m,mode=1777")
     for path in read_only:
         scratch(path, "size=1m,mode=0755")
@@ -126,7 +126,7 @@ def namespaces(shared, command, root):
     for path in hidden:
         if any(path.is_relative_to(other) for other in bound):
             lines.append(f"mount -t tmpfs -o size=1m tmpfs {shlex.quote(f'{new}{path}')}")
-    for path in visible_paths():
+    for path in visible:
         bind(path)
     for device in ("null", "zero", "full", "random", "urandom"):
         bind(f"/dev/{device}", writable=True)
