@@ -4,6 +4,7 @@ Inside there are Python, NumPy and ipykernel, read-only, and an empty /tmp of a 
 other process, no home folder, no file of the host, and nothing of minivit but `show`.
 """
 
+import functools
 import importlib.metadata
 import os
 import re
@@ -19,6 +20,7 @@ ENVIRONMENT = {"HOME": "/tmp", "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "OPEN
                "PYTHONPATH": str(SHARED / "library")}
 
 
+@functools.cache
 def visible_paths():
     """Files and folders of the Python installation that belong to NumPy, the kernel, and what these require."""
     found, todo = {}, list(VISIBLE)
@@ -33,7 +35,7 @@ def visible_paths():
         tops = {file.parts[0] for file in distribution.files or () if file.parts[0] not in ("..", "__pycache__")}
         found[name] = {Path(distribution.locate_file(top)) for top in tops}
         todo += [need for need in distribution.requires or () if "extra ==" not in need]
-    return sorted(path for paths in found.values() for path in paths if path.exists())
+    return tuple(sorted(path for paths in found.values() for path in paths if path.exists()))
 
 
 def layout():
@@ -68,7 +70,7 @@ def bubblewrap(shared, command, root):
     for name, value in ENVIRONMENT.items():
         arguments += ["--setenv", name, value]
     (bound, hidden), visible = layout(), visible_paths()
-    read_only = islands(bound + visible)
+    read_only = islands([*bound, *visible])
     arguments += ["--size", "67108864", "--perms", "1777", "--tmpfs", "/tmp"]
     for path in read_only:
         arguments += ["--size", "1048576", "--perms", "0755", "--tmpfs", path]
@@ -114,7 +116,7 @@ def namespaces(shared, command, root):
     def scratch(path, options):
         lines.append(f"mount -t tmpfs -o {options} tmpfs {place(path, 'mkdir -p')}")
 
-    read_only = islands(bound + visible)
+    read_only = islands([*bound, *visible])
     scratch("/tmp", "size=64m,mode=1777")
     for path in read_only:
         scratch(path, "size=1m,mode=0755")
