@@ -53,6 +53,18 @@ def test_random_generators_repeat_themselves(device):
     assert not np.array_equal(draw((3, 1)), draw((3, 2)))
 
 
+def test_the_precision_of_products_holds_inside_its_block():
+    assert backend.precision() == "float32"
+    with backend.product_precision("tf32"):
+        with backend.product_precision("bfloat16"):
+            assert backend.precision() == "bfloat16"
+        assert backend.precision() == "tf32"
+        with pytest.raises(ValueError, match="precision: expected one of float32, tf32, bfloat16, got 'tf23'"), \
+                backend.product_precision("tf23"):
+            pass
+    assert backend.precision() == "float32"
+
+
 def test_an_unknown_device_is_named():
     with pytest.raises(ValueError, match="expected 'cpu' or 'cuda', got 'tpu'"):
         backend.module_for("tpu")
