@@ -4,8 +4,13 @@ What is summed is summed in an order of its own, but always in the same: no thre
 adds to, so that the same arrays give the same bits. The results are those of the definitions up to rounding.
 """
 
+import contextlib
+
 from .adamw import adamw
 from .cross_entropy import cross_entropy_of_rows
 from .gelu import gelu_and_slope
 from .layer_norm import layer_norm
 from .softmax import scores_gradient, scores_to_probabilities, softmax
+
+with contextlib.suppress(ImportError):  # without nvmath-python, CuPy multiplies
+    from .products import multiply
