@@ -8,7 +8,8 @@ It computes nothing by itself and is no faster; what it does is to fail where Cu
 - `empty` is filled with NaN;
 - what NumPy has and CuPy 14 has not is an AttributeError.
 
-`modules()` gives what to put into sys.modules; the `device` fixture does it.
+Its streams and graphs are in cuda_streams.py, which also counts what crosses the bus. `modules()` gives
+what to put into sys.modules; the `device` fixture does it.
 """
 
 import operator
@@ -16,21 +17,8 @@ import types
 
 import numpy as np
 
-ABSENT_FUNCTIONS = """
-    asmatrix block bmat einsum_path emath errstate float128 frompyfunc geomspace getbufsize geterr insert isnat
-    longdouble ma matrix matvec memmap nanpercentile nanquantile ndenumerate nditer nested_iters polyder polydiv polyint
-    rec recarray record setbufsize seterr spacing strings unstack vecdot vecmat
-    """
-ARRAY_METHODS = """
-    all any argmax argmin argpartition argsort astype choose clip compress conj copy cumprod cumsum diagonal dot fill
-    flatten item max mean min nonzero partition prod ptp put ravel repeat reshape round searchsorted sort squeeze std
-    sum swapaxes take tobytes tolist trace transpose var view
-    """
-GENERATOR_METHODS = """
-    beta binomial chisquare dirichlet exponential f gamma geometric hypergeometric integers logseries poisson power
-    random standard_exponential standard_gamma standard_normal uniform
-    """
-BRING_TO_DEVICE = {"array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray"}
+from tests import cuda_streams
+from tests.cupy_names import ABSENT_FUNCTIONS, ARRAY_METHODS, BRING_TO_DEVICE, GENERATOR_METHODS, READING_METHODS
 
 
 class ndarray:
@@ -55,14 +43,21 @@ class ndarray:
         owndata=self._host.flags.owndata))
 
     def __getattr__(self, name):
+        if name in READING_METHODS:
+            cuda_streams.count_to_host(name)
+            return getattr(self._host, name)
         if name not in ARRAY_METHODS.split():
             raise AttributeError(f"'cupy.ndarray' object has no attribute {name!r}")
         indices_may_lie_on_the_host = name == "take"
         return _on_device(getattr(self._host, name), host_arrays=indices_may_lie_on_the_host)
 
-    def get(self):
+    def get(self, out=None, blocking=True):
         """The array in host memory: a copy."""
-        return self._host.copy()
+        if blocking:
+            cuda_streams.count_to_host("get")
+            return self._host.copy()
+        cuda_streams.copy_to_host(self._host, out)
+        return out
 
     def __array__(self, dtype=None, copy=None):
         raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()` to construct a NumPy "
@@ -77,10 +72,10 @@ class ndarray:
         return getattr(CUPY, function.__name__)(*args, **settings)
 
     def __getitem__(self, index):
-        return _wrap(self._host[_unwrap(index, host_arrays=True)])
+        return _on_device(operator.getitem, host_arrays=True)(self, index)
 
     def __setitem__(self, index, value):
-        self._host[_unwrap(index, host_arrays=True)] = _unwrap(value)
+        _on_device(operator.setitem)(self, _index(index), value)
 
     def __iter__(self):
         return (self[i] for i in range(len(self)))
@@ -89,12 +84,15 @@ class ndarray:
         return len(self._host)
 
     def __bool__(self):
+        cuda_streams.count_to_host("bool")
         return bool(self._host)
 
     def __int__(self):
+        cuda_streams.count_to_host("int")
         return int(self._host)
 
     def __float__(self):
+        cuda_streams.count_to_host("float")
         return float(self._host)
 
     def __repr__(self):
@@ -111,11 +109,13 @@ def _wrap(result):
 
 
 def _unwrap(argument, host_arrays=False):
-    """Device arrays become NumPy arrays; NumPy arrays are refused."""
+    """Device arrays become NumPy arrays; NumPy arrays are refused, or copied to the device."""
     if isinstance(argument, ndarray):
         return argument._host
-    if isinstance(argument, np.ndarray) and not host_arrays:
-        raise TypeError("Unsupported type <class 'numpy.ndarray'>")
+    if isinstance(argument, np.ndarray):
+        if not host_arrays:
+            raise TypeError("Unsupported type <class 'numpy.ndarray'>")
+        cuda_streams.count_to_device(argument)
     if isinstance(argument, (tuple, list)):
         return type(argument)(_unwrap(part, host_arrays) for part in argument)
     return argument
@@ -125,15 +125,26 @@ def _on_device(function, host_arrays=False):
     def run(*args, **settings):
         args = [_unwrap(a, host_arrays) for a in args]
         settings = {name: _unwrap(setting, host_arrays) for name, setting in settings.items()}
-        return _wrap(function(*args, **settings))
+        return _wrap(cuda_streams.execute(function, args, settings))
     return run
+
+
+def _index(index):
+    """An index with its arrays of the host brought to the device."""
+    if isinstance(index, tuple):
+        return tuple(map(_index, index))
+    return CUPY.asarray(index) if isinstance(index, np.ndarray) else index
 
 
 def _bring(function):
     """What makes an array of the host one of the device: a copy, but a device array stays as it is."""
     def run(x, *args, **settings):
-        host = function(x.copy() if isinstance(x, np.ndarray) else _unwrap(x), *args, **settings)
-        return x if isinstance(x, ndarray) and host is x._host else ndarray(host)
+        if isinstance(x, ndarray):
+            result = _on_device(function)(x, *args, **settings)
+            return x if result._host is x._host else result
+        host = np.array(function(x, *args, **settings))
+        cuda_streams.count_to_device(host)
+        return ndarray(host)
     return run
 
 
@@ -154,7 +165,7 @@ def _operator(name, reflected=False, in_place=False):
 
 
 def _unary(name):
-    return lambda self: ndarray(getattr(operator, name)(self._host))
+    return lambda self: _on_device(getattr(operator, name))(self)
 
 
 for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and_", "or_", "xor"):
@@ -179,6 +190,21 @@ class Generator:
             raise AttributeError(f"'Generator' object has no attribute {name!r}")
         return _on_device(getattr(self._host, name))
 
+    @property
+    def bit_generator(self):
+        """What has a `_state` in the memory of the device."""
+        return types.SimpleNamespace(_state=_State(self._host.bit_generator))
+
+
+class _State:
+    """The state of a random generator, which can be copied into that of another one."""
+
+    def __init__(self, host):
+        self.host = host
+
+    def __setitem__(self, index, other):
+        cuda_streams.launch(lambda: setattr(self.host, "state", other.host.state))
+
 
 class _Cupy(types.ModuleType):
     """NumPy's functions under CuPy's conditions."""
@@ -199,16 +225,20 @@ CUPY.empty_like = lambda x: ndarray(_unwritten(np.empty_like(_unwrap(x))))
 CUPY.asnumpy = lambda x: x.get() if isinstance(x, ndarray) else np.asarray(x)
 CUPY.get_array_module = lambda *arrays: CUPY if any(isinstance(a, ndarray) for a in arrays) else np
 CUPY.broadcast_shapes = np.broadcast_shapes
-CUPY.random = types.SimpleNamespace(default_rng=Generator, Generator=Generator)
+CUPY.random = types.SimpleNamespace(default_rng=Generator, Generator=Generator, Philox4x3210=lambda seed: seed)
 CUPY.lib = types.SimpleNamespace(stride_tricks=types.SimpleNamespace(
     as_strided=_on_device(np.lib.stride_tricks.as_strided),
     sliding_window_view=_on_device(np.lib.stride_tricks.sliding_window_view)))
 CUPY.linalg = types.SimpleNamespace(norm=_on_device(np.linalg.norm))
-CUPY.cuda = types.SimpleNamespace(runtime=types.SimpleNamespace(getDeviceCount=lambda: 1))
+CUPY.cuda = types.SimpleNamespace(
+    runtime=types.SimpleNamespace(getDeviceCount=lambda: 1), Stream=cuda_streams.Stream,
+    MemoryPool=cuda_streams.MemoryPool, using_allocator=cuda_streams.using_allocator,
+    get_current_stream=cuda_streams.get_current_stream, alloc_pinned_memory=bytearray)
+CUPY.get_default_memory_pool = cuda_streams.MemoryPool
 
 
 def _scatter_add(target, index, values):
-    np.add.at(target._host, _unwrap(index, host_arrays=True), _unwrap(values))
+    _on_device(np.add.at)(target, _index(index), values)
 
 
 def modules():

@@ -2,7 +2,9 @@
 
 A step is a function `step(images, rng)` of pictures (B, H, W, C) and a NumPy generator. It returns new pictures and
 leaves its argument alone, and draws for every picture anew: on the host, so that a batch meets the same fate on every
-device. A pipeline is a list of steps, with their settings fixed by `functools.partial`:
+device. Only what was drawn goes to a GPU, and nothing comes back, so that the host never waits: pictures and pixels are
+chosen by their numbers, since CuPy lets the host count a mask. A pipeline is a list of steps, with their settings fixed
+by `functools.partial`:
 
     steps = [partial(random_crop, padding=4), random_flip, partial(rand_augment, magnitude=5)]
     images = normalise(augment(images, rng, steps), mean, std)
@@ -54,7 +56,7 @@ def random_crop(images, rng, *, padding=4, mode="constant"):
 
 def random_flip(images, rng, *, probability=0.5):
     """Mirror left and right, each picture with a probability.    (B, H, W, C) -> (B, H, W, C)"""
-    chosen = array_module(images).asarray(rng.random(len(images)) < probability)
+    chosen = array_module(images).asarray(np.flatnonzero(rng.random(len(images)) < probability))
     flipped = images.copy()
     flipped[chosen] = images[chosen][:, :, ::-1]
     return flipped
@@ -85,13 +87,14 @@ def random_erasing(images, rng, *, probability=0.5, area=(0.02, 0.4), aspect=(0.
     erased = fits[first] & (rng.random(batch) < probability)
     h, w = heights[first] * erased, widths[first] * erased
     top, left = np.floor(rng.random(batch) * (height - h + 1)), np.floor(rng.random(batch) * (width - w + 1))
-    shape = int(h @ w), images.shape[-1]  # all erased pixels, and channels
+    pixels = np.flatnonzero(rectangle_masks(np, top, top + h, left, left + w, (height, width)))
+    shape = len(pixels), images.shape[-1]
     if images.dtype == np.uint8:
         noise = rng.integers(256, size=shape, dtype=np.uint8)
     else:
         noise = rng.standard_normal(shape).astype(images.dtype)
-    images = images.copy()
-    images[rectangle_masks(xp, top, top + h, left, left + w, (height, width))] = xp.asarray(noise)
+    images = xp.array(images, order="C")
+    images.reshape(-1, images.shape[-1])[xp.asarray(pixels)] = xp.asarray(noise)  # (B*H*W, C)
     return images
 
 

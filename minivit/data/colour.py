@@ -7,7 +7,7 @@ refer to. An enhancement blends the picture with a poorer one; a factor above 1 
 
 import numpy as np
 
-from ..backend import array_module
+from ..backend import array_module, scatter_add
 
 
 def brightness(images, factor):
@@ -58,7 +58,7 @@ def equalize(images):
     xp = array_module(images)
     batch, height, width, channels = images.shape
     series = xp.arange(batch * channels).reshape(batch, 1, 1, channels)  # (B, 1, 1, C)
-    counts = xp.bincount((256 * series + images).ravel(), minlength=256 * batch * channels)
+    counts = _bincount((256 * series + images).ravel(), 256 * batch * channels)
     counts = counts.reshape(batch, channels, 256).transpose(2, 0, 1)  # (256, B, C)
     lightest = xp.take_along_axis(counts, images.max(axis=(1, 2))[None].astype(np.int64), axis=0)[0]  # (B, C)
     step = (height * width - lightest) // 255
@@ -114,3 +114,12 @@ def _look_up(tables, images):
     xp = array_module(images)
     batch, _, _, channels = images.shape
     return tables[images, xp.arange(batch)[:, None, None, None], xp.arange(channels)]
+
+
+def _bincount(x, length):
+    """How often each of the numbers 0 .. length - 1 occurs.    int (N,) -> int (length,)"""
+    if array_module(x) is np:
+        return np.bincount(x, minlength=length)
+    counts = array_module(x).zeros(length, np.int32)  # for CuPy's bincount the host looks at x, and waits
+    scatter_add(counts, x, 1)
+    return counts

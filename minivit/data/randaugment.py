@@ -30,7 +30,7 @@ def affine(images, matrices):
     outside = (column < 0) | (column >= width) | (row < 0) | (row >= height)
     pixel = xp.arange(batch)[:, None, None] * height * width + row * width + column
     moved = images.reshape(-1, channels)[xp.where(outside, 0, pixel)]  # (B*H*W, C) -> (B, H, W, C)
-    moved[outside] = GREY
+    xp.copyto(moved, GREY, where=outside[..., None])
     return moved
 
 

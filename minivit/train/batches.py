@@ -1,4 +1,8 @@
-"""The batch of every step, as a function of the seed and the step alone: a resumed run sees the same pictures."""
+"""The batch of every step, as a function of the seed and the step alone: a resumed run sees the same pictures.
+
+Where a run computes on a GPU, all pictures are moved there once, as bytes, and are augmented there. What crosses the
+bus for a batch are the few numbers that were drawn for each picture; nothing is read back.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -22,8 +26,8 @@ class Batches:
 
     def __init__(self, dataset, recipe, mean, std):
         self.steps = [partial(data.augmentation(name), **settings) for name, settings in recipe.augmentation]
-        self.mean, self.std = mean, std
-        self.images, self.labels = to_device(dataset.images, recipe.device), to_device(dataset.labels, recipe.device)
+        self.mean, self.std = (to_device(np.asarray(value, np.float32), recipe.device) for value in (mean, std))
+        self.images, self.labels = moved(dataset, recipe.device)
         self.recipe, self.classes = recipe, len(dataset.classes)
         self.size = min(recipe.batch_size, len(dataset))
         self.per_epoch = len(dataset) // self.size
@@ -63,3 +67,13 @@ class Batches:
             return images, labels
         mix, alpha = ways[rng.integers(len(ways))]
         return mix(images, data.one_hot(labels, self.classes), rng, alpha=alpha)
+
+
+def moved(dataset, device):
+    """The pictures and the labels of a data set, on a device."""
+    try:
+        return to_device(dataset.images, device), to_device(dataset.labels, device)
+    except MemoryError as error:
+        raise MemoryError(
+            f"the {len(dataset):,} pictures of {dataset.name} take {dataset.images.nbytes / 2**30:.1f} GiB, more "
+            f"than is free on device {device!r}: end what else uses it (nvidia-smi), or take device 'cpu'") from error
