@@ -14,7 +14,7 @@ import numpy as np
 
 from minivit.device import cores
 from minivit.engine import interpret
-from minivit.ops.products import product
+from minivit.ops.products import multiply
 
 from .cases import CASES, Case, Threads, minivit_runs
 
@@ -103,7 +103,7 @@ class Profile:
             x, y, z = (np.ones((matrices, *shape), np.float32) for shape in ((n, k), (k, m), (n, m)))
             for left, right in ((x, y), (z, y.swapaxes(1, 2)), (x.swapaxes(1, 2), z)):
                 if matrices == 1:
-                    seconds = [timed(product, left[0], right[0])[0] for _ in range(3)]
+                    seconds = [timed(multiply, left[0], right[0])[0] for _ in range(3)]
                 else:
                     seconds = [timed(np.matmul, left, right)[0] for _ in range(3)]
                 total += statistics.median(seconds) * len(found) / shares

@@ -3,7 +3,7 @@
 An operation is defined once, in a few lines of NumPy. `minivit.kernels` may have a twin of it, or of its inner loop,
 with the same name, arguments and results, which takes fewer walks through memory: one for the CPU, one for the GPU, or
 either. Nothing needs the twins: without the library that compiles them, with MINIVIT_KERNELS=0, and for arrays other
-than float32, the definition does the work.
+than float32, the definition does the work. So it does for arrays for which a twin returns NotImplemented.
 """
 
 import functools
@@ -27,7 +27,9 @@ def has_twin(function):
             twin = getattr(compiled(device), name, None)
             if twin and all(array is None or (array.dtype == np.float32 and device_of(array) == device)
                             for array in arrays):
-                return twin(*arrays, **settings)
+                result = twin(*arrays, **settings)
+                if result is not NotImplemented:
+                    return result
         return function(*arrays, **settings)
     return run
 

@@ -19,7 +19,7 @@ from ..twins import has_twin
 from .arithmetic import where
 from .dropout import keep_mask
 from .linalg import matmul
-from .products import transposed
+from .products import multiply, transposed
 from .softmax import softmax
 
 SCORES_CPU, SCORES_GPU = 1 << 17, 1 << 26  # in a block
@@ -118,15 +118,15 @@ class _Attention:
             p = self.probabilities(block)
             if self.dropout:
                 p = p * self.noise(block)
-            self.xp.matmul(p, self.v[block[:2]], out=out[block])
+            multiply(p, self.v[block[:2]], out=out[block])
 
     def backward(self, out, dout, dq, dk, dv):
         """Write the gradients into dq, dk and dv, and return that of the bias."""
-        xp, dbias = self.xp, self.xp.zeros_like(self.bias) if self.is_learned else None
+        dbias = self.xp.zeros_like(self.bias) if self.is_learned else None
         for block in self.blocks:
             heads = block[:2]
             p = dropped = self.probabilities_again(block)
-            ds = dout[block] @ transposed(self.v[heads], p.shape[-2])
+            ds = multiply(dout[block], transposed(self.v[heads], p.shape[-2]))
             if self.dropout:
                 noise = self.noise(block)
                 ds *= noise
@@ -134,13 +134,13 @@ class _Attention:
             _scores_gradient(ds, p, dout[block], out[block])
             if self.is_learned:
                 _add_sum(dbias, block, ds)
-            xp.matmul(ds, self.k[heads], out=dq[block])
+            multiply(ds, self.k[heads], out=dq[block])
             dq[block] *= self.scale
             for target, left, right in ((dv[heads], dropped, dout[block]), (dk[heads], ds, self.scaled_q(block))):
                 if block[2].start == 0:
-                    xp.matmul(left.swapaxes(-1, -2), right, out=target)
+                    multiply(left.swapaxes(-1, -2), right, out=target)
                 else:
-                    target += left.swapaxes(-1, -2) @ right
+                    target += multiply(left.swapaxes(-1, -2), right)
         return dbias
 
     def scaled_q(self, block):
@@ -150,7 +150,7 @@ class _Attention:
     def scores(self, block):
         """S of one block, in the memory where P is kept."""
         q, out = self.scaled_q(block), None if self.kept is None else self.kept[block]
-        s = self.xp.matmul(q, transposed(self.k[block[:2]], q.shape[-2]), out=out)
+        s = multiply(q, transposed(self.k[block[:2]], q.shape[-2]), out=out)
         if self.bias is not None:
             s += self.bias[_within(self.bias, block)]
         return s

@@ -10,6 +10,7 @@ import math
 
 from ..backend import array_module, empty
 from ..twins import has_twin
+from .products import multiply
 from .windows import batch_slices
 
 ROWS = 1024  # of X at a time: with fewer, a product spends its time on reading w
@@ -20,7 +21,7 @@ def forward(x, w, windows):
     xp, outputs = array_module(x), w.shape[-1]
     y, w = empty((len(x), *windows.grid, outputs), x.dtype, xp), w.reshape(-1, outputs)  # w (kh kw C_in, C_out)
     for pictures, rows in _rows(x, windows):
-        xp.matmul(rows, w, out=y[pictures].reshape(-1, outputs))
+        multiply(rows, w, out=y[pictures].reshape(-1, outputs))
     return y
 
 
@@ -29,7 +30,7 @@ def weight_gradient(x, dy, windows):
     xp, inputs, outputs = array_module(x), x.shape[-1], dy.shape[-1]
     dw = xp.zeros((math.prod(windows.kernel) * inputs, outputs), dtype=x.dtype)
     for pictures, rows in _rows(x, windows):
-        dw += rows.T @ dy[pictures].reshape(-1, outputs)
+        dw += multiply(rows.T, dy[pictures].reshape(-1, outputs))
     return dw.reshape(*windows.kernel, inputs, outputs)
 
 
@@ -40,7 +41,7 @@ def input_gradient(dy, w, windows):
         return forward(dy, w[::-1, ::-1].swapaxes(2, 3), turned)  # w (kh, kw, C_out, C_in)
     dx, w = empty((len(dy), *windows.image, inputs), dy.dtype, xp), w.reshape(-1, outputs)  # (kh kw C_in, C_out)
     for pictures in _slices(dx, windows):
-        rows = dy[pictures].reshape(-1, outputs) @ w.T
+        rows = multiply(dy[pictures].reshape(-1, outputs), w.T)
         dx[pictures] = windows.add(rows.reshape(-1, *windows.grid, *kernel, inputs))
     return dx
 

@@ -7,14 +7,14 @@ import numpy as np
 
 from ..backend import array_module
 from ..engine import primitive
-from .products import product
+from .products import multiply
 
 
 @primitive
 def matmul(x, y):
     """x @ y.    (..., n, k), (..., k, m) -> (..., n, m); a vector (k,) on either side drops its axis from the result"""
     _check_inner("matmul", x, y)
-    z = x @ y if y.ndim != 2 else product(x, y)  # (..., n, m)
+    z = x @ y if y.ndim == 1 else multiply(x, y)  # (..., n, m)
 
     def backward(dz):
         left = x.reshape(1, -1) if x.ndim == 1 else x  # (..., n, k)
@@ -24,13 +24,13 @@ def matmul(x, y):
 
         def dx():
             if right.ndim == 2:
-                return product(dz, right.T).reshape(x.shape)  # (..., n, k)
-            return (dz @ right.swapaxes(-1, -2)).reshape(batch + x.shape[-2:])  # (..., n, k)
+                return multiply(dz, right.T).reshape(x.shape)  # (..., n, k)
+            return multiply(dz, right.swapaxes(-1, -2)).reshape(batch + x.shape[-2:])  # (..., n, k)
 
         def dy():
             if right.ndim == 2:
-                return (_rows(left).T @ _rows(dz)).reshape(y.shape)  # (k, m)
-            return (left.swapaxes(-1, -2) @ dz).reshape(batch + y.shape[-2:])  # (..., k, m)
+                return multiply(_rows(left).T, _rows(dz)).reshape(y.shape)  # (k, m)
+            return multiply(left.swapaxes(-1, -2), dz).reshape(batch + y.shape[-2:])  # (..., k, m)
         return dx, dy
     return z, backward
 
@@ -42,14 +42,14 @@ def linear(x, w, b=None):
     if w.ndim != 2 or (b is not None and b.shape != w.shape[1:]):
         raise ValueError(f"linear: expected weights (n, m) and a bias (m,), got {w.shape} and "
                          f"{None if b is None else b.shape}")
-    y = product(x, w)
+    y = multiply(x, w)
     if b is not None:
         y += b
 
     def backward(dy):
         rows = _rows(dy)  # (..., m) -> (R, m)
         ones = array_module(dy).ones(len(rows), dtype=dy.dtype)
-        return lambda: product(dy, w.T), lambda: _rows(x).T @ rows, lambda: ones @ rows
+        return lambda: multiply(dy, w.T), lambda: multiply(_rows(x).T, rows), lambda: ones @ rows
     return y, backward
 
 

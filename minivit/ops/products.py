@@ -1,4 +1,4 @@
-"""Long products in the pieces that OpenBLAS computes fastest.
+"""Matrix products; long ones in the pieces that OpenBLAS computes fastest.
 
 With AVX-512, OpenBLAS has a second way to multiply float32 matrices, which copies nothing into a layout of its own:
 1.1 to 1.5 times as fast on one thread, but only taken for products of at most 10^6 multiply-adds (its source:
@@ -11,24 +11,30 @@ import math
 import numpy as np
 
 from ..backend import array_module, blas_limit, empty
+from ..twins import has_twin
 
 MULTIPLY_ADDS = 10 ** 6
 
 
-def product(x, w):
-    """x @ w for a matrix w.    (..., n), (n, m) -> (..., m)"""
-    xp, (n, m) = array_module(x), w.shape
-    y = empty((*x.shape[:-1], m), xp.result_type(x, w), xp)
-    R, step = math.prod(x.shape[:-1]), _rows_of_a_piece(x, w)
-    rows, out = x.reshape(R, n), y.reshape(R, m)
+@has_twin
+def multiply(x, y, *, out=None):
+    """x @ y.    (..., n, k), (k, m) or (..., k, m) -> (..., n, m), in `out` if it is given, row after row"""
+    xp = array_module(x)
+    if y.ndim > 2:
+        return xp.matmul(x, y, out=out)
+    k, m = y.shape
+    if out is None:
+        out = empty((*x.shape[:-1], m), xp.result_type(x, y), xp)
+    R, step = math.prod(x.shape[:-1]), _rows_of_a_piece(x, y)
+    rows, result = x.reshape(R, k), out.reshape(R, m)
     whole = R // step * step if step else 0
     if whole:
-        aligned = empty(w.shape, w.dtype)  # w elsewhere, or a transposed view, makes this way the slower one
-        aligned[...] = w
-        xp.matmul(rows[:whole].reshape(-1, step, n), aligned, out=out[:whole].reshape(-1, step, m))  # (P, step, m)
+        aligned = empty(y.shape, y.dtype)  # y elsewhere, or a transposed view, makes this way the slower one
+        aligned[...] = y
+        xp.matmul(rows[:whole].reshape(-1, step, k), aligned, out=result[:whole].reshape(-1, step, m))  # (P, step, m)
     if whole < R:
-        xp.matmul(rows[whole:], w, out=out[whole:])
-    return y
+        xp.matmul(rows[whole:], y, out=result[whole:])
+    return out
 
 
 def transposed(x, rows):
@@ -41,9 +47,10 @@ def transposed(x, rows):
     return copy
 
 
-def _rows_of_a_piece(x, w):
+def _rows_of_a_piece(x, y):
     """How many rows of x to multiply at a time, a multiple of 4; 0 for all of them, where cutting does not pay."""
-    return MULTIPLY_ADDS // max(w.size, 1) // 4 * 4 if w.dtype == x.dtype and _is_quick(x, w.shape[1]) else 0
+    suits = x.strides[-1] == x.itemsize and x.dtype == y.dtype and _is_quick(x, y.shape[1])
+    return MULTIPLY_ADDS // max(y.size, 1) // 4 * 4 if suits else 0
 
 
 def _is_quick(x, columns):

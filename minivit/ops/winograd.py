@@ -19,6 +19,7 @@ import math
 import numpy as np
 
 from ..backend import array_module, empty, unbuffered
+from .products import multiply
 from .windows import batch_slices
 
 G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
@@ -39,7 +40,7 @@ def forward(x, w, windows):
     U = (xp.asarray(GG, dtype=w.dtype) @ w.reshape(9, -1)).reshape(4, 4, inputs, outputs)
     y = empty((len(x), *windows.grid, outputs), x.dtype, xp)
     for pictures in _slices(x, windows, outputs):
-        products = (xp.matmul(V_i, U_i, out=empty((*V_i.shape[:2], outputs), x.dtype, xp))
+        products = (multiply(V_i, U_i, out=empty((*V_i.shape[:2], outputs), x.dtype, xp))
                     for V_i, U_i in zip(_transformed(x[pictures], windows), U, strict=True))
         for a, row in enumerate(_contract(products)):
             for b, values in enumerate(_contract(iter(row))):
@@ -63,7 +64,7 @@ def weight_gradient(x, dy, windows):
                 dY[a, b, :, :pixels.shape[1], :pixels.shape[2]] = pixels
         for i, (V_i, row) in enumerate(zip(_transformed(x[pictures], windows), _spread(dY), strict=True)):
             for j, dM in enumerate(_spread(row)):
-                dU[i, j] += V_i[j].T @ dM.reshape(-1, outputs)
+                dU[i, j] += multiply(V_i[j].T, dM.reshape(-1, outputs))
     return (xp.asarray(GG.T, dtype=x.dtype) @ dU.reshape(16, -1)).reshape(3, 3, inputs, outputs)
 
 

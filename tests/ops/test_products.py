@@ -22,23 +22,23 @@ def kernel(request, monkeypatch):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_product_in_pieces(left, right, dtype, kernel, rng):
     x, w = rng.standard_normal(left).astype(dtype), rng.standard_normal(right).astype(dtype)
-    y = products.product(x, w)
+    y = products.multiply(x, w)
     assert y.dtype == dtype
     exact = x.astype(np.float64) @ w
     np.testing.assert_allclose(y, exact, rtol=0, atol=(3e-6 if dtype == np.float32 else 1e-13) * (right[0] + 1))
-    np.testing.assert_array_equal(products.product(x, w), y)
+    np.testing.assert_array_equal(products.multiply(x, w), y)
 
 
 def test_any_layout_in_memory(kernel, rng):
     x = rng.standard_normal((40, 30, 64), np.float32).transpose(1, 0, 2)[::2]
     w = rng.standard_normal((96, 64), np.float32).T
-    np.testing.assert_allclose(products.product(x, w), x.astype(np.float64) @ w, atol=1e-4)
+    np.testing.assert_allclose(products.multiply(x, w), x.astype(np.float64) @ w, atol=1e-4)
 
 
 def test_rows_do_not_depend_on_their_number(kernel, rng):
     x, w = rng.standard_normal((4096, 128), np.float32), rng.standard_normal((128, 512), np.float32)
-    whole = products.product(x, w)
-    np.testing.assert_allclose(whole, np.concatenate([products.product(x[:13], w), products.product(x[13:], w)]),
+    whole = products.multiply(x, w)
+    np.testing.assert_allclose(whole, np.concatenate([products.multiply(x[:13], w), products.multiply(x[13:], w)]),
                                rtol=1e-5, atol=1e-4)
 
 
