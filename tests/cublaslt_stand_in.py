@@ -15,6 +15,8 @@ from enum import IntEnum
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from tests import cuda_streams
+
 ComputeType = IntEnum("ComputeType", {"COMPUTE_32F": 68, "COMPUTE_32F_FAST_16BF": 75, "COMPUTE_32F_FAST_TF32": 77})
 Operation = IntEnum("Operation", {"N": 0, "T": 1, "C": 2})
 CudaDataType = IntEnum("CudaDataType", {"CUDA_R_32F": 0})
@@ -116,6 +118,7 @@ def matmul(light_handle, compute_desc, alpha, a, adesc, b, bdesc, beta, c, cdesc
     for address, alignment in zip((a, b, c, d), algorithm[1:5], strict=True):
         assert address % int(alignment) == 0, "the algorithm was found for arrays at another alignment"
     assert workspace_size_in_bytes >= NEEDED
+    assert workspace % 256 == 0
     _at(workspace, np.uint8, 100)[:] = 255  # nobody may keep anything there
     assert (c, cdesc) == (d, ddesc)
     assert (_at(alpha, np.float32, 1)[0], _at(beta, np.float32, 1)[0]) == (1, 0)
@@ -127,7 +130,10 @@ def matmul(light_handle, compute_desc, alpha, a, adesc, b, bdesc, beta, c, cdesc
     if left.shape[2] != right.shape[1] or result.shape != (count, left.shape[1], right.shape[2]):
         raise cuBLASLtError(f"{left.shape} x {right.shape} is not {result.shape}")
     assert count == 1 or of_d.STRIDED_BATCH_OFFSET > 0, "all matrices of a batch were written to one place"
-    result[...] = np.einsum("bik,bkj->bij", left, right, dtype=np.float64)
+
+    def product():
+        result[...] = np.einsum("bik,bkj->bij", left, right, dtype=np.float64)
+    cuda_streams.launch(product)
     calls.append((operation.compute_type.name, count, bool(operation.TRANSA), bool(operation.TRANSB)))
 
 

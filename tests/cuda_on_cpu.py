@@ -3,7 +3,7 @@
 cuda_on_cpu.h gives the names that CUDA adds to C++ their meaning. This is stricter than a GPU, and refuses
 
 - what CuPy would hand on wrongly: arrays of the host, of another dtype or not contiguous, Python's numbers, numbers of
-  another type than the parameter, arguments too many or too few;
+  another type than the parameter, structs of another size, arguments too many or too few, or over 4 KiB in all;
 - blocks and grids larger than a GPU takes, or with warps that are not full;
 - threads that wait in different places, or for threads that have ended;
 - writing next to an array;
@@ -25,12 +25,13 @@ from pathlib import Path
 
 import numpy as np
 
-from tests import cupy_stand_in
+from tests import cuda_streams, cupy_stand_in
 
 COMPILER = shutil.which("g++") if sys.platform == "linux" else None
 TYPES = {"float": np.float32, "double": np.float64, "int": np.int32, "long long": np.int64}
 KERNEL = re.compile(r'extern "C" __global__ void (\w+)\((.*?)\)', re.DOTALL)
-PARAMETER = re.compile(r"(const )?(float|double|int|long long)(\*?) \w+")
+PARAMETER = re.compile(r"(const )?(float|double|int|long long|[A-Z]\w*)(\*?) \w+")  # or a struct
+STRUCT = re.compile(r"struct (\w+) {")
 HEADER = Path(__file__).with_name("cuda_on_cpu.h")
 GUARD = 1024  # numbers on both sides of an array
 
@@ -55,6 +56,7 @@ def _compile(code):
         values = [f"*({kind}{pointer}*)stand_in::arguments[{i}]" for i, (_, kind, pointer) in enumerate(
             PARAMETER.findall(signature))]
         starts.append(f'extern "C" void start_{name}() {{ {name}({", ".join(values)}); }}')
+    starts += [f'extern "C" long long size_of_{name}() {{ return sizeof({name}); }}' for name in STRUCT.findall(code)]
     with tempfile.TemporaryDirectory() as folder:
         source, library = Path(folder, "kernels.cpp"), Path(folder, "kernels.so")
         source.write_text("\n".join([code, *starts]), encoding="utf-8")
@@ -67,10 +69,20 @@ def _launch(library, name, parameters, grid, block, args, *, shared_mem=0):
     size = [max(1, n) for n in (*grid, 1, 1)[:3] + (*block, 1, 1)[:3]]  # as CuPy does
     if max(size[1:3]) > 65535 or math.prod(size[3:]) > 1024 or math.prod(size[3:]) % 32:
         raise ValueError(f"{name}: no GPU takes a grid {grid}, or blocks {block} are not made of whole warps")
+    if sum(argument.nbytes if isinstance(argument, np.ndarray) else 8 for argument in args) > 4096:
+        raise ValueError(f"{name}: no GPU takes more than 4,096 bytes of arguments")
     if len(args) != len(parameters):
         raise TypeError(f"{name}: expected {len(parameters)} arguments, got {len(args)}")
     for i, (argument, (_, kind, pointer)) in enumerate(zip(args, parameters, strict=True)):
-        _check(f"{name}: argument {i}", argument, kind, pointer)
+        _check(f"{name}: argument {i}", argument, kind, pointer, library)
+    args = tuple(argument.copy() if isinstance(argument, np.ndarray) else argument for argument in args)
+    cuda_streams.launch(lambda: _carry_out(library, name, parameters, size, args))
+
+
+def _carry_out(library, name, parameters, size, args):
+    if any(isinstance(argument, np.ndarray) for argument in args):
+        _run(library, name, size, args, False)  # where the pointers in a struct lead cannot be copied
+        return
     forwards, backwards = (_run(library, name, size, args, order) for order in (False, True))
     for (const, _, pointer), argument, one, other in zip(parameters, args, forwards, backwards, strict=True):
         if pointer and not const:
@@ -79,8 +91,12 @@ def _launch(library, name, parameters, grid, block, args, *, shared_mem=0):
             argument._host[...] = one
 
 
-def _check(what, argument, kind, pointer):
-    if not pointer:
+def _check(what, argument, kind, pointer, library):
+    if kind not in TYPES:
+        size = getattr(library, f"size_of_{kind}")()
+        if not isinstance(argument, np.ndarray) or argument.shape != (1,) or argument.nbytes != size:
+            raise TypeError(f"{what}: expected a NumPy array of one {kind} of {size} bytes")
+    elif not pointer:
         if type(argument) is not TYPES[kind]:
             raise TypeError(f"{what}: expected numpy.{TYPES[kind].__name__}, got {type(argument).__name__}")
     elif not isinstance(argument, cupy_stand_in.ndarray):

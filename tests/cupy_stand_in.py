@@ -12,6 +12,7 @@ Its streams and graphs are in cuda_streams.py, which also counts what crosses th
 what to put into sys.modules; the `device` fixture does it.
 """
 
+import math
 import operator
 import types
 
@@ -37,6 +38,7 @@ class ndarray:
     nbytes = property(lambda self: self._host.nbytes)
     itemsize = property(lambda self: self._host.itemsize)
     strides = property(lambda self: self._host.strides)
+    data = property(lambda self: types.SimpleNamespace(ptr=self._host.ctypes.data))
     T = property(lambda self: ndarray(self._host.T))
     flags = property(lambda self: types.SimpleNamespace(
         c_contiguous=self._host.flags.c_contiguous, f_contiguous=self._host.flags.f_contiguous,
@@ -148,10 +150,16 @@ def _bring(function):
     return run
 
 
-def _unwritten(host):
-    if host.dtype.kind == "f":
+def _empty(shape, dtype=float):
+    """Memory that begins at a multiple of 512 bytes, as CuPy's does, full of NaN."""
+    dtype = np.dtype(dtype)
+    size = math.prod(shape if isinstance(shape, tuple) else (shape,)) * dtype.itemsize
+    memory = np.empty(size + 512, np.uint8)
+    start = -memory.ctypes.data % 512
+    host = memory[start:start + size].view(dtype).reshape(shape)
+    if dtype.kind == "f":
         host.fill(np.nan)
-    return host
+    return ndarray(host)
 
 
 def _operator(name, reflected=False, in_place=False):
@@ -220,8 +228,8 @@ class _Cupy(types.ModuleType):
 
 CUPY = _Cupy("cupy")
 CUPY.ndarray = ndarray
-CUPY.empty = lambda shape, dtype=float: ndarray(_unwritten(np.empty(shape, dtype)))
-CUPY.empty_like = lambda x: ndarray(_unwritten(np.empty_like(_unwrap(x))))
+CUPY.empty = _empty
+CUPY.empty_like = lambda x: _empty(x.shape, x.dtype)
 CUPY.asnumpy = lambda x: x.get() if isinstance(x, ndarray) else np.asarray(x)
 CUPY.get_array_module = lambda *arrays: CUPY if any(isinstance(a, ndarray) for a in arrays) else np
 CUPY.broadcast_shapes = np.broadcast_shapes

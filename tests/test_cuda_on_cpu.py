@@ -85,6 +85,24 @@ def test_arguments_must_be_what_the_parameters_say():
             start((1,), (32,), wrong)
 
 
+def test_a_struct_is_passed_by_value():
+    code = """struct Pair { float* x[2]; long long sizes[2]; };
+              extern "C" __global__ void kernel(const Pair pair, float y)
+              { if (threadIdx.x < pair.sizes[blockIdx.x]) pair.x[blockIdx.x][threadIdx.x] = y; }"""
+    start = cuda_on_cpu.RawModule(code=code).get_function("kernel")
+    arrays = [XP.zeros(n, np.float32) for n in (3, 5)]
+    pair = np.zeros(1, [("x", np.uint64, 2), ("sizes", np.int64, 2)])
+    pair["x"], pair["sizes"] = [array.data.ptr for array in arrays], [3, 4]
+    start((2,), (32,), (pair, np.float32(1)))
+    np.testing.assert_array_equal(arrays[0].get(), [1, 1, 1])
+    np.testing.assert_array_equal(arrays[1].get(), [1, 1, 1, 1, 0])
+    for wrong in (np.zeros(2, pair.dtype), np.zeros(1, [("x", np.uint64, 2)]), arrays[0]):
+        with pytest.raises(TypeError, match="expected a NumPy array of one Pair of 32 bytes"):
+            start((1,), (32,), (wrong, np.float32(1)))
+    with pytest.raises(ValueError, match="more than 4,096 bytes of arguments"):
+        start((1,), (32,), (np.zeros(200, pair.dtype), np.float32(1)))
+
+
 @pytest.mark.parametrize(("grid", "block"), [((1,), (2048,)), ((1,), (33,)), ((1, 70_000), (32,))])
 def test_no_more_threads_than_a_gpu_has(grid, block):
     with pytest.raises(ValueError, match="no GPU takes a grid"):

@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from ..backend import array_module, asnumpy, to_device
-from ..twins import has_twin
+from ..twins import compiled, has_twin, switched_off
 from .blocks import blocks
 
 
@@ -58,6 +58,7 @@ class Optimiser:
     """
 
     state_names = ()
+    together = None  # the twin that makes the steps of all parameters in one go, if there is one
 
     def __init__(self, params, lr, **settings):
         groups = [group if isinstance(group, dict) else {"params": [group]} for group in params]
@@ -71,13 +72,27 @@ class Optimiser:
 
     def step(self, map=map):
         """Change every parameter that has a gradient; with the `map` of a thread pool, on several threads."""
+        self.count()
+        self.change(map)
+
+    def count(self):
+        """The first half of a step: count it for every parameter that has a gradient."""
+        for index, parameter in enumerate(self.parameters):
+            self.steps[index] += parameter.grad is not None
+        if self.together:
+            self.together.prepare(self.lr, self.steps)
+
+    def change(self, map=map):
+        """The second half of a step: change these parameters."""
         updates = []
         for index, parameter in enumerate(self.parameters):
             if parameter.grad is not None:
-                self.steps[index] += 1
                 arrays = parameter.mutable(), parameter.grad, *self.state[index]
                 updates += [(index, views) for views in self.pieces(index, arrays)]
-        list(map(self.update_piece, updates))
+        if self.together:
+            self.together(updates)
+        else:
+            list(map(self.update_piece, updates))
 
     def pieces(self, index, arrays):
         """The arrays of a parameter, cut into what is updated at a time."""
@@ -144,6 +159,7 @@ class AdamW(Optimiser):
 
     def __init__(self, params, lr=1e-3, *, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01):
         super().__init__(params, lr, betas=tuple(betas), eps=eps, weight_decay=weight_decay)
+        self.together = _together(self.parameters, self.settings)
 
     def update(self, w, g, m, v, **settings):
         """One step on blocks of weights, gradients and their two means, in place."""
@@ -161,3 +177,12 @@ def _adamw(w, g, m, v, *, lr, steps, betas, eps, weight_decay):
     root /= math.sqrt(1 - beta2 ** steps)
     root += eps
     w -= lr / (1 - beta1 ** steps) * m / root
+
+
+def _together(parameters, settings):
+    """The twin for float32 parameters on a GPU: it reads there what changes from step to step, and can be captured."""
+    places = {(parameter.device, parameter.dtype) for parameter in parameters}
+    if switched_off() or len(places) > 1 or parameters[0].dtype != np.float32:
+        return None
+    twin = getattr(compiled(parameters[0].device), "AdamWTogether", None)
+    return twin and twin(array_module(parameters[0].data), settings)

@@ -1,7 +1,7 @@
 """How kernels are compiled and started.
 
 CuPy hands a kernel pointers and numbers, and checks neither their types nor how the arrays lie in memory. All kernels
-here therefore take arrays of float that lie row after row, and numbers that are `long long` or `float`.
+here therefore take arrays of float that lie row after row, numbers that are `long long` or `float`, and structs.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ class Kernels:
 
     def launch(self, name, grid, block, *arguments):
         """Start a kernel with a grid of blocks of threads; it runs on while Python goes on."""
-        function = _compiled(array_module(arguments[0]), self.source, name)
+        function = _compiled(array_module(*arguments), self.source, name)
         function(grid, block, tuple(_checked(name, argument) for argument in arguments))
 
 
@@ -63,6 +63,8 @@ def _checked(name, argument):
         return np.int64(argument)
     if isinstance(argument, float):
         return np.float32(argument)
+    if isinstance(argument, np.ndarray) and argument.shape == (1,) and argument.dtype.names:
+        return argument  # a struct, which CuPy copies
     if argument.dtype != np.float32 or not argument.flags.c_contiguous:
         raise ValueError(f"{name}: the kernel needs float32 arrays that lie row after row in memory, got "
                          f"{argument.dtype} {argument.shape} with strides {argument.strides}")
