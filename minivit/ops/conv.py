@@ -9,6 +9,7 @@ convolution. LeCun et al., Neural Computation 1, 1989.
 from ..backend import array_module
 from ..engine import primitive
 from . import depthwise, im2col, winograd
+from .products import multiply
 from .windows import Windows
 
 
@@ -42,7 +43,7 @@ def conv2d(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1):
     def backward(dy):
         def db():
             rows = dy.reshape(-1, outputs)  # (B H' W', C_out)
-            return array_module(dy).ones(len(rows), dtype=dy.dtype) @ rows
+            return multiply(array_module(dy).ones(len(rows), dtype=dy.dtype), rows)
         return (lambda: _by_group(method.input_gradient, groups, dy, w, windows),
                 lambda: _by_group(method.weight_gradient, groups, x, dy, windows), db)
     return y, backward

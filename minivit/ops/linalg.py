@@ -49,7 +49,7 @@ def linear(x, w, b=None):
     def backward(dy):
         rows = _rows(dy)  # (..., m) -> (R, m)
         ones = array_module(dy).ones(len(rows), dtype=dy.dtype)
-        return lambda: multiply(dy, w.T), lambda: multiply(_rows(x).T, rows), lambda: ones @ rows
+        return lambda: multiply(dy, w.T), lambda: multiply(_rows(x).T, rows), lambda: multiply(ones, rows)
     return y, backward
 
 

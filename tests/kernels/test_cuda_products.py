@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from minivit import Tensor, ops
-from minivit.backend import module_for, product_precision, to_device
+from minivit import Tensor, grad, ops
+from minivit.backend import asnumpy, module_for, product_precision, to_device
 from minivit.kernels import cuda
 from tests import cublaslt_stand_in, cupy_stand_in
 from tests.kernels.comparison import assert_close, draw
@@ -163,9 +163,10 @@ def test_precision(products, rng, name):
         result = products.multiply(x, y)
     tolerance = {"float32": 2e-6, "tf32": 2e-3, "bfloat16": 2e-2}[name]
     assert_close(result.get(), x.get() @ y.get(), tolerance)
+        products.multiply(x[0], y)  # not worth it for a vector
     if module_for("cuda") is cupy_stand_in.CUPY:
         suffix = {"float32": "", "tf32": "_FAST_TF32", "bfloat16": "_FAST_16BF"}[name]
-        assert [call[0] for call in cublaslt_stand_in.calls] == ["COMPUTE_32F" + suffix]
+        assert [call[0] for call in cublaslt_stand_in.calls] == ["COMPUTE_32F" + suffix, "COMPUTE_32F"]
 
 
 def test_what_has_no_algorithm_is_left_to_cupy(products, rng, monkeypatch):
@@ -177,6 +178,29 @@ def test_what_has_no_algorithm_is_left_to_cupy(products, rng, monkeypatch):
     assert products.multiply(x[0], x) is NotImplemented
     assert products.multiply(x, x, out=to_device(draw(rng, 7, 6), "cuda")) is NotImplemented
     assert_close(ops.matmul(Tensor(x), Tensor(x)).data.get(), x.get() @ x.get())
+
+
+@pytest.fixture
+def without_cublas(monkeypatch):
+    """The stand-in without CuPy's own products, as while it captures a graph."""
+    def refuse(*args, **settings):
+        raise NotImplementedError("CuPy's own product")
+    for name in ("matmul", "einsum", "dot"):
+        monkeypatch.setattr(cupy_stand_in.CUPY, name, refuse, raising=False)
+    monkeypatch.setattr(cupy_stand_in.ndarray, "__matmul__", refuse)
+
+
+def test_operations_take_the_twin(products, without_cublas, rng):
+    """Forward and backward pass of linear layers, of attention and of a convolution."""
+    x, w, b, kernel = draw(rng, 2, 5, 6), draw(rng, 6, 18), draw(rng, 18), draw(rng, 2, 2, 3, 4)
+    results = []
+    for device in ("cpu", "cuda"):
+        tensors = [Tensor(to_device(array, device), requires_grad=True) for array in (x, w, b, kernel, b[:4])]
+        out = ops.self_attention(ops.linear(*tensors[:3]), heads=3)  # (2, 5, 6)
+        out = ops.conv2d(ops.reshape(out, (1, 5, 4, 3)), *tensors[3:])
+        results.append([asnumpy(array) for array in (out.data, *grad((out * out).sum(), tensors))])
+    for expected, ours in zip(*results, strict=True):
+        assert_close(ours, expected, 1e-5)
 
 
 USED = ["create", "matmul", "matmul_algo_get_heuristic", "matmul_desc_create", "matmul_desc_set_attribute",

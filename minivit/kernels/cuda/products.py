@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...backend import array_module, precision
+from ...backend import array_module, precision, product_precision
 from .cublaslt import Product, workspace
 
 
@@ -48,11 +48,12 @@ def multiply(x, y, *, out=None):
 
 
 def _multiply_vectors(x, y):
-    """As a product of matrices of one row or one column."""
-    if y.ndim == 1:
-        z, one = multiply(x, y[:, None]), (..., 0)  # (..., n, 1)
-    else:
-        z, one = multiply(x[None], y), (..., 0, slice(None))  # (..., 1, m)
+    """As matrices of one row or one column, in float32: they are read once, and tensor cores would save nothing."""
+    with product_precision("float32"):
+        if y.ndim == 1:
+            z, one = multiply(x, y[:, None]), (..., 0)  # (..., n, 1)
+        else:
+            z, one = multiply(x[None], y), (..., 0, slice(None))  # (..., 1, m)
     return z if z is NotImplemented else z[one]
 
 
