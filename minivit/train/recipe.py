@@ -10,6 +10,7 @@ import runpy
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
+from ..backend import PRECISIONS
 from ..names import expect
 
 
@@ -52,6 +53,8 @@ class Recipe:
         "auto", "cpu" or "cuda".
     threads : int or None
         CPU threads that share each batch, by default one for each core. Another number rounds differently.
+    precision : str
+        "float32", or on a GPU "tf32" or "bfloat16": see `minivit.backend.product_precision`.
     """
 
     model: str = "vit"
@@ -80,12 +83,14 @@ class Recipe:
     evaluation_size: int = 1000
     device: str = "auto"
     threads: int | None = None
+    precision: str = "float32"
 
     def __post_init__(self):
         for name in ("steps", "epochs", "minutes", "batch_size", "lr", "evaluation_size", "threads"):
             if getattr(self, name) is not None and not getattr(self, name) > 0:
                 raise ValueError(f"{name}: expected a number above 0, got {getattr(self, name)}")
         expect("optimiser", self.optimiser, ("adamw", "sgd", "muon"))
+        expect("precision", self.precision, PRECISIONS)
 
     def to_dict(self):
         """The recipe as a dictionary that JSON can hold."""

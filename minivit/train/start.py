@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from .. import data, models
-from ..backend import default_device, module_for
+from ..backend import default_device, module_for, product_precision
 from ..device import cores, loops
+from ..twins import compiled, switched_off
 from .loop import fit
 from .run import Run, free_folder
 
@@ -64,6 +65,10 @@ def decide(recipe):
     """The recipe with a device and a number of threads, and a folder of data named from the root."""
     device = default_device() if recipe.device == "auto" else recipe.device
     module_for(device)  # raises if it cannot be used
+    can_round = device == "cuda" and hasattr(compiled(device), "multiply") and not switched_off()
+    if recipe.precision != "float32" and not can_round:
+        raise ValueError(f"precision: {recipe.precision!r} needs a GPU with nvmath-python (requirements-gpu.txt) and "
+                         f"without MINIVIT_KERNELS=0; on this device ({device!r}), take 'float32'")
     threads = 1 if device == "cuda" else recipe.threads or cores()
     folder = Path(recipe.data)
     return replace(recipe, data=str(folder.resolve()) if folder.is_dir() else recipe.data, device=device,
@@ -102,5 +107,6 @@ def _fit(run, train_set, test_set, save_every):
     parameters = sum(p.size for p in model.parameters())
     print(f"{recipe.model}:{recipe.variant}, {parameters:,} parameters; {recipe.data}, {len(train_set):,} pictures; "
           f"{recipe.device}, threads: {recipe.threads}; run folder {run.folder}")
-    fit(model.to(recipe.device), train_set, test_set, run, save_every=save_every)
+    with product_precision(recipe.precision):
+        fit(model.to(recipe.device), train_set, test_set, run, save_every=save_every)
     return model, run

@@ -6,7 +6,8 @@ import pkgutil
 import pytest
 
 from minivit import data, models
-from minivit.train import Recipe, load_recipe, recipes
+from minivit.backend import precision
+from minivit.train import Recipe, load_recipe, recipes, start
 from minivit.train.batches import Batches
 
 NAMES = [module.name for module in pkgutil.iter_modules(recipes.__path__)]
@@ -23,10 +24,26 @@ def test_round_trip_through_json():
     ({"lr": 0}, "lr: expected a number above 0, got 0"),
     ({"steps": -1}, "steps: expected a number above 0, got -1"),
     ({"optimiser": "adam"}, "did you mean 'adamw'"),
+    ({"precision": "bf16"}, "there are float32, tf32, bfloat16"),
 ])
 def test_what_cannot_be_is_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         Recipe(**settings)
+
+
+def test_a_precision_that_the_device_has_not_is_refused():
+    with pytest.raises(ValueError, match="precision: 'tf32' needs a GPU with nvmath-python"):
+        start.decide(Recipe(precision="tf32", device="cpu"))
+    assert start.decide(Recipe(device="cpu")).precision == "float32"
+
+
+def test_a_run_has_the_precision_of_its_recipe(small_data, recipe, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(start, "decide", lambda recipe: recipe)
+    monkeypatch.setattr(start, "fit", lambda *args, **settings: seen.append(precision()))
+    start.train(Recipe(**recipe.to_dict() | {"precision": "tf32"}), tmp_path / "run")
+    assert seen == ["tf32"]
+    assert precision() == "float32"
 
 
 def test_a_recipe_of_another_version_is_refused():
