@@ -16,6 +16,7 @@ from minivit.train.optim import AdamW
 from tests.kernels.comparison import assert_close, definition, draw
 
 SHAPES = [(1, 1), (3, 1), (1, 7), (5, 33), (2, 3, 64), (70, 65), (3, 1025), (0, 5)]
+OF_BATCH_NORM = {"affine", "centred_sums", "gradient_sums", "through_batch_norm"}
 TWINS = [name for name in vars(cuda) if callable(getattr(cuda, name))]
 
 
@@ -53,6 +54,29 @@ def test_layer_norm(xp, rng, shape, has_weight):
     y, backward = cuda.layer_norm(*on_device(xp, x, weight, bias), eps=1e-5)
     assert_close(y.get(), expected)
     assert_all_close(backward(xp.asarray(dy)), expected_backward(dy), 5e-6)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 1), (1, 7), (70, 65), (9000, 3), (0, 5)])
+def test_the_walks_of_batch_normalisation(xp, rng, shape):
+    rows, dy, columns = 2 + 3 * draw(rng, *shape), draw(rng, *shape), draw(rng, 4, shape[1])
+    for name, arrays in (("affine", (rows, *columns[:2])), ("centred_sums", (rows, 2 + columns[0])),
+                         ("gradient_sums", (rows, dy, columns[0])), ("through_batch_norm", (rows, dy, *columns))):
+        result = getattr(cuda, name)(*on_device(xp, *arrays))
+        assert_close(result.get(), definition("ops.batch_norm", name)(*arrays), 3e-6)
+        transposed = [array.T for array in on_device(xp, *(array.T for array in arrays))]
+        np.testing.assert_array_equal(getattr(cuda, name)(*transposed).get(), result.get())
+
+
+def test_batch_normalisation(xp, rng, calls):
+    x, weight, bias = draw(rng, 4, 3, 3, 5), draw(rng, 5), draw(rng, 5)
+    results = []
+    for device in ("cpu", "cuda"):
+        tensors = [Tensor(to_device(array, device), requires_grad=True) for array in (x, weight, bias)]
+        y = ops.batch_norm(*tensors, eps=1e-5)
+        results.append([asnumpy(array) for array in (y.data, *grad((y * y * y).sum(), tensors))])
+    assert set(calls) == OF_BATCH_NORM
+    for expected, ours in zip(*results, strict=True):
+        assert_close(ours, expected, 1e-5)
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (3, 1025), (0, 5)])
@@ -174,7 +198,8 @@ def train_two_steps(device, images, labels):
 def test_training_is_the_cpus_with_every_twin_in_use(xp, rng, calls):
     images, labels = draw(rng, 3, 8, 8, 3), np.array([1, 0, 2])
     losses, weights = train_two_steps("cuda", images, labels)
-    assert set(calls) == set(TWINS) - {"softmax", "adamw"}  # attention and all parameters together have their own
+    # The scores of attention, and all parameters together, have twins of their own.
+    assert set(calls) == set(TWINS) - {"softmax", "adamw"} - OF_BATCH_NORM
     expected_losses, expected_weights = train_two_steps("cpu", images, labels)
     np.testing.assert_allclose(losses, expected_losses, rtol=1e-5)
     for name, weight in weights.items():
@@ -184,7 +209,7 @@ def test_training_is_the_cpus_with_every_twin_in_use(xp, rng, calls):
 @pytest.mark.skipif(shutil.which("nvcc") is None, reason="needs CUDA's compiler")
 def test_cudas_compiler_takes_the_sources(tmp_path):
     files = []
-    for name in ("adamw", "cross_entropy", "gelu", "layer_norm", "softmax"):
+    for name in ("adamw", "batch_norm", "cross_entropy", "gelu", "layer_norm", "softmax"):
         source = importlib.import_module(f"minivit.kernels.cuda.{name}").KERNELS.source
         files.append(tmp_path / f"{name}.cu")
         files[-1].write_text(source, encoding="utf-8")

@@ -7,6 +7,7 @@ adds to, so that the same arrays give the same bits. The results are those of th
 import contextlib
 
 from .adamw import AdamWTogether, adamw
+from .batch_norm import affine, centred_sums, gradient_sums, through_batch_norm
 from .cross_entropy import cross_entropy_of_rows
 from .gelu import gelu_and_slope
 from .layer_norm import layer_norm

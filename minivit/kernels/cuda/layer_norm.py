@@ -6,10 +6,11 @@ The formulas are those of `minivit.ops.normalise`.
 import numpy as np
 
 from ...backend import array_module
-from .launch import LANES, Kernels, ceiling
+from .columns import COLUMNS, column_sums
+from .launch import Kernels
 from .warp import WARP
 
-KERNELS = Kernels(WARP + """
+KERNELS = Kernels(WARP + COLUMNS + """
 extern "C" __global__ void layer_norm(const float* x, const float* w, const float* b, float* y, float* mean, float* r,
                                       float eps, long long rows, long long columns)
 {
@@ -56,37 +57,21 @@ extern "C" __global__ void layer_norm_dx(const float* x, const float* w, const f
         dx[j] = factor * (w[j] * dy[j] - mean_g - (x[j] - centre) * factor * mean_gx);
 }
 
-// dw = sum dy x^ and db = sum dy over every n-th group of 8 rows, n the number of groups that work side by side.
-// A block has 8 x 32 threads, for 8 rows and 32 columns at a time; dw and db are (n, columns).
+// dw = sum dy x^ and db = sum dy over the rows of a group
 extern "C" __global__ void layer_norm_dw_db(const float* x, const float* mean, const float* r, const float* dy,
                                             float* dw, float* db, long long rows, long long columns)
 {
-    const int height = 8;
-    __shared__ float of_w[height][lanes], of_b[height][lanes];
-    long long j = (long long)blockIdx.x * lanes + threadIdx.x;
+    long long j = column_of_thread();
     float sum_w = 0, sum_b = 0;
     if (j < columns)
-        for (long long i = blockIdx.y * height + threadIdx.y; i < rows; i += gridDim.y * height) {
+        for (long long i = first_row(); i < rows; i += to_next_row()) {
             sum_w += dy[i * columns + j] * (x[i * columns + j] - mean[i]) * r[i];
             sum_b += dy[i * columns + j];
         }
-    of_w[threadIdx.y][threadIdx.x] = sum_w;
-    of_b[threadIdx.y][threadIdx.x] = sum_b;
-    for (int half = height / 2; half > 0; half /= 2) {
-        __syncthreads();
-        if (threadIdx.y < half) {
-            of_w[threadIdx.y][threadIdx.x] += of_w[threadIdx.y + half][threadIdx.x];
-            of_b[threadIdx.y][threadIdx.x] += of_b[threadIdx.y + half][threadIdx.x];
-        }
-    }
-    if (threadIdx.y == 0 && j < columns) {
-        dw[blockIdx.y * columns + j] = of_w[0][threadIdx.x];
-        db[blockIdx.y * columns + j] = of_b[0][threadIdx.x];
-    }
+    write_sum(sum_w, dw, columns);
+    write_sum(sum_b, db, columns);
 }
 """)
-HEIGHT = 8  # rows that a block of layer_norm_dw_db reads at a time
-GROUPS = 128  # blocks side by side, at most: enough to keep a GPU busy, few enough to be added up quickly
 
 
 def layer_norm(x, weight, bias, *, eps):
@@ -103,10 +88,6 @@ def layer_norm(x, weight, bias, *, eps):
         dy = xp.ascontiguousarray(dy.reshape(-1, D))
         dx = xp.empty(rows.shape, np.float32)
         KERNELS.on_rows("layer_norm_dx", rows, w, mean, r, dy, dx)
-        groups = max(1, min(GROUPS, ceiling(len(rows), 8 * HEIGHT)))
-        parts = xp.empty((2, groups, D), np.float32)
-        KERNELS.launch("layer_norm_dw_db", (ceiling(D, LANES), groups), (LANES, HEIGHT),
-                       rows, mean, r, dy, *parts, *rows.shape)
-        dw, db = parts.sum(1)
+        dw, db = column_sums(KERNELS, "layer_norm_dw_db", 2, rows, mean, r, dy)
         return dx.reshape(x.shape), dw, db
     return y.reshape(x.shape), backward
