@@ -213,4 +213,6 @@ def test_cudas_compiler_takes_the_sources(tmp_path):
         source = importlib.import_module(f"minivit.kernels.cuda.{name}").KERNELS.source
         files.append(tmp_path / f"{name}.cu")
         files[-1].write_text(source, encoding="utf-8")
-    subprocess.run(["nvcc", "-arch=sm_90", "-ptx", "-Werror", "all-warnings", *files], cwd=tmp_path, check=True)
+    of_cupy = ["-ftz=true", "-std=c++17"]
+    subprocess.run(["nvcc", "-arch=sm_90", "-ptx", *of_cupy, "-Werror", "all-warnings", *files], cwd=tmp_path,
+                   check=True)

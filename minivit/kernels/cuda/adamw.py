@@ -38,9 +38,10 @@ struct Arrays {
 
 extern "C" __global__ void adamw_together(const Arrays arrays, const float* factors)
 {
-    int k = 0;
-    while (k + 1 < many && (int)blockIdx.x >= arrays.first_block[k + 1])
-        k++;
+    int k = 0;  // the array that this block works on, found by bisection
+    for (int step = 64; step > 0; step /= 2)
+        if (k + step < many && (int)blockIdx.x >= arrays.first_block[k + step])
+            k += step;
     long long i = (long long)(blockIdx.x - arrays.first_block[k]) * blockDim.x + threadIdx.x;
     const float* f = factors + 7 * arrays.row[k];
     if (i < arrays.sizes[k])

@@ -83,7 +83,10 @@ class Product:
 
 @functools.cache
 def workspace(cupy, stream):
-    """Memory for intermediate results: a stream runs one product at a time, so they share it."""
+    """Memory for intermediate results: a stream runs one product at a time, so they share it.
+
+    A captured graph goes on using that of the stream that captured it.
+    """
     return cupy.empty(WORKSPACE, np.uint8)
 
 

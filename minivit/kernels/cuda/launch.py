@@ -1,7 +1,9 @@
 """How kernels are compiled and started.
 
 CuPy hands a kernel pointers and numbers, and checks neither their types nor how the arrays lie in memory. All kernels
-here therefore take arrays of float that lie row after row, numbers that are `long long` or `float`, and structs.
+here therefore take arrays of float that lie row after row, numbers that are `long long` or `float`, and structs. It
+starts at least one block, also for an array of no numbers, and compiles with -ftz=true: numbers below 1.2e-38 are 0.
+(CuPy 14: cupy/cuda/function.pyx and compiler.py)
 """
 
 import contextlib
