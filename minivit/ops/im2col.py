@@ -9,7 +9,6 @@ Chellapilla, Puri and Simard, "High performance convolutional neural networks fo
 import math
 
 from ..backend import array_module, empty
-from ..twins import has_twin
 from .products import multiply
 from .windows import batch_slices
 
@@ -56,14 +55,8 @@ def _rows(x, windows):
     for pictures, padded in windows.pad_by_slice(x, _slices(x, windows)):
         shape = len(padded), *windows.grid, *windows.kernel, C
         rows = empty(shape, x.dtype, xp) if rows is None else rows[:len(padded)]
-        _write_windows(padded, rows, windows=windows)
+        rows[...] = windows.view(padded)
         yield pictures, rows.reshape(-1, math.prod(windows.kernel) * C)
-
-
-@has_twin
-def _write_windows(padded, rows, *, windows):
-    """All windows of padded pictures, one after the other.    (B, ..., ..., C) into (B, H', W', kh, kw, C)"""
-    rows[...] = windows.view(padded)
 
 
 def _slices(x, windows):

@@ -100,5 +100,5 @@ def batch_slices(batch, size, xp, least=1):
 
     A GPU takes a gigabyte at once.
     """
-    pictures = max(least, (1 << 18 if xp is np else 1 << 28) // max(size, 1))
+    pictures = max(least, (1 << 19 if xp is np else 1 << 28) // max(size, 1))
     return [slice(start, min(start + pictures, batch)) for start in range(0, batch, pictures)]

@@ -11,7 +11,7 @@ stand between them, where four windows of nine pixels need 36:
 Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016, arXiv:1509.09308, eq. 8, F(2x2, 3x3);
 there, the last rows of B^T and A^T have the opposite sign. With many channels, * is a matrix product at each of the
 16 positions (i, j) of the transformed tiles, M_ij = V_ij U_ij: (tiles, C_in), (C_in, C_out) -> (tiles, C_out).
-The rows i are worked off one after the other, so that what one of them needs stays in the CPU's cache.
+Some pictures are worked off at a time, so that V and M stay in the CPU's cache.
 """
 
 import math
@@ -19,6 +19,7 @@ import math
 import numpy as np
 
 from ..backend import array_module, empty, unbuffered
+from ..twins import has_twin
 from .products import multiply
 from .windows import batch_slices
 
@@ -40,13 +41,9 @@ def forward(x, w, windows):
     U = (xp.asarray(GG, dtype=w.dtype) @ w.reshape(9, -1)).reshape(4, 4, inputs, outputs)
     y = empty((len(x), *windows.grid, outputs), x.dtype, xp)
     for pictures in _slices(x, windows, outputs):
-        products = (multiply(V_i, U_i, out=empty((*V_i.shape[:2], outputs), x.dtype, xp))
-                    for V_i, U_i in zip(_transformed(x[pictures], windows), U, strict=True))
-        for a, row in enumerate(_contract(products)):
-            for b, values in enumerate(_contract(iter(row))):
-                pixels = y[pictures, a::2, b::2]
-                values = values.reshape(len(pixels), *_grid(windows), outputs)
-                pixels[...] = values[:, :pixels.shape[1], :pixels.shape[2]]
+        V = _winograd_tiles(x[pictures], windows=windows)
+        M = multiply(V, U, out=empty((*V.shape[:-1], outputs), x.dtype, xp))
+        _write_winograd_pixels(y[pictures], M)
     return y
 
 
@@ -56,15 +53,8 @@ def weight_gradient(x, dy, windows):
     xp, inputs, outputs = array_module(x), x.shape[-1], dy.shape[-1]
     dU = xp.zeros((4, 4, inputs, outputs), dtype=x.dtype)
     for pictures in _slices(x, windows, outputs):
-        dY = empty((2, 2, pictures.stop - pictures.start, *_grid(windows), outputs), dy.dtype, xp)
-        dY[...] = 0
-        for a in range(2):
-            for b in range(2):
-                pixels = dy[pictures, a::2, b::2]
-                dY[a, b, :, :pixels.shape[1], :pixels.shape[2]] = pixels
-        for i, (V_i, row) in enumerate(zip(_transformed(x[pictures], windows), _spread(dY), strict=True)):
-            for j, dM in enumerate(_spread(row)):
-                dU[i, j] += multiply(V_i[j].T, dM.reshape(-1, outputs))
+        V, dM = _winograd_tiles(x[pictures], windows=windows), _winograd_gradient_tiles(dy[pictures])
+        dU += multiply(V.swapaxes(-1, -2), dM)
     return (xp.asarray(GG.T, dtype=x.dtype) @ dU.reshape(16, -1)).reshape(3, 3, inputs, outputs)
 
 
@@ -73,9 +63,10 @@ def input_gradient(dy, w, windows):
     return forward(dy, w[::-1, ::-1].swapaxes(2, 3), windows.turned())  # w (3, 3, C_out, C_in)
 
 
-def _transformed(x, windows):
-    """B^T d B for all tiles d of some pictures, row by row.    (n, H, W, C) -> 4 times (4, tiles, C)"""
-    xp, (n, H, _, C), (rows, columns) = array_module(x), x.shape, _grid(windows)
+@has_twin
+def _winograd_tiles(x, *, windows):
+    """V = B^T d B for all tiles d of some pictures.    (n, H, W, C) -> (4, 4, tiles, C)"""
+    xp, (n, H, _, C), (rows, columns) = array_module(x), x.shape, _tiles(windows.grid)
     (top, _), (left, _) = windows.padding
     padded = empty((n, 2 * rows + 2, 2, columns + 1, C), x.dtype, xp)  # the even columns of pixels, then the odd ones
     padded[...] = 0
@@ -85,13 +76,13 @@ def _transformed(x, windows):
         start = (first + left) // 2
         padded[:, top:top + H, parity, start:start + pixels.shape[2]] = pixels
     d = [padded[:, i:i + 2 * rows:2] for i in range(4)]  # 4 times (n, rows, 2, columns + 1, C)
-    row, V = empty(d[0].shape, x.dtype, xp), empty((4, n, rows, columns, C), x.dtype, xp)
+    row, V = empty(d[0].shape, x.dtype, xp), empty((4, 4, n, rows, columns, C), x.dtype, xp)
     for i in range(4):
         _transform(xp, i, d, row)
         pixels = row[:, :, 0, :-1], row[:, :, 1, :-1], row[:, :, 0, 1:], row[:, :, 1, 1:]
         for j in range(4):
-            _transform(xp, j, pixels, V[j])
-        yield V.reshape(4, -1, C)
+            _transform(xp, j, pixels, V[i, j])
+    return V.reshape(4, 4, -1, C)
 
 
 def _transform(xp, i, d, out):
@@ -103,30 +94,48 @@ def _transform(xp, i, d, out):
         xp.subtract(d[positive], d[negative], out=out)
 
 
+@has_twin
+def _write_winograd_pixels(y, M):
+    """Y = A^T M A, in whose computation M is overwritten.    (4, 4, tiles, C) into (n, H', W', C)"""
+    n, *grid, C = y.shape
+    Y = _contract(_contract(M).swapaxes(0, 1))  # (2, 2, tiles, C), columns before rows
+    Y = Y.reshape(2, 2, n, *_tiles(grid), C)  # (2, 2, n, rows, columns, C)
+    for a in range(2):
+        for b in range(2):
+            pixels = y[:, a::2, b::2]
+            pixels[...] = Y[b, a, :, :pixels.shape[1], :pixels.shape[2]]
+
+
 def _contract(M):
-    """A^T M for four arrays that are asked for one after the other, and written to."""
-    upper, lower = next(M), next(M)
-    upper += lower
-    third = next(M)
-    upper += third
-    lower -= third
-    lower += next(M)
-    return upper, lower
+    """A^T M, in the memory of M.    (4, ...) -> (2, ...)"""
+    M[0] += M[1]
+    M[0] += M[2]
+    M[1] -= M[2]
+    M[1] += M[3]
+    return M[:2]
 
 
-def _spread(dY):
-    """A dY, the adjoint of `_contract`, one array after the other."""
-    yield dY[0]
-    yield dY[0] + dY[1]
-    yield dY[0] - dY[1]
-    yield dY[1]
+@has_twin
+def _winograd_gradient_tiles(dy):
+    """dM = A dY A^T, the adjoint of `_write_winograd_pixels`.    (n, H', W', C) -> (4, 4, tiles, C)"""
+    xp, (n, *grid, C) = array_module(dy), dy.shape
+    dM = empty((4, 4, n, *_tiles(grid), C), dy.dtype, xp)
+    for a in range(2):
+        for b in range(2):
+            pixels, corner = dy[:, a::2, b::2], dM[3 * a, 3 * b]  # rows 0 and 3 of A are (1 0) and (0 1)
+            corner[:, pixels.shape[1]:], corner[:, :, pixels.shape[2]:] = 0, 0
+            corner[:, :pixels.shape[1], :pixels.shape[2]] = pixels
+    for rows in dM[0], dM[3], dM:
+        xp.add(rows[0], rows[3], out=rows[1])
+        xp.subtract(rows[0], rows[3], out=rows[2])
+    return dM.reshape(4, 4, -1, C)
 
 
-def _grid(windows):
+def _tiles(grid):
     """The number of tiles down and across."""
-    return (windows.grid[0] + 1) // 2, (windows.grid[1] + 1) // 2
+    return (grid[0] + 1) // 2, (grid[1] + 1) // 2
 
 
 def _slices(x, windows, outputs):
     size = 2 * math.prod(windows.grid) * (x.shape[-1] + outputs)
-    return batch_slices(len(x), size, array_module(x), least=math.ceil(TILES / math.prod(_grid(windows))))
+    return batch_slices(len(x), size, array_module(x), least=math.ceil(TILES / math.prod(_tiles(windows.grid))))

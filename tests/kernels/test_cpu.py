@@ -51,16 +51,21 @@ def test_batch_norm(rng, rows, columns):
         assert_close(getattr(cpu, name)(*arguments), definition("ops.batch_norm", name)(*arguments), 5e-6)
 
 
-@pytest.mark.parametrize("stride", [1, (2, 3)])
-@pytest.mark.parametrize("dilation", [1, (3, 2)])
-@pytest.mark.parametrize("kernel", [(3, 3), (2, 1)])
-def test_im2col(rng, stride, dilation, kernel):
-    windows = Windows((9, 8), kernel, stride=stride, dilation=dilation, padding=((1, 0), (0, 2)))
-    padded = windows.pad(draw(rng, 2, 9, 8, 5))
-    ours, expected = np.full((2, 2, *windows.grid, *kernel, 5), np.nan, np.float32)
-    cpu.write_windows(padded, ours, windows=windows)
-    definition("ops.im2col", "write_windows")(padded, expected, windows=windows)
-    np.testing.assert_array_equal(ours, expected)
+@pytest.mark.parametrize("image", [(1, 1), (4, 4), (7, 6)])
+@pytest.mark.parametrize("padding", [0, 1, ((2, 0), (1, 2))])
+def test_winograd(rng, image, padding):
+    if padding == 0 and image == (1, 1):
+        image = (3, 3)
+    windows, x = Windows(image, (3, 3), padding=padding), draw(rng, 3, *image, 5)
+    V = definition("ops.winograd", "winograd_tiles")(x, windows=windows)
+    assert_close(cpu.winograd_tiles(x, windows=windows), V)
+    dy = draw(rng, 3, *windows.grid, 5)
+    dM = definition("ops.winograd", "winograd_gradient_tiles")(dy)
+    assert_close(cpu.winograd_gradient_tiles(dy), dM)
+    ours, expected = np.full((2, 3, *windows.grid, 5), np.nan, np.float32)
+    cpu.write_winograd_pixels(ours, V)
+    definition("ops.winograd", "write_winograd_pixels")(expected, V.copy())
+    assert_close(ours, expected)
 
 
 def test_any_memory_layout_and_no_argument_is_written_to(rng):

@@ -6,5 +6,5 @@ summed is summed in an order of its own: the results are those of the definition
 
 from .batch_norm import affine, centred_sums, gradient_sums, through_batch_norm
 from .gelu import gelu_and_slope
-from .im2col import write_windows
 from .layer_norm import layer_norm
+from .winograd import winograd_gradient_tiles, winograd_tiles, write_winograd_pixels
