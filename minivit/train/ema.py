@@ -2,8 +2,12 @@
 
 import contextlib
 
+import numpy as np
+
 from ..backend import asnumpy, to_device
+from ..engine import Tensor
 from .blocks import blocks
+from .capture import Captured
 
 
 class ExponentialMovingAverage:
@@ -25,15 +29,24 @@ class ExponentialMovingAverage:
         self.decay, self.steps = decay, 0
         self.tensors = dict(model.named_parameters() + model.named_buffers())
         self.averages = {name: tensor.data.copy() for name, tensor in self.tensors.items()}
+        self.device = next(iter(self.tensors.values())).device
+        if self.device != "cpu":
+            self.approach = Captured(self.approach, [*self.tensors.values(), *map(Tensor.wrap, self.averages.values())])
 
     def update(self, map=map):
         """Take in the weights of one more step; with the `map` of a thread pool, on several threads."""
         self.steps += 1
-        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        share = 1 - min(self.decay, (1 + self.steps) / (10 + self.steps))
+        if self.device == "cpu":
+            self.approach(share, map)
+        else:
+            self.approach(to_device(np.float32(share), self.device))
 
+    def approach(self, share, map=map):
+        """Move the averages by a share of the way towards the weights; on a GPU the share is an array ()."""
         def update_block(views):
             average, weight = views
-            average += (1 - decay) * (weight - average)
+            average += share * (weight - average)
 
         list(map(update_block, [views for name, tensor in self.tensors.items() if tensor.dtype.kind == "f"
                                 for views in blocks(self.averages[name], tensor.data)]))
@@ -50,7 +63,7 @@ class ExponentialMovingAverage:
 
     def _assign(self, values):
         for name, tensor in self.tensors.items():
-            tensor.data = values[name]
+            tensor.mutable()[...] = values[name]
 
     def state_dict(self):
         """{name: copy of the average in host memory}; a model can load it."""

@@ -70,9 +70,12 @@ def train_steps(trainer, run, test, sample, save_every):
     with DelayedInterrupt() as interrupt, progress_bar(steps * size, "train", initial=trainer.done * size) as bar:
         while trainer.done < steps:
             trainer.step()
+            if trainer.done in log_after:
+                trainer.settle()
             trainer.seconds = time.perf_counter() - begun
-            means = trainer.meter.means()
-            bar.set_postfix_str(f"loss {means['loss']:.3f}, accuracy {means['accuracy']:.1%}", refresh=False)
+            if trainer.meter.steps:
+                means = trainer.meter.means()
+                bar.set_postfix_str(f"loss {means['loss']:.3f}, accuracy {means['accuracy']:.1%}", refresh=False)
             bar.update(size)
             if trainer.done in log_after:
                 line = position(trainer) | means | {"learning_rate": trainer.optimiser.lr}

@@ -57,7 +57,7 @@ class Threads:
             raise next((e for e in errors if not isinstance(e, threading.BrokenBarrierError)), errors[0])
         return results
 
-    def gradients(self, objective, parameters, *batch, seed, device="cpu"):
+    def gradients(self, objective, parameters, *batch, seed):
         """The gradient of the mean loss over a batch, in `.grad` of every parameter.
 
         Parameters
@@ -83,7 +83,7 @@ class Threads:
 
         def share(rank):
             start, stop = size * rank // count, size * (rank + 1) // count
-            with team.member(rank), randomness(random_generator((*seed, rank), device)):
+            with team.member(rank), randomness(random_generator((*seed, rank))):
                 loss, output = objective(*(array[start:stop] for array in batch))
                 # Weighted before the backward pass: batch statistics mix the gradients of the shares on the way.
                 loss = loss * ((stop - start) / size)

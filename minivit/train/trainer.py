@@ -3,11 +3,15 @@
 import math
 from dataclasses import asdict, dataclass
 
+import numpy as np
+
 from ..engine import Tensor
 from ..ops import cross_entropy
 from .batches import FORWARD
+from .capture import Captured
 from .ema import ExponentialMovingAverage
 from .muon import Muon, muon_groups
+from .on_gpu import begin_reading, clipped_gradients
 from .optim import SGD, AdamW, clip_gradients, parameter_groups
 from .schedule import warmup_cosine
 
@@ -63,26 +67,47 @@ class Trainer:
         optimiser, groups = OPTIMISERS[recipe.optimiser]
         self.optimiser = optimiser(groups(model, recipe.weight_decay), recipe.lr, **recipe.optimiser_settings)
         self.average = ExponentialMovingAverage(model, recipe.average) if recipe.average else None
-        self.done, self.seconds, self.meter = 0, 0.0, Meter()
+        self.done, self.seconds, self.meter, self.unsettled = 0, 0.0, Meter(), None
+        self.differentiate = self.on_threads
+        if recipe.device == "cuda":
+            self.differentiate = Captured(self.on_gpu, model.parameters() + [b for _, b in model.named_buffers()])
 
     def step(self):
-        """Train on the next batch."""
-        recipe, parameters = self.recipe, self.optimiser.parameters
+        """Train on the next batch. A GPU is still at work on it afterwards; `settle` waits, as the next step does."""
         images, targets = self.batches[self.done]
         self.model.train()
-        loss, correct = self.threads.gradients(self.objective, parameters, images, targets,
-                                               seed=(FORWARD, recipe.seed, self.done), device=recipe.device)
-        norm = clip_gradients(parameters, recipe.clip or math.inf)
+        numbers = self.differentiate(images, targets, seed=(FORWARD, self.recipe.seed, self.done))
         self.optimiser.lr = self.learning_rate()
-        if not math.isfinite(loss + norm):
-            raise Diverged(f"the loss is {loss:g} and the norm of its gradient {norm:g} at step {self.done} "
-                           f"(learning rate {self.optimiser.lr:.2g})")
+        self.settle()
+        self.unsettled = self.done, len(images), begin_reading(numbers)
+        if self.recipe.device == "cpu":
+            self.settle()
         self.optimiser.step(self.threads.map)
         self.optimiser.zero_grad()
         if self.average:
             self.average.update(self.threads.map)
         self.done += 1
-        self.meter.add(loss=loss, gradient_norm=norm, pictures=len(images), correct=sum(correct))
+
+    def settle(self):
+        """Take the numbers of the last step into the meter, if they are not there yet."""
+        if self.unsettled:
+            (step, pictures, read), self.unsettled = self.unsettled, None
+            loss, norm, correct = map(float, read())
+            if not math.isfinite(loss + norm):
+                raise Diverged(f"the loss is {loss:g} and the norm of its gradient {norm:g} at step {step} "
+                               f"(learning rate {self.optimiser.lr:.2g})")
+            self.meter.add(loss=loss, gradient_norm=norm, pictures=pictures, correct=int(correct))
+
+    def on_threads(self, images, targets, *, seed):
+        """Leave the clipped gradient in `.grad` of every parameter; return loss, norm, and number of right pictures."""
+        parameters = self.optimiser.parameters
+        loss, correct = self.threads.gradients(self.objective, parameters, images, targets, seed=seed)
+        return np.array([loss, clip_gradients(parameters, self.recipe.clip or math.inf), sum(correct)])
+
+    def on_gpu(self, images, targets):
+        """The same on a GPU, where random numbers come from the current generator."""
+        return clipped_gradients(self.objective, self.optimiser.parameters, images, targets,
+                                 max_norm=self.recipe.clip or math.inf)
 
     def classify(self, images, targets):
         """The mean loss over some pictures, and how many of them are classified correctly.
@@ -94,7 +119,7 @@ class Trainer:
         loss = sum(cross_entropy(logits, targets, label_smoothing=self.recipe.label_smoothing) for logits in heads)
         labels = targets if targets.ndim == 1 else targets.argmax(axis=1)
         predicted = sum(logits.data for logits in heads).argmax(axis=1)
-        return loss / len(heads), int((predicted == labels).sum())
+        return loss / len(heads), (predicted == labels).sum()
 
     def learning_rate(self):
         """The learning rate of the next step."""
@@ -104,6 +129,7 @@ class Trainer:
 
     def save(self, run):
         """Write the checkpoint of a run folder."""
+        self.settle()
         state = {"step": self.done, "seconds": self.seconds, "meter": asdict(self.meter)}
         states = {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict()}
         if self.average:
