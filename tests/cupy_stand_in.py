@@ -157,6 +157,7 @@ def _empty(shape, dtype=float):
     memory = np.empty(size + 512, np.uint8)
     start = -memory.ctypes.data % 512
     host = memory[start:start + size].view(dtype).reshape(shape)
+    cuda_streams.launch(lambda: memory)  # a graph keeps it, as its pool does: operations may know but the address
     if dtype.kind == "f":
         host.fill(np.nan)
     return ndarray(host)

@@ -1,9 +1,15 @@
 """The devices that twins in CUDA run on."""
 
+import importlib
+import sys
+
 import pytest
 
 from minivit.backend import module_for
-from tests import cuda_on_cpu, cupy_stand_in
+from minivit.kernels import cuda
+from tests import cublaslt_stand_in, cuda_on_cpu, cupy_stand_in
+
+MODULES = ["minivit.kernels.cuda.products", "minivit.kernels.cuda.cublaslt"]
 
 
 @pytest.fixture
@@ -14,5 +20,26 @@ def xp(device, monkeypatch):
     xp = module_for(device)
     if xp is cupy_stand_in.CUPY and cuda_on_cpu.COMPILER is None:
         pytest.skip("needs g++, and Linux")
-    monkeypatch.delenv("MINIVIT_KERNELS")
+    monkeypatch.delenv("MINIVIT_KERNELS", raising=False)
     return xp
+
+
+@pytest.fixture
+def products(device, monkeypatch):
+    """The module of the twin, with NVIDIA's library on a GPU, and what stands in for both elsewhere."""
+    if device == "cpu":
+        pytest.skip("about CuPy")
+    if module_for(device) is cupy_stand_in.CUPY:
+        for name, module in cublaslt_stand_in.modules().items():
+            monkeypatch.setitem(sys.modules, name, module)
+    else:
+        pytest.importorskip("nvmath")
+    for name in MODULES:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    products = importlib.import_module(MODULES[0])
+    monkeypatch.setattr(cuda, "multiply", products.multiply, raising=False)
+    monkeypatch.delenv("MINIVIT_KERNELS", raising=False)
+    cublaslt_stand_in.calls.clear()
+    yield products
+    for name in MODULES:
+        del sys.modules[name]  # they hold on to what stands in for the library

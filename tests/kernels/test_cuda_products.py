@@ -1,42 +1,15 @@
 """Products by cuBLASLt: equal to NumPy's for every way in which arrays can lie, in place, without copies."""
 
-import importlib
 import inspect
 import re
-import sys
 
 import numpy as np
 import pytest
 
 from minivit import Tensor, grad, ops
 from minivit.backend import asnumpy, module_for, product_precision, to_device
-from minivit.kernels import cuda
 from tests import cublaslt_stand_in, cupy_stand_in
 from tests.kernels.comparison import assert_close, draw
-
-MODULES = ["minivit.kernels.cuda.products", "minivit.kernels.cuda.cublaslt"]
-
-
-@pytest.fixture
-def products(device, monkeypatch):
-    """The module of the twin, with NVIDIA's library on a GPU, and what stands in for both elsewhere."""
-    if device == "cpu":
-        pytest.skip("about CuPy")
-    if module_for(device) is cupy_stand_in.CUPY:
-        for name, module in cublaslt_stand_in.modules().items():
-            monkeypatch.setitem(sys.modules, name, module)
-    else:
-        pytest.importorskip("nvmath")
-    for name in MODULES:
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    products = importlib.import_module(MODULES[0])
-    monkeypatch.setattr(cuda, "multiply", products.multiply, raising=False)
-    monkeypatch.delenv("MINIVIT_KERNELS")
-    cublaslt_stand_in.calls.clear()
-    yield products
-    for name in MODULES:
-        del sys.modules[name]  # they hold on to what stands in for the library
-
 
 class Numbers:
     """An array of the device and the same of the host, in the same layout, inside of memory that is watched."""
