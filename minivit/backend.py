@@ -66,12 +66,12 @@ def module_for(device):
     try:
         import cupy
     except ImportError as error:
-        raise RuntimeError("device 'cuda' needs CuPy: python -m pip install -r requirements-gpu.txt") from error
+        raise RuntimeError(f"device 'cuda' needs CuPy ({error}): pip install -r requirements-gpu.txt") from error
     try:
         count = cupy.cuda.runtime.getDeviceCount()
     except Exception as error:
-        raise RuntimeError(f"device 'cuda': the NVIDIA driver does not answer ({error}); "
-                           "nvidia-smi must list a GPU, and its CUDA version must be at least CuPy's") from error
+        raise RuntimeError(f"device 'cuda': the NVIDIA driver does not answer ({error}); nvidia-smi must list a GPU, "
+                           "and at least the CUDA version of the CuPy in requirements-gpu.txt") from error
     if count == 0:
         raise RuntimeError("device 'cuda': no NVIDIA GPU found; use device='cpu'")
     return cupy

@@ -74,6 +74,7 @@ def moved(dataset, device):
     try:
         return to_device(dataset.images, device), to_device(dataset.labels, device)
     except MemoryError as error:
-        raise MemoryError(
-            f"the {len(dataset):,} pictures of {dataset.name} take {dataset.images.nbytes / 2**30:.1f} GiB, more "
-            f"than is free on device {device!r}: end what else uses it (nvidia-smi), or take device 'cpu'") from error
+        raise RuntimeError(
+            f"device {device!r}: the {len(dataset):,} pictures of {dataset.name} take "
+            f"{dataset.images.nbytes / 2**30:.1f} GiB, and less is free; end what else uses the GPU (nvidia-smi lists "
+            "it), or use device='cpu'") from error

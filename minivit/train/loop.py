@@ -35,9 +35,9 @@ def fit(model, train_set, test_set, run, *, save_every=30.0):
 
     Raises
     ------
-    Diverged, Stopped, OSError
-        The loss is not finite, Ctrl-C was pressed, a file could not be written. In each case the message says what is
-        kept and how to go on.
+    Diverged, Stopped, OSError, MemoryError
+        The loss is not finite, Ctrl-C was pressed, a file could not be written, the batches are too large. In each case
+        the message says what is kept and how to go on.
     """
     begun = time.perf_counter()
     recipe, facts = run.recipe(), run.config()["data"]
@@ -54,6 +54,10 @@ def fit(model, train_set, test_set, run, *, save_every=30.0):
             finish(trainer, run, test, test_set)
     except Diverged as error:
         raise Diverged(f"{error}; try a smaller learning rate. {run.kept()}") from error
+    except MemoryError as error:
+        raise MemoryError(f"{str(error) or 'no memory is left'}; batches of {recipe.batch_size} pictures are too large "
+                          f"for device {recipe.device!r}: begin a new run with --batch-size "
+                          f"{max(1, recipe.batch_size // 2)}. {run.kept()}") from error
     except OSError as error:
         raise OSError(f"{run.folder} cannot be written: {error.strerror or error}. {run.kept()}; go on with: "
                       f"{run.resume_command()}") from error

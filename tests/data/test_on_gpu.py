@@ -56,5 +56,5 @@ def test_pictures_that_do_not_fit_are_told_with_the_remedy(pictures, monkeypatch
     def full(x, **settings):
         raise MemoryError("Out of memory allocating 230,400 bytes")
     monkeypatch.setattr(cupy_stand_in.CUPY, "asarray", full, raising=False)
-    with pytest.raises(MemoryError, match=r"the 300 pictures of some take 0\.0 GiB, more than is free .*nvidia-smi"):
+    with pytest.raises(RuntimeError, match=r"the 300 pictures of some take 0\.0 GiB, and less is free; .*nvidia-smi"):
         moved(pictures, "cuda")

@@ -161,6 +161,16 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(never_stopped, recipe, tmp_
     assert_same_end(run, never_stopped)
 
 
+@pytest.mark.parametrize("said", ["", "Out of memory allocating 8 bytes"])
+def test_out_of_memory_names_the_batch_size_and_what_is_kept(small_data, recipe, tmp_path, monkeypatch, said):
+    def fail():
+        raise MemoryError(said)
+    stop_at(monkeypatch, 3, fail)
+    with pytest.raises(MemoryError, match=f"{said or 'no memory is left'}; batches of 50 pictures are too large for "
+                                          "device 'cpu': begin a new run with --batch-size 25. .*checkpoint of step 3"):
+        train(recipe, tmp_path / "run", save_every=1e-9)
+
+
 def test_a_folder_that_cannot_be_made_or_is_taken(never_stopped, small_data, recipe, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):

@@ -2,12 +2,13 @@
 
 import json
 import pkgutil
+from dataclasses import replace
 
 import pytest
 
 from minivit import data, models
 from minivit.backend import precision
-from minivit.train import Recipe, load_recipe, recipes, start
+from minivit.train import Recipe, load_recipe, recipes, start, train
 from minivit.train.batches import Batches
 
 NAMES = [module.name for module in pkgutil.iter_modules(recipes.__path__)]
@@ -60,6 +61,14 @@ def test_every_recipe_names_what_there_is_and_says_what_came_out(name):
     text = __import__(f"{recipes.__name__}.{name}", fromlist=["recipe"]).__doc__
     for word in ("python -m minivit train --recipe", "Time", "Machine", "Seed", "Result"):
         assert word in text, f"{name}: the docstring does not say {word}"
+
+
+def test_the_recipe_for_a_gpu_starts_on_a_cpu_as_well(small_data, tmp_path):
+    recipe = replace(load_recipe("vit_200epochs_gpu"), device="cpu", precision="float32", threads=2, epochs=None,
+                     steps=2, batch_size=4, evaluations=1, evaluation_size=4)
+    model, run = train(recipe, tmp_path / "run")
+    assert sum(parameter.size for parameter in model.parameters()) == pytest.approx(6.3e6, rel=0.01)
+    assert run.result()["step"] == 2
 
 
 def test_names_and_files_that_do_not_exist(tmp_path):
