@@ -18,18 +18,18 @@ def xp(device, monkeypatch):
     if device == "cpu":
         pytest.skip("about CuPy")
     xp = module_for(device)
-    if xp is cupy_stand_in.CUPY and cuda_on_cpu.COMPILER is None:
-        pytest.skip("needs g++, and Linux")
-    monkeypatch.delenv("MINIVIT_KERNELS", raising=False)
+    if xp is cupy_stand_in.CUPY:
+        if cuda_on_cpu.COMPILER is None:
+            pytest.skip("needs g++, and Linux")
+        monkeypatch.delattr(cuda, "multiply", raising=False)  # NVIDIA's library, where it is installed, needs a GPU
+    monkeypatch.delenv("MINIVIT_KERNELS")
     return xp
 
 
 @pytest.fixture
-def products(device, monkeypatch):
+def products(xp, monkeypatch):
     """The module of the twin, with NVIDIA's library on a GPU, and what stands in for both elsewhere."""
-    if device == "cpu":
-        pytest.skip("about CuPy")
-    if module_for(device) is cupy_stand_in.CUPY:
+    if xp is cupy_stand_in.CUPY:
         for name, module in cublaslt_stand_in.modules().items():
             monkeypatch.setitem(sys.modules, name, module)
     else:
@@ -38,7 +38,6 @@ def products(device, monkeypatch):
         monkeypatch.delitem(sys.modules, name, raising=False)
     products = importlib.import_module(MODULES[0])
     monkeypatch.setattr(cuda, "multiply", products.multiply, raising=False)
-    monkeypatch.delenv("MINIVIT_KERNELS", raising=False)
     cublaslt_stand_in.calls.clear()
     yield products
     for name in MODULES:
