@@ -14,6 +14,7 @@ import string
 
 from ..backend import array_module
 from ..engine import primitive
+from .products import multiply
 
 
 @primitive
@@ -77,7 +78,7 @@ def _pair(x_term, x, y_term, y, needed):
     y = y.transpose([y_term.index(letter) for letter in batch + inner + right])
     x = x.reshape(*sizes[batch], rows, summed)  # (batch, left, inner)
     y = y.reshape(*sizes[batch], summed, columns)  # (batch, inner, right)
-    z = x @ y if inner else x * y
+    z = multiply(x, y) if inner else x * y
     return batch + left + right, z.reshape(sizes[batch] + sizes[left] + sizes[right])  # (batch, left, right)
 
 

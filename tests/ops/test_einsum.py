@@ -1,5 +1,7 @@
 """Einsum against NumPy's and PyTorch's, operand by operand."""
 
+import importlib
+
 import numpy as np
 import pytest
 
@@ -40,15 +42,14 @@ def test_wrong_subscripts(subscripts, shapes, message):
         ops.einsum(subscripts, *(Tensor(np.ones(shape)) for shape in shapes))
 
 
-def test_products_are_matrix_products():
+def test_products_are_matrix_products(monkeypatch):
     """np.einsum by itself loops over every index; a batch of matrices has to be as fast as matmul."""
     calls = []
 
-    class Counted(np.ndarray):
-        def __matmul__(self, other):
-            calls.append((self.shape, other.shape))
-            return np.matmul(np.asarray(self), np.asarray(other))
-
-    q = np.ones((2, 5, 3, 4)).view(Counted)
+    def counted(x, y):
+        calls.append((x.shape, y.shape))
+        return x @ y
+    monkeypatch.setattr(importlib.import_module("minivit.ops.einsum"), "multiply", counted)
+    q = Tensor(np.ones((2, 5, 3, 4)))
     ops.einsum("b i h d, b j h d -> b h i j", q, q)
     assert calls == [((2, 3, 5, 4), (2, 3, 4, 5))]
