@@ -157,6 +157,8 @@ def execute(function, args, settings):
     graph, name = get_current_stream().graph, getattr(function, "__name__", "")
     if name in WAITING or (name == "where" and len(args) == 1) or _is_mask(function, args):
         count_to_host(name)
+    if name in ("concatenate", "stack") and len(args[0]) > 8:
+        count_to_device(np.empty(len(args[0]), np.int64))  # their addresses
     if graph is None:
         return function(*args, **settings)
     if name in CUBLAS:

@@ -14,6 +14,7 @@ there, the last rows of B^T and A^T have the opposite sign. With many channels, 
 Some pictures are worked off at a time, so that V and M stay in the CPU's cache.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -24,7 +25,6 @@ from .products import multiply
 from .windows import batch_slices
 
 G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
-GG = np.kron(G, G)  # (16, 9): G g G^T for the nine numbers of g in a column
 TILES = 256  # at a time: with fewer, a product spends its time on reading U
 
 
@@ -38,7 +38,7 @@ def suits(windows, inputs, outputs):
 def forward(x, w, windows):
     """(B, H, W, C_in), (3, 3, C_in, C_out) -> (B, H', W', C_out)"""
     xp, (inputs, outputs) = array_module(x), w.shape[2:]
-    U = (xp.asarray(GG, dtype=w.dtype) @ w.reshape(9, -1)).reshape(4, 4, inputs, outputs)
+    U = multiply(_GG(xp, w.dtype), w.reshape(9, -1)).reshape(4, 4, inputs, outputs)
     y = empty((len(x), *windows.grid, outputs), x.dtype, xp)
     for pictures in _slices(x, windows, outputs):
         V = _winograd_tiles(x[pictures], windows=windows)
@@ -55,7 +55,13 @@ def weight_gradient(x, dy, windows):
     for pictures in _slices(x, windows, outputs):
         V, dM = _winograd_tiles(x[pictures], windows=windows), _winograd_gradient_tiles(dy[pictures])
         dU += multiply(V.swapaxes(-1, -2), dM)
-    return (xp.asarray(GG.T, dtype=x.dtype) @ dU.reshape(16, -1)).reshape(3, 3, inputs, outputs)
+    return multiply(_GG(xp, x.dtype).T, dU.reshape(16, -1)).reshape(3, 3, inputs, outputs)
+
+
+@functools.cache
+def _GG(xp, dtype):
+    """G g G^T for the nine numbers of g in a column; brought to a GPU once.    (16, 9)"""
+    return xp.asarray(np.kron(G, G), dtype=dtype)
 
 
 def input_gradient(dy, w, windows):

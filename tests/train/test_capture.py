@@ -23,7 +23,7 @@ from tests.train.test_loop import stop_at
 
 SMALL = {"vit": {"dim": 16, "depth": 1, "heads": 2, "dropout": 0.1, "drop_path": 0.1, "patch_size": 8},
          "deit": {"dim": 16, "depth": 1, "heads": 2, "patch_size": 8},
-         "swin": {"dim": 8, "depths": (2, 2), "heads": (1, 2)}}
+         "swin": {"dim": 8, "depths": (2, 2), "heads": (1, 2)}, "resnet": {"width": 4}}
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_captured_and_replayed_is_the_same_run(small_data, recipe, graphs, tmp_p
     assert_same_end(run, expected)
 
 
-@pytest.mark.parametrize("model", ["deit", "swin"])
+@pytest.mark.parametrize("model", ["deit", "swin", "resnet"])
 def test_other_models_can_be_captured(small_data, recipe, graphs, tmp_path, monkeypatch, model):
     recipe = replace(recipe, model=model, settings=SMALL[model], steps=6, batch_size=10, mixup=0.0)
     expected = trained(recipe, tmp_path / "one by one", monkeypatch, captured=False)
