@@ -149,6 +149,7 @@ def test_what_has_no_algorithm_is_left_to_cupy(products, rng, monkeypatch):
     monkeypatch.setattr(cublaslt_stand_in, "NEEDED", 1 << 40)
     assert products.multiply(x, x) is NotImplemented
     assert products.multiply(x[0], x) is NotImplemented
+    assert products.multiply(x, x[:, ::2], out=x[:, ::2]) is NotImplemented
     assert products.multiply(x, x, out=to_device(draw(rng, 7, 6), "cuda")) is NotImplemented
     assert_close(ops.matmul(Tensor(x), Tensor(x)).data.get(), x.get() @ x.get())
 

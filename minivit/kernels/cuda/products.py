@@ -30,7 +30,10 @@ def multiply(x, y, *, out=None):
         out[...] = 0  # a sum of nothing
         return out
     if not _lies_well(out.shape, out.strides):
-        out[...] = multiply(x, y)
+        z = multiply(x, y)
+        if z is NotImplemented:
+            return z
+        out[...] = z
         return out
     x, y = (array if _lies_well(array.shape, array.strides) else xp.ascontiguousarray(array) for array in (x, y))
     addresses = [array.data.ptr for array in (x, y, out)]
