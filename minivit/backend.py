@@ -207,7 +207,7 @@ def first_of_team():
 
 
 def empty(shape, dtype, xp=np):
-    """An array of `xp` to be filled; NumPy's begins at a multiple of 64 bytes.
+    """An array of `xp` to be filled; NumPy's begins at a multiple of 64 bytes, if it is of 16 KB or more.
 
     NumPy itself begins large arrays 16 bytes after one: every vector of 64 bytes then lies in two lines of the cache,
     and sums of arrays that are in the cache take two to three times as long.
@@ -215,6 +215,8 @@ def empty(shape, dtype, xp=np):
     if xp is not np:
         return xp.empty(shape, dtype)
     size = math.prod(shape) * np.dtype(dtype).itemsize
+    if size < 1 << 14:  # too small to gain what finding the place would cost
+        return np.empty(shape, dtype)
     memory = np.empty(size + 64, np.uint8)
     start = -memory.ctypes.data % 64
     return memory[start:start + size].view(dtype).reshape(shape)

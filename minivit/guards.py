@@ -14,8 +14,10 @@ def refuse_tensors(name, settings):
 def refuse_widening(name, value, arrays):
     """float32 with float64, or with an array of integers, would give float64: that is the caller's to decide."""
     dtypes = [array.dtype for array in arrays if is_array(array)]
+    if len(dtypes) < 2 or value.dtype.kind != "f":
+        return
     floats = {dtype for dtype in dtypes if dtype.kind == "f"}
-    if len(dtypes) > 1 and floats and value.dtype.kind == "f" and floats != {value.dtype}:
+    if floats and floats != {value.dtype}:
         given = ", ".join(map(str, dtypes))
         raise TypeError(f"{name}: arguments of dtype {given} would give {value.dtype}; convert one with .astype")
 

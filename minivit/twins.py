@@ -14,6 +14,8 @@ import numpy as np
 
 from .backend import device_of
 
+FLOAT32 = np.dtype(np.float32)
+
 
 def has_twin(function):
     """Let the twin of `function` do its work, if there is one where the arrays (or None among them) lie, in float32."""
@@ -22,14 +24,12 @@ def has_twin(function):
     @functools.wraps(function)
     def run(*arrays, **settings):
         first = arrays[0]
-        if first.dtype == np.float32 and not switched_off():
-            device = device_of(first)
-            twin = getattr(compiled(device), name, None)
-            if twin and all(array is None or (array.dtype == np.float32 and device_of(array) == device)
-                            for array in arrays):
-                result = twin(*arrays, **settings)
-                if result is not NotImplemented:
-                    return result
+        twin = getattr(compiled(device_of(first)), name, None)
+        if twin and not switched_off() and all(
+                array is None or (array.dtype == FLOAT32 and type(array) is type(first)) for array in arrays):
+            result = twin(*arrays, **settings)
+            if result is not NotImplemented:
+                return result
         return function(*arrays, **settings)
     return run
 

@@ -58,8 +58,8 @@ def _is_quick(x, columns):
 
     With several threads of BLAS they are not: these share one large product, and leave small ones to one of them.
     """
-    is_float32 = array_module(x) is np and x.dtype == np.float32
-    return is_float32 and columns % 16 == 0 and blas_limit() == 1 and _has_small_kernel()
+    return (columns % 16 == 0 and blas_limit() == 1 and _has_small_kernel()
+            and array_module(x) is np and x.dtype == np.float32)
 
 
 @functools.cache

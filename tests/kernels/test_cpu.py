@@ -68,6 +68,20 @@ def test_winograd(rng, image, padding):
     assert_close(ours, expected)
 
 
+def test_adamw(rng):
+    settings = dict(lr=1e-2, steps=3, betas=(0.9, 0.99), eps=1e-6, weight_decay=0.1)
+    for shape in [(1,), (7, 33), (0, 3)]:
+        expected = draw(rng, 4, *shape)
+        expected[3] **= 2
+        ours = expected.copy()
+        definition("train.optim", "adamw")(*expected, **settings)
+        cpu.adamw(*ours, **settings)
+        for one, other in zip(ours, expected, strict=True):
+            assert_close(one, other)
+    gradient = draw(rng, 5, 4)
+    assert cpu.adamw(gradient.T.copy().T, gradient, gradient, gradient, **settings) is NotImplemented
+
+
 def test_any_memory_layout_and_no_argument_is_written_to(rng):
     x = draw(rng, 6, 40, 2)[:, ::2, 0].T  # (20, 6), neither C nor F order
     weight, bias, dy = draw(rng, 12)[::2], draw(rng, 6), draw(rng, 6, 20).T

@@ -209,7 +209,7 @@ def test_training_is_the_cpus_with_every_twin_in_use(xp, rng, calls):
 @pytest.mark.skipif(shutil.which("nvcc") is None, reason="needs CUDA's compiler")
 def test_cudas_compiler_takes_the_sources(tmp_path):
     files = []
-    for name in ("adamw", "batch_norm", "cross_entropy", "gelu", "layer_norm", "softmax"):
+    for name in ("adamw", "batch_norm", "cross_entropy", "gelu", "layer_norm", "softmax", "weighted_sums"):
         source = importlib.import_module(f"minivit.kernels.cuda.{name}").KERNELS.source
         files.append(tmp_path / f"{name}.cu")
         files[-1].write_text(source, encoding="utf-8")

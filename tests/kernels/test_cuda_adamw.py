@@ -35,12 +35,17 @@ def set_gradients(optimiser, step):
 
 
 def assert_same(one, other):
-    for ours, theirs in zip(one.parameters, other.parameters, strict=True):
-        assert_close(ours.numpy(), theirs.numpy())
-    ours, theirs = one.state_dict(), other.state_dict()
-    np.testing.assert_array_equal(ours.pop("steps"), theirs.pop("steps"))
-    for name in ours:
-        assert_close(ours[name], theirs[name])
+    np.testing.assert_array_equal(one.steps, other.steps)
+    for ours, theirs in zip(all_numbers(one), all_numbers(other), strict=True):
+        assert_close(ours, theirs)
+
+
+def all_numbers(optimiser):
+    """The weights of all parameters, their means, and their squares, each in one array."""
+    state = optimiser.state_dict()
+    yield np.concatenate([parameter.numpy().reshape(-1) for parameter in optimiser.parameters])
+    for name in optimiser.state_names:
+        yield np.concatenate([state[f"{name}.{index}"].reshape(-1) for index in range(len(optimiser.parameters))])
 
 
 @pytest.mark.parametrize("shapes", [SHAPES, [(3,)], 30 * SHAPES])

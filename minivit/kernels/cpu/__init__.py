@@ -4,6 +4,7 @@ They let go of Python's lock from beginning to end, so that threads do not wait 
 summed is summed in an order of its own: the results are those of the definitions up to rounding.
 """
 
+from .adamw import adamw
 from .batch_norm import affine, centred_sums, gradient_sums, through_batch_norm
 from .gelu import gelu_and_slope
 from .layer_norm import layer_norm
