@@ -3,6 +3,8 @@
 Same weights, same batch, same GELU, same optimiser, same number of threads. Medians; the losses of the first steps
 are compared, so that it is known that all computed the same. Memory is measured in processes of its own.
 `--vs definitions` is minivit again, without the loops that Numba compiles (MINIVIT_KERNELS=0).
+
+`--device cuda` measures on a GPU instead: see on_gpu.py.
 """
 
 import argparse
@@ -30,9 +32,12 @@ FUNCTIONS = ("jax", "autograd", "mygrad")  # they run the ViTs only, and on all 
 def main():
     """Measure, print the table, write JSON and a bar chart where asked to."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--vs", default="eager",
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where (default cpu)")
+    parser.add_argument("--batch", default="256,1024", metavar="B,B", help="batch sizes on a GPU (default 256,1024)")
+    parser.add_argument("--vs",
                         help="by commas: eager, compile, channels-last (PyTorch's forms), jax, autograd, mygrad, "
-                             "definitions (minivit without compiled loops)")
+                             "definitions (minivit without compiled loops); default eager. On a GPU eager, graph, of "
+                             "both libraries; default both")
     parser.add_argument("--only", default="", help="measure only the cases whose title contains this text")
     parser.add_argument("--steps", type=int, default=7, help="how often each is run; the median counts (default 7)")
     parser.add_argument("--threads", type=int, default=cores(), help="threads for both (default: all cores)")
@@ -40,7 +45,9 @@ def main():
     parser.add_argument("--chart", help="draw a bar chart into this PNG file")
     parser.add_argument("--peak", nargs=2, metavar=("CASE", "SIDE"), help=argparse.SUPPRESS)
     args = parser.parse_args()
-    forms = [form for form in args.vs.split(",") if importlib.util.find_spec(library(form))]
+    if args.device == "cuda":
+        return measure_on_gpu(args)
+    forms = [form for form in (args.vs or "eager").split(",") if importlib.util.find_spec(library(form))]
     if args.peak:
         return print_peak(args.peak[0], args.peak[1], args.threads)
     machine = describe(args.threads, forms)
@@ -58,6 +65,21 @@ def main():
         with open(args.chart, "wb") as file:
             file.write(png(chart))
     return None
+
+
+def measure_on_gpu(args):
+    """The same on a GPU: print the figures, write JSON where asked to."""
+    from . import on_gpu
+    try:
+        machine = on_gpu.describe()
+    except RuntimeError as error:
+        raise SystemExit(f"{error}") from error
+    print("\n".join(f"{name}: {value}" for name, value in machine.items()))
+    batches, forms = [int(batch) for batch in args.batch.split(",")], (args.vs or "eager,graph").split(",")
+    rows = on_gpu.measure(args.only, batches, forms, args.steps)
+    if args.json:
+        with open(args.json, "w") as file:
+            json.dump({"machine": machine, "rows": rows}, file, indent=1)
 
 
 def library(form):

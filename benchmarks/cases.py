@@ -70,25 +70,13 @@ def minivit_runs(case, threads):
 def torch_runs(case, threads, form):
     """The same two functions in PyTorch, as "eager", "compile" or "channels-last"."""
     import torch
-
-    from . import torch_models
     torch.set_num_threads(threads)
-    ours = case.create()
-    if case.architecture == "resnet":
-        model = torch_models.ResNet18CIFAR()
-    else:
-        model = torch_models.ViTGAP(32, 4, ours.norm.weight.size, len(ours.blocks), ours.blocks[0].attention.heads,
-                                    ours.blocks[0].mlp.linear1.weight.shape[1], 10)
-    torch_models.copy_weights(ours, model)
+    model = torch_model(case)
     images = torch.from_numpy(case.images().transpose(0, 3, 1, 2).copy())  # (B, 3, 32, 32)
     labels = torch.from_numpy(case.labels())
     if form == "channels-last":
         model, images = (x.to(memory_format=torch.channels_last) for x in (model, images))
-    run = torch.compile(model) if form == "compile" else model
-    decayed = [p for name, p in model.named_parameters() if p.ndim > 1 and name != "positions"]
-    spared = [p for name, p in model.named_parameters() if p.ndim < 2 or name == "positions"]
-    optimiser = torch.optim.AdamW([{"params": decayed, "weight_decay": 0.05}, {"params": spared, "weight_decay": 0.0}],
-                                  lr=1e-3, fused=True)
+    run, optimiser = torch.compile(model) if form == "compile" else model, torch_optimiser(model)
 
     def train():
         model.train()
@@ -105,4 +93,26 @@ def torch_runs(case, threads, form):
     return train, predict
 
 
-__all__ = ["CASES", "Case", "Threads", "cores", "minivit_runs", "torch_runs"]
+def torch_model(case):
+    """The model of a case in PyTorch, with minivit's weights."""
+    from . import torch_models
+    ours = case.create()
+    if case.architecture == "resnet":
+        model = torch_models.ResNet18CIFAR()
+    else:
+        model = torch_models.ViTGAP(32, 4, ours.norm.weight.size, len(ours.blocks), ours.blocks[0].attention.heads,
+                                    ours.blocks[0].mlp.linear1.weight.shape[1], 10)
+    torch_models.copy_weights(ours, model)
+    return model
+
+
+def torch_optimiser(model, **settings):
+    """AdamW for the parameter groups that minivit makes."""
+    import torch
+    decayed = [p for name, p in model.named_parameters() if p.ndim > 1 and name != "positions"]
+    spared = [p for name, p in model.named_parameters() if p.ndim < 2 or name == "positions"]
+    return torch.optim.AdamW([{"params": decayed, "weight_decay": 0.05}, {"params": spared, "weight_decay": 0.0}],
+                             lr=1e-3, fused=True, **settings)
+
+
+__all__ = ["CASES", "Case", "Threads", "cores", "minivit_runs", "torch_model", "torch_optimiser", "torch_runs"]

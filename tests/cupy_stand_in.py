@@ -239,10 +239,7 @@ CUPY.lib = types.SimpleNamespace(stride_tricks=types.SimpleNamespace(
     as_strided=_on_device(np.lib.stride_tricks.as_strided),
     sliding_window_view=_on_device(np.lib.stride_tricks.sliding_window_view)))
 CUPY.linalg = types.SimpleNamespace(norm=_on_device(np.linalg.norm))
-CUPY.cuda = types.SimpleNamespace(
-    runtime=types.SimpleNamespace(getDeviceCount=lambda: 1), Stream=cuda_streams.Stream,
-    MemoryPool=cuda_streams.MemoryPool, using_allocator=cuda_streams.using_allocator,
-    get_current_stream=cuda_streams.get_current_stream, alloc_pinned_memory=bytearray)
+CUPY.cuda = cuda_streams.CUDA
 CUPY.get_default_memory_pool = cuda_streams.MemoryPool
 
 
