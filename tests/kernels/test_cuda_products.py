@@ -112,7 +112,8 @@ def test_tokens_times_a_matrix_are_one_product(products, rng, copies):
 
 @pytest.mark.parametrize(("x_shape", "y_shape"), [
     ((0, 3), (3, 2)), ((2, 0), (0, 3)), ((2, 3), (3, 0)), ((0, 2, 3), (3, 4)), ((5, 2, 0), (5, 0, 4)),
-    ((3,), (3, 4)), ((900,), (900, 70)), ((0,), (0, 4)), ((3,), (3, 0)), ((2, 3), (3,)), ((3,), (3,)), ((5, 2, 3), (3,)), ((3,), (5, 3, 2)), ((1, 1), (1, 1))])
+    ((3,), (3, 4)), ((900,), (900, 70)), ((0,), (0, 4)), ((3,), (3, 0)), ((2, 3), (3,)), ((3,), (3,)),
+    ((5, 2, 3), (3,)), ((3,), (5, 3, 2)), ((1, 1), (1, 1))])
 def test_edges(products, rng, x_shape, y_shape):
     x, y = draw(rng, *x_shape), draw(rng, *y_shape)
     for other in (to_device(y, "cuda"), to_device(y.T, "cuda").T):

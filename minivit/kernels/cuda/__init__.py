@@ -1,4 +1,4 @@
-"""Twins for NVIDIA GPUs, in CUDA C++, compiled by CuPy when they are first called.
+"""Twins for NVIDIA GPUs: in CUDA C++, compiled by CuPy when they are first called; products by NVIDIA's cuBLASLt.
 
 What is summed is summed in an order of its own, but always in the same: no thread adds to a number that another one
 adds to, so that the same arrays give the same bits. The results are those of the definitions up to rounding.

@@ -14,6 +14,7 @@ import numpy as np
 
 from ...backend import array_module, precision, product_precision
 from .cublaslt import Product, workspace
+from .weighted_sums import weighted_sums
 
 
 def multiply(x, y, *, out=None):
@@ -52,6 +53,8 @@ def multiply(x, y, *, out=None):
 
 def _multiply_vectors(x, y):
     """As matrices of one row or one column, in float32: they are read once, and tensor cores would save nothing."""
+    if x.ndim == 1 and y.ndim == 2 and x.shape[0] == y.shape[0] and x.flags.c_contiguous and y.flags.c_contiguous:
+        return weighted_sums(x, y)
     with product_precision("float32"):
         if y.ndim == 1:
             z, one = multiply(x, y[:, None]), (..., 0)  # (..., n, 1)
