@@ -166,7 +166,8 @@ def test_a_model_of_other_classes(run, capsys, monkeypatch):
 
 def test_a_gpu_that_is_not_there(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", None)
-    assert "needs CuPy: python -m pip install" in fails(capsys, "train", "vit", "--steps", 1, "--device", "cuda")
+    assert "pip install -r requirements-gpu.txt" in fails(capsys, "train", "vit", "--steps", 1, "--device", "cuda")
+    assert "'bfloat16' needs a GPU" in fails(capsys, "train", "vit", "--device", "cpu", "--precision", "bfloat16")
 
 
 def test_divergence_is_exit_code_1(recipe, tmp_path, capsys):

@@ -3,7 +3,10 @@
 import argparse
 from dataclasses import replace
 
-RECIPE_OPTIONS = ("minutes", "epochs", "steps", "batch_size", "lr", "seed", "data", "device", "threads")
+from ..backend import PRECISIONS
+
+RECIPE_OPTIONS = ("minutes", "epochs", "steps", "batch_size", "lr", "seed", "data", "device", "threads",
+                  "precision")
 EXAMPLES = """examples:
   python -m minivit train vit                        the variant "cifar" of ViT, in 4 minutes
   python -m minivit train resnet:cifar20 --epochs 5
@@ -33,6 +36,7 @@ def add_commands(subparsers):
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], help="where to compute; auto: on a GPU, if "
                                                                                "there is one")
     parser.add_argument("--threads", type=positive(int), metavar="T", help="CPU threads (default: one for each core)")
+    parser.add_argument("--precision", choices=PRECISIONS, help="of matrix products: a GPU can be quicker at less")
     parser.add_argument("--out", metavar="FOLDER", help="the run folder (default runs/MODEL-VARIANT-1, -2 ...)")
     parser.add_argument("--resume", metavar="RUN", help="go on with the run in this folder, to the same end")
     parser.add_argument("--save-every", type=positive(float), default=30.0, metavar="SECONDS",
