@@ -11,8 +11,4 @@ ARRAY_METHODS = """
     swapaxes take trace transpose var view
     """
 READING_METHODS = {"item", "tobytes", "tolist"}
-GENERATOR_METHODS = """
-    beta binomial chisquare dirichlet exponential f gamma geometric hypergeometric integers logseries poisson power
-    random standard_exponential standard_gamma standard_normal uniform
-    """
 BRING_TO_DEVICE = {"array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray"}

@@ -18,8 +18,8 @@ import types
 
 import numpy as np
 
-from tests import cuda_streams
-from tests.cupy_names import ABSENT_FUNCTIONS, ARRAY_METHODS, BRING_TO_DEVICE, GENERATOR_METHODS, READING_METHODS
+from tests import cuda_streams, cupy_random
+from tests.cupy_names import ABSENT_FUNCTIONS, ARRAY_METHODS, BRING_TO_DEVICE, READING_METHODS
 
 
 class ndarray:
@@ -188,33 +188,6 @@ for _name in ("neg", "pos", "abs", "invert"):
     setattr(ndarray, f"__{_name}__", _unary(_name))
 
 
-class Generator:
-    """A random generator whose draws lie on the device."""
-
-    def __init__(self, seed=None):
-        self._host = np.random.default_rng(seed)
-
-    def __getattr__(self, name):
-        if name not in GENERATOR_METHODS.split():
-            raise AttributeError(f"'Generator' object has no attribute {name!r}")
-        return _on_device(getattr(self._host, name))
-
-    @property
-    def bit_generator(self):
-        """What has a `_state` in the memory of the device."""
-        return types.SimpleNamespace(_state=_State(self._host.bit_generator))
-
-
-class _State:
-    """The state of a random generator, which can be copied into that of another one."""
-
-    def __init__(self, host):
-        self.host = host
-
-    def __setitem__(self, index, other):
-        cuda_streams.launch(lambda: setattr(self.host, "state", other.host.state))
-
-
 class _Cupy(types.ModuleType):
     """NumPy's functions under CuPy's conditions."""
 
@@ -234,7 +207,7 @@ CUPY.empty_like = lambda x: _empty(x.shape, x.dtype)
 CUPY.asnumpy = lambda x: x.get() if isinstance(x, ndarray) else np.asarray(x)
 CUPY.get_array_module = lambda *arrays: CUPY if any(isinstance(a, ndarray) for a in arrays) else np
 CUPY.broadcast_shapes = np.broadcast_shapes
-CUPY.random = types.SimpleNamespace(default_rng=Generator, Generator=Generator, Philox4x3210=lambda seed: seed)
+CUPY.random = cupy_random
 CUPY.lib = types.SimpleNamespace(stride_tricks=types.SimpleNamespace(
     as_strided=_on_device(np.lib.stride_tricks.as_strided),
     sliding_window_view=_on_device(np.lib.stride_tricks.sliding_window_view)))
