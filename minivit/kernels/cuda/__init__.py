@@ -13,5 +13,5 @@ from .gelu import gelu_and_slope
 from .layer_norm import layer_norm
 from .softmax import scores_gradient, scores_to_probabilities, softmax
 
-with contextlib.suppress(ImportError):  # without nvmath-python, CuPy multiplies
+with contextlib.suppress(ImportError, RuntimeError):  # without nvmath-python, or a library for it, CuPy multiplies
     from .products import multiply
