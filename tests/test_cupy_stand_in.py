@@ -1,6 +1,7 @@
 """The stand-in has to refuse what CuPy refuses; run on a GPU, these tests hold for CuPy itself."""
 
 import contextlib
+import functools
 
 import numpy as np
 import pytest
@@ -17,6 +18,11 @@ def xp(device):
 
 
 HOST = np.ones(3)
+USED = """
+    ndarray.get copyto get_default_memory_pool random.Generator random.Philox4x3210 cuda.Stream.begin_capture
+    cuda.Stream.end_capture cuda.Stream.record cuda.Graph.launch cuda.MemoryPool.malloc cuda.using_allocator
+    cuda.alloc_pinned_memory cuda.get_current_stream cuda.runtime.memGetInfo
+    """
 
 
 @pytest.mark.parametrize("mix", [
@@ -178,3 +184,9 @@ def test_what_is_read_without_waiting_is_there_after_an_event(xp, x):
     x[...] = 0
     arrived.synchronize()
     np.testing.assert_array_equal(host.ravel(), range(6))
+
+
+def test_what_training_uses_is_there_in_cupy():
+    cupy = pytest.importorskip("cupy")
+    for name in USED.split():
+        assert functools.reduce(getattr, name.split("."), cupy) is not None

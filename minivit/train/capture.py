@@ -8,7 +8,8 @@ CUDA graph starts them all at once. It knows only memory: it repeats the same op
 - random numbers come from one generator whose state lies in the GPU's memory. Before each replay that state becomes
   the one which (seed, step) begins with: a replay draws what the operations one by one would draw, and a resumed run
   draws what an uninterrupted one does;
-- numbers of Python's are frozen: what depends on them in a way of its own, like an optimiser's step count, stays out.
+- numbers of Python's are frozen. What depends on some that change stays out of the graph: the optimisers, with their
+  learning rates and step counts (AdamW's step of all parameters is one launch), or takes them as arrays.
 
 CuPy refuses to capture whatever the host waits for, copies from the host, and cuBLAS (cupy/cuda/memory.pyx, stream.pyx
 and cublas.pyx of CuPy 14); products can be captured through cuBLASLt. Then, or if the first replay gives other numbers
@@ -45,8 +46,8 @@ class Captured:
         self.function, self.tensors = function, list(tensors)
         self.calls, self.gave_up, self.layout, self.graph = 0, switched_off(), None, None
 
-    def __call__(self, *arrays, seed=0):
-        """What the function returns for these arrays, with the random numbers of this seed.
+    def __call__(self, *arrays, seed=None):
+        """What the function returns for these arrays, with the random numbers of this seed; without one it draws none.
 
         After a replay the result, and the gradients, are in memory that the next one will write to.
         """
@@ -60,7 +61,7 @@ class Captured:
 
     def run(self, arrays, seed):
         """Operation by operation."""
-        with randomness(random_generator(seed, "cuda")):
+        with randomness(None if seed is None else random_generator(seed, "cuda")):
             return self.function(*arrays)
 
     def begin(self, arrays, seed):
@@ -109,7 +110,8 @@ class Captured:
         """Launch the graph on the current stream."""
         for own, array in zip(self.arrays, arrays, strict=True):
             own[...] = array
-        self.generator.bit_generator._state[...] = random_generator(seed, "cuda").bit_generator._state
+        if seed is not None:
+            self.generator.bit_generator._state[...] = random_generator(seed, "cuda").bit_generator._state
         self.graph.launch()
         for tensor, gradient in zip(self.tensors, self.gradients, strict=True):
             tensor.grad = gradient
