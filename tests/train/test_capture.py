@@ -222,3 +222,12 @@ def test_random_numbers_depend_on_the_seed_alone(gpu, weight):
     for seed in [(1, 0), (1, 1), (1, 2), (1, 3), (1, 4), (1, 2), (1, 4)]:
         np.testing.assert_array_equal(call(captured, 0, seed=seed), call(one_by_one, 0, seed=seed))
     assert not captured.gave_up
+
+
+@pytest.mark.parametrize(("ours", "expected"), [
+    ([[1.0, 2.0], [1e-9]], True), ([[1.0005, 2.0], [0.0]], True), ([[1.0, 2.01], [1e-9]], False),
+    ([[np.nan, 2.0], [1e-9]], False), ([[1.0, 2.0], None], False)])
+def test_rounding_is_told_from_other_numbers(ours, expected):
+    theirs = [np.array([1.0, 2.0]), np.array([2e-9]), None, np.ones(0)]
+    ours = [None if x is None else np.array(x) for x in ours] + [None, np.ones(0)]
+    assert capture.agree(ours, theirs) is expected
