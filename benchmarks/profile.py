@@ -1,7 +1,7 @@
 """python -m benchmarks.profile: where the time of one training step goes, operation by operation.
 
-Every operation and every pullback is timed in its thread; the products are then run once more by themselves, which
-gives the limit that no library with this BLAS can pass. The last lines are a step of the same kind on next to nothing:
+Every operation and every pullback is timed in its thread; the products of a Transformer are then run once more by
+themselves, which gives the limit that no library with this BLAS can pass. The last lines are a step of the same kind on next to nothing:
 its time is what Python and the calls of NumPy cost.
 """
 
@@ -48,7 +48,8 @@ def main():
                 print(f"  {name:16} {len(profile.forward[name]) / shares:6.0f} {1e3 * forward:8.1f} "
                       f"{1e3 * backward:8.1f} {(forward + backward) / plain:12.1%}")
         print(f"  the rest (engine, optimiser, sums of gradients, waiting) {1e3 * rest:.1f}, {rest / plain:.1%}")
-        print(f"the products of the step alone: {1e3 * alone:.0f} ms, {alone / plain:.0%}")
+        if alone:
+            print(f"the products of the step alone: {1e3 * alone:.0f} ms, {alone / plain:.0%}")
     print_overhead(args.threads)
 
 
