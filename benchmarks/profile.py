@@ -1,8 +1,8 @@
 """python -m benchmarks.profile: where the time of one training step goes, operation by operation.
 
 Every operation and every pullback is timed in its thread; the products of a Transformer are then run once more by
-themselves, which gives the limit that no library with this BLAS can pass. The last lines are a step of the same kind on next to nothing:
-its time is what Python and the calls of NumPy cost.
+themselves, which gives the limit that no library with this BLAS can pass. The last lines are a step of the same kind on
+next to nothing: its time is what Python and the calls of NumPy cost.
 """
 
 import argparse
