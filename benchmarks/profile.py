@@ -48,7 +48,7 @@ def main():
                 print(f"  {name:16} {len(profile.forward[name]) / shares:6.0f} {1e3 * forward:8.1f} "
                       f"{1e3 * backward:8.1f} {(forward + backward) / plain:12.1%}")
         print(f"  the rest (engine, optimiser, sums of gradients, waiting) {1e3 * rest:.1f}, {rest / plain:.1%}")
-        if alone:
+        if alone > 0.01 * plain:
             print(f"the products of the step alone: {1e3 * alone:.0f} ms, {alone / plain:.0%}")
     print_overhead(args.threads)
 

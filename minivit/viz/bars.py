@@ -23,5 +23,5 @@ def speed_bars(rows, title=""):
     axes.set_xticks(range(len(cases)), cases)
     axes.set_ylabel("GFLOP/s")
     axes.set_title(title)
-    axes.legend()
+    figure.legend(loc="outside lower center", ncols=len(sides))
     return figure
