@@ -123,15 +123,18 @@ def _gradients(root):
             if gradient is None:
                 continue
             gradient = unbroadcast(np.asarray(gradient) if isinstance(gradient, np.generic) else gradient, shape)
-            if origin in owned:
-                arrived[origin] += gradient
-            elif origin in arrived:
-                arrived[origin] = arrived[origin] + gradient
-                owned.add(origin)
-            else:
+            is_fresh = gradient.flags.c_contiguous and not array_module(dy).may_share_memory(gradient, dy)
+            if origin not in arrived:
                 arrived[origin] = gradient
-                if gradient.flags.c_contiguous and not array_module(dy).may_share_memory(gradient, dy):
-                    owned.add(origin)
+            elif origin in owned:
+                arrived[origin] += gradient
+            elif is_fresh:
+                gradient += arrived[origin]
+                arrived[origin] = gradient
+            else:
+                arrived[origin], is_fresh = arrived[origin] + gradient, True
+            if is_fresh:
+                owned.add(origin)
         del dy, pullback, gradients, gradient  # frees what they hold before the next pullback allocates
     return {id(leaf): (leaf, gradient if leaf in owned else gradient.copy()) for leaf, gradient in arrived.items()}
 

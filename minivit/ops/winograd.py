@@ -58,15 +58,15 @@ def weight_gradient(x, dy, windows):
     return multiply(_GG(xp, x.dtype).T, dU.reshape(16, -1)).reshape(3, 3, inputs, outputs)
 
 
+def input_gradient(dy, w, windows):
+    """(B, H', W', C_out), (3, 3, C_in, C_out) -> (B, H, W, C_in)"""
+    return forward(dy, w[::-1, ::-1].swapaxes(2, 3), windows.turned())  # w (3, 3, C_out, C_in)
+
+
 @functools.cache
 def _GG(xp, dtype):
     """G g G^T for the nine numbers of g in a column; brought to a GPU once.    (16, 9)"""
     return xp.asarray(np.kron(G, G), dtype=dtype)
-
-
-def input_gradient(dy, w, windows):
-    """(B, H', W', C_out), (3, 3, C_in, C_out) -> (B, H, W, C_in)"""
-    return forward(dy, w[::-1, ::-1].swapaxes(2, 3), windows.turned())  # w (3, 3, C_out, C_in)
 
 
 @has_twin

@@ -7,7 +7,7 @@ from .compiler import any_order, rounded_once
 
 
 def centred_sums(rows, a):
-    """The sums of x - a and of (x - a)^2 over the rows.    (R, C), (C,) -> (C,), (C,)"""
+    """The sums of x - a and of (x - a)^2 over the rows.    (R, C), (C,) -> (2, C)"""
     sums = np.zeros((2, rows.shape[1]))
     _centred_sums(rows, a, *sums)
     return sums.astype(np.float32)
