@@ -1,11 +1,11 @@
 """Steps of AdamW in one walk, where CuPy's arithmetic takes about fifteen: of one array, or of many in one launch."""
 
 import contextlib
-import math
 
 import numpy as np
 
 from ...backend import array_module
+from ..adamw import factors
 from .launch import THREADS, Kernels, ceiling, in_rows
 
 MANY = 80  # arrays in one launch: their addresses are an argument of the kernel, and arguments have 4 KiB in all
@@ -55,7 +55,7 @@ ARRAYS = np.dtype([*((name, np.uint64, MANY) for name in "wgmv"), ("sizes", np.i
 def adamw(w, g, m, v, **settings):
     """One step of weights, in place, from their gradients and the means of these and of their squares."""
     with in_rows(w) as w, in_rows(m) as m, in_rows(v) as v:
-        KERNELS.on_elements("adamw", w, array_module(w).ascontiguousarray(g), m, v, *_factors(**settings))
+        KERNELS.on_elements("adamw", w, array_module(w).ascontiguousarray(g), m, v, *factors(**settings))
 
 
 class AdamWTogether:
@@ -75,8 +75,8 @@ class AdamWTogether:
 
     def prepare(self, lr, steps):
         """Put down the learning rate, and how many steps each parameter will have made."""
-        factors = [_factors(lr=lr, steps=max(n, 1), **own) for n, own in zip(steps, self.settings, strict=True)]
-        self.factors[...] = self.cupy.asarray(np.array(factors, np.float32))
+        rows = [factors(lr=lr, steps=max(n, 1), **own) for n, own in zip(steps, self.settings, strict=True)]
+        self.factors[...] = self.cupy.asarray(np.array(rows, np.float32))
 
     def __call__(self, updates):
         """Make the steps of (index of the parameter, its arrays w, g, m and v), in place."""
@@ -87,13 +87,6 @@ class AdamWTogether:
                         for index, (w, g, m, v) in updates[start:start + MANY]]
                 arrays, blocks = _described(part)
                 KERNELS.launch("adamw_together", (blocks,), (THREADS,), arrays, self.factors)
-
-
-def _factors(*, lr, steps, betas, eps, weight_decay):
-    """What the kernels multiply by, in their order."""
-    beta1, beta2 = betas
-    return (1.0 - lr * weight_decay, lr / (1 - beta1 ** steps), math.sqrt(1 - beta2 ** steps), 1.0 - beta1,
-            float(beta2), 1.0 - beta2, float(eps))
 
 
 def _described(part):
