@@ -123,11 +123,12 @@ def _gradients(root):
             if gradient is None:
                 continue
             gradient = unbroadcast(np.asarray(gradient) if isinstance(gradient, np.generic) else gradient, shape)
+            if origin in owned:
+                arrived[origin] += gradient
+                continue
             is_fresh = gradient.flags.c_contiguous and not array_module(dy).may_share_memory(gradient, dy)
             if origin not in arrived:
                 arrived[origin] = gradient
-            elif origin in owned:
-                arrived[origin] += gradient
             elif is_fresh:
                 gradient += arrived[origin]
                 arrived[origin] = gradient
