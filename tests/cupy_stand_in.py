@@ -8,12 +8,13 @@ It computes nothing by itself and is no faster; what it does is to fail where Cu
 - `empty` is filled with NaN;
 - what NumPy has and CuPy 14 has not is an AttributeError.
 
-Its streams and graphs are in cuda_streams.py, which also counts what crosses the bus. `modules()` gives
-what to put into sys.modules; the `device` fixture does it.
+Its streams and graphs are in cuda_streams.py, which also counts what crosses the bus. `install` makes it what
+`import cupy` gives; the fixtures `device` and `gpu` call it.
 """
 
 import math
 import operator
+import sys
 import types
 
 import numpy as np
@@ -220,7 +221,13 @@ def _scatter_add(target, index, values):
     _on_device(np.add.at)(target, _index(index), values)
 
 
-def modules():
+def install(monkeypatch):
+    """Let `import cupy` give the stand-in, until the test ends."""
+    for name, module in _modules().items():
+        monkeypatch.setitem(sys.modules, name, module)
+
+
+def _modules():
     """The modules to put into sys.modules, by name."""
     from scipy import special
 

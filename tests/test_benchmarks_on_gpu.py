@@ -9,19 +9,15 @@ import pytest
 from benchmarks import __main__ as benchmarks
 from benchmarks import on_gpu
 from benchmarks.cases import Case, minivit_runs
-from minivit.train import Threads, capture
-from tests import cuda_streams, cupy_stand_in
+from minivit.train import Threads
+from tests import cuda_streams
 
 SMALL = Case("small", "vit", dict(dim=12, depth=1, heads=2), batch=3)
 
 
 @pytest.fixture
-def gpu(monkeypatch):
-    for name, module in cupy_stand_in.modules().items():
-        monkeypatch.setitem(sys.modules, name, module)
-    monkeypatch.setenv("MINIVIT_KERNELS", "0")
-    monkeypatch.setattr(capture, "switched_off", lambda: False)
-    monkeypatch.setattr(cuda_streams, "CUBLAS", set())
+def small_case(gpu, monkeypatch):
+    """The stand-in for CuPy, and nothing large to measure on it."""
     monkeypatch.setattr(on_gpu, "CASES", [SMALL])
     monkeypatch.setattr(on_gpu, "STEPS", 5)
     with warnings.catch_warnings():
@@ -42,7 +38,7 @@ def without_torch(monkeypatch):
     monkeypatch.setattr(on_gpu.importlib.util, "find_spec", lambda name: None if name == "torch" else find(name))
 
 
-def test_minivit_alone(gpu, without_torch, monkeypatch, tmp_path, capsys):
+def test_minivit_alone(small_case, without_torch, monkeypatch, tmp_path, capsys):
     figures = run(monkeypatch, tmp_path)
     assert figures["machine"]["GPU"] == "none"
     assert [(row["batch"], row["what"], row["side"], row["precision"]) for row in figures["rows"]] == [
@@ -52,7 +48,7 @@ def test_minivit_alone(gpu, without_torch, monkeypatch, tmp_path, capsys):
     assert "tf32 minivit eager: needs nvmath-python" in capsys.readouterr().out
 
 
-def test_what_cannot_be_captured_is_no_figure_of_a_graph(gpu, without_torch, monkeypatch, tmp_path, capsys):
+def test_what_cannot_be_captured_is_no_figure_of_a_graph(small_case, without_torch, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(cuda_streams, "CUBLAS", {"matmul"})
     rows = run(monkeypatch, tmp_path)["rows"]
     assert {row["side"] for row in rows} == {"minivit eager"}

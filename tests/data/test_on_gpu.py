@@ -1,7 +1,5 @@
 """Pictures that lie on a GPU are augmented there: what was drawn crosses the bus, and nobody waits."""
 
-import sys
-
 import numpy as np
 import pytest
 
@@ -19,8 +17,7 @@ AUGMENTATIONS = [[], [("random_crop", {"mode": "reflect"}), ("random_flip", {})]
 @pytest.fixture
 def pictures(monkeypatch):
     """On a GPU without a GPU."""
-    for name, module in cupy_stand_in.modules().items():
-        monkeypatch.setitem(sys.modules, name, module)
+    cupy_stand_in.install(monkeypatch)
     monkeypatch.setenv("MINIVIT_KERNELS", "0")
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (300, 16, 16, 3), dtype=np.uint8)

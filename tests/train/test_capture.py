@@ -1,7 +1,6 @@
 """Training on a GPU: steps that are captured as a graph end as those that are not, and nobody waits in between."""
 
 import signal
-import sys
 import warnings
 from dataclasses import replace
 
@@ -16,7 +15,7 @@ from minivit.train.batches import Batches
 from minivit.train.capture import WARM_UP, Captured
 from minivit.train.parallel import Threads
 from minivit.train.trainer import Diverged, Trainer
-from tests import cuda_streams, cupy_stand_in
+from tests import cuda_streams
 from tests.cuda_streams import TRAFFIC
 from tests.train.runs import assert_same_end
 from tests.train.test_loop import stop_at
@@ -24,17 +23,6 @@ from tests.train.test_loop import stop_at
 SMALL = {"vit": {"dim": 16, "depth": 1, "heads": 2, "dropout": 0.1, "drop_path": 0.1, "patch_size": 8},
          "deit": {"dim": 16, "depth": 1, "heads": 2, "patch_size": 8},
          "swin": {"dim": 8, "depths": (2, 2), "heads": (1, 2)}, "resnet": {"width": 4}}
-
-
-@pytest.fixture
-def gpu(monkeypatch):
-    """The stand-in for CuPy, with products that can be captured; without the twins, which run slowly on a CPU."""
-    for name, module in cupy_stand_in.modules().items():
-        monkeypatch.setitem(sys.modules, name, module)
-    monkeypatch.setenv("MINIVIT_KERNELS", "0")
-    monkeypatch.setattr(capture, "switched_off", lambda: False)
-    monkeypatch.setattr(cuda_streams, "CUBLAS", set())
-    return cupy_stand_in.CUPY
 
 
 @pytest.fixture
