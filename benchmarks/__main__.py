@@ -20,8 +20,8 @@ import time
 from unittest import mock
 
 from minivit.device import blas, cores, product_rate
-from minivit.train.parallel import Threads
-from minivit.twins import compiled
+from minivit.train.threads import Threads
+from minivit.fast_forms import compiled
 
 from .cases import CASES, minivit_runs, torch_runs
 from .functions import runs as function_runs

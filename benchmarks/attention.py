@@ -17,7 +17,7 @@ import time
 import numpy as np
 
 from minivit import Tensor, grad, ops
-from minivit.train.parallel import Threads
+from minivit.train.threads import Threads
 
 from .__main__ import resident
 

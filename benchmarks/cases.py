@@ -8,7 +8,7 @@ import minivit
 from minivit.counting import count
 from minivit.device import cores
 from minivit.train.optim import AdamW, parameter_groups
-from minivit.train.parallel import Threads
+from minivit.train.threads import Threads
 
 
 @dataclass

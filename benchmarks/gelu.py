@@ -12,7 +12,8 @@ import numpy as np
 from scipy.special import ndtr
 
 from minivit import Tensor, grad, no_grad, ops
-from minivit.backend import blas_threads, keep_freed_memory
+from minivit.blas import blas_threads
+from minivit.memory import keep_freed_memory
 
 
 def main():

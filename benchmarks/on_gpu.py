@@ -22,12 +22,13 @@ import warnings
 from dataclasses import replace
 
 from minivit import Tensor, no_grad
-from minivit.backend import PRECISIONS, module_for, product_precision, to_device
+from minivit.backend import module_for, to_device
+from minivit.precision import PRECISIONS, product_precision
 from minivit.ops import cross_entropy
-from minivit.train.capture import WARM_UP, Captured
+from minivit.train.graph import WARM_UP, Captured
 from minivit.train.on_gpu import clipped_gradients
 from minivit.train.optim import AdamW, parameter_groups
-from minivit.twins import compiled
+from minivit.fast_forms import compiled
 
 from .cases import CASES, torch_model, torch_optimiser
 
@@ -115,14 +116,14 @@ def minivit_runs(case, precision, form):
     tensors = model.parameters() + [buffer for _, buffer in model.named_buffers()]
 
     def objective(images, labels):
-        return cross_entropy(model(Tensor.wrap(images)), labels), 0
+        return cross_entropy(model(Tensor.without_copy(images)), labels), 0
 
     def differentiate(images, labels):
         return clipped_gradients(objective, optimiser.parameters, images, labels, max_norm=math.inf)
 
     def logits(images):
         with no_grad():
-            return model(Tensor.wrap(images)).data
+            return model(Tensor.without_copy(images)).data
     if form == "graph":
         differentiate, logits = Captured(differentiate, tensors), Captured(logits, tensors)
 

@@ -13,7 +13,7 @@ from collections import defaultdict
 import numpy as np
 
 from minivit.device import cores
-from minivit.engine import interpret
+from minivit.engine import intercept_operations
 from minivit.ops.products import multiply
 
 from .cases import CASES, Case, Threads, minivit_runs
@@ -34,7 +34,7 @@ def main():
         train()
         plain = statistics.median(timed(train)[0] for _ in range(args.steps))
         profile = Profile()
-        with interpret(profile):
+        with intercept_operations(profile):
             for _ in range(args.steps):
                 train()
         alone = sum(threads.map(lambda _: profile.products_alone(), range(args.threads))) / args.threads

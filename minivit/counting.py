@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .engine import Tensor, interpret, no_grad
-from .nn import Module, watch
+from .engine import Tensor, intercept_operations, no_grad
+from .nn import Module, intercept_calls
 
 
 def _linear(x, w, b=None):
@@ -119,8 +119,8 @@ def count(model, shape):
         row.multiply_adds, row.output = total.multiply_adds - before, getattr(output, "shape", ())
         return output
 
-    with no_grad(), interpret(run_shapes), watch(follow), np.errstate(all="ignore"):
-        model.eval()(Tensor.wrap(_shape_only(shape)))
+    with no_grad(), intercept_operations(run_shapes), intercept_calls(follow), np.errstate(all="ignore"):
+        model.eval()(Tensor.without_copy(_shape_only(shape)))
     return total
 
 

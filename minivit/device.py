@@ -13,7 +13,7 @@ import time
 
 import numpy as np
 
-from .twins import compiled, switched_off
+from .fast_forms import compiled, switched_off
 
 KERNEL_VARIABLES = ("OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES")
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -45,7 +45,7 @@ def product_rate(size=1536, repeats=5):
 
 
 def loops():
-    """What the loops over numbers are run by, on the CPU: "numpy", or what compiles the twins, "numba 0.68.1"."""
+    """What the loops over numbers are run by, on the CPU: "numpy", or what compiles the fast forms, "numba 0.68.1"."""
     if switched_off() or compiled() is None:
         return "numpy"
     return f"numba {sys.modules['numba'].__version__}"

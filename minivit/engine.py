@@ -82,8 +82,8 @@ def primitive(function):
         value = np.asarray(value) if isinstance(value, np.generic) else value
         refuse_widening(name, value, arrays)
         if recording and value.dtype.kind == "f":
-            return Tensor.wrap(value, Node(name, backward, tensors))
-        return Tensor.wrap(value.copy() if may_change(value, args) else value)
+            return Tensor.without_copy(value, Node(name, backward, tensors))
+        return Tensor.without_copy(value.copy() if may_change(value, args) else value)
 
     return operation
 
@@ -185,7 +185,7 @@ def is_recording():
 
 
 @contextlib.contextmanager
-def interpret(interpreter):
+def intercept_operations(interpreter):
     """Inside the `with` block, interpreter(function, arrays, settings) -> (value, backward) runs every primitive.
 
     What counts multiply-adds without computing them, and what draws a graph, need no second model.

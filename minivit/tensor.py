@@ -36,7 +36,7 @@ class Tensor:
         self.grad, self.node, self.version = None, None, 0
 
     @classmethod
-    def wrap(cls, array, node=None):
+    def without_copy(cls, array, node=None):
         """A tensor around an array that nobody will write to, without a copy; it cannot be changed in place."""
         tensor = Tensor.__new__(Tensor)
         tensor._array, tensor.requires_grad, tensor.node = array, node is not None, node
@@ -83,11 +83,11 @@ class Tensor:
 
     def detach(self):
         """A copy of the values, which the graph does not reach."""
-        return Tensor.wrap(self._array.copy())
+        return Tensor.without_copy(self._array.copy())
 
     def to(self, device):
         """A copy of the values on "cpu" or "cuda", which the graph does not reach."""
-        return self.detach() if device == self.device else Tensor.wrap(to_device(self._array, device))
+        return self.detach() if device == self.device else Tensor.without_copy(to_device(self._array, device))
 
     def __len__(self):
         if not self.ndim:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from minivit.backend import blas_threads
-from minivit.train import capture
+from minivit.blas import blas_threads
+from minivit.train import graph
 from tests import cuda_streams, cupy_stand_in
 
 
@@ -19,7 +19,7 @@ def _usable_gpu():
 @pytest.fixture(params=["cpu", "stand-in", "cuda"])
 def device(request, monkeypatch):
     """Run a test on the CPU, on the stand-in for CuPy, and, where there is one, on a GPU; gives "cpu" or "cuda"."""
-    monkeypatch.setenv("MINIVIT_KERNELS", "0")  # tests/kernels compares the twins with the definitions tested here
+    monkeypatch.setenv("MINIVIT_KERNELS", "0")  # tests/kernels compares the fast forms with the definitions tested here
     if request.param == "cpu":
         return "cpu"
     if request.param == "stand-in":
@@ -31,10 +31,10 @@ def device(request, monkeypatch):
 
 @pytest.fixture
 def gpu(monkeypatch):
-    """The stand-in for CuPy, with products that can be captured; without the twins, which run slowly on a CPU."""
+    """The stand-in for CuPy, with products that can be captured; without the fast forms, which run slowly on a CPU."""
     cupy_stand_in.install(monkeypatch)
     monkeypatch.setenv("MINIVIT_KERNELS", "0")
-    monkeypatch.setattr(capture, "switched_off", lambda: False)
+    monkeypatch.setattr(graph, "switched_off", lambda: False)
     monkeypatch.setattr(cuda_streams, "CUBLAS", set())
     return cupy_stand_in.CUPY
 

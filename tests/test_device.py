@@ -28,7 +28,7 @@ def test_report_names_what_was_found(monkeypatch):
     assert "settings" not in text
 
 
-def test_loops_are_numpys_where_the_twins_are_switched_off_or_missing(monkeypatch):
+def test_loops_are_numpys_where_the_fast_forms_are_switched_off_or_missing(monkeypatch):
     monkeypatch.setattr(device, "compiled", lambda: None)
     assert device.loops() == "numpy"
     assert any("requirements-fast.txt" in line for line in device.report() if line.startswith("loops"))

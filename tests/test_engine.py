@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from minivit import Tensor, grad, no_grad, ops, primitive
-from minivit.engine import interpret
+from minivit.engine import intercept_operations
 
 
 def leaf(*shape, seed=0, dtype=np.float32):
@@ -212,7 +212,7 @@ def test_an_interpreter_runs_every_operation_in_its_block():
         return function(*arrays, **settings)
 
     x = leaf(3)
-    with interpret(note):
+    with intercept_operations(note):
         (x.exp() * 2).sum(0)
     x.exp()
     assert calls == ["exp", "mul", "sum"]

@@ -3,7 +3,7 @@
 import argparse
 from dataclasses import replace
 
-from ..backend import PRECISIONS
+from ..precision import PRECISIONS
 
 RECIPE_OPTIONS = ("minutes", "epochs", "steps", "batch_size", "lr", "seed", "data", "device", "threads",
                   "precision")

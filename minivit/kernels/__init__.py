@@ -1,1 +1,1 @@
-"""Fast twins of single operations, one folder per processor; see `minivit.twins`."""
+"""Fast forms of single operations, one folder per processor; see `minivit.fast_forms`."""

@@ -1,4 +1,4 @@
-"""What the twins of AdamW share: the numbers of a step."""
+"""What the fast forms of AdamW share: the numbers of a step."""
 
 import math
 

@@ -77,7 +77,7 @@ def shift_mask(grid, window, shift):
 def mask_bias(grid, window, shift, dtype, device):
     """The mask as numbers to add to the scores, 0 and -inf; computed once for each size.    -> (w, 1, n, n)"""
     bias = np.where(shift_mask(grid, window, shift), 0, -np.inf).astype(dtype)
-    return Tensor.wrap(to_device(bias[:, None], device))
+    return Tensor.without_copy(to_device(bias[:, None], device))
 
 
 class WindowAttention(Attention):

@@ -151,7 +151,7 @@ class Identity(Module):
 
 
 @contextlib.contextmanager
-def watch(watcher):
+def intercept_calls(watcher):
     """Inside the `with` block, calls of modules by this thread go through watcher(module, inputs, settings) -> output.
 
     A watcher calls module.forward(*inputs, **settings) itself, and may look at what comes in and goes out.

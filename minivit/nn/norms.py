@@ -1,6 +1,6 @@
 """Normalisation layers, and the learned scale of a residual branch."""
 
-from ..backend import first_of_team
+from ..team import first_of_team
 from ..ops import batch_norm, group_norm, layer_norm, rms_norm
 from .module import Module
 from .parameter import Buffer, Parameter, constant, ones, zeros

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..backend import array_module, device_of, random_generator
 from ..engine import primitive
-from ..twins import has_twin
+from ..fast_forms import has_fast_form
 from .arithmetic import where
 from .dropout import keep_mask
 from .linalg import matmul
@@ -197,7 +197,7 @@ def _blocks(B, H, N, rows):
                 yield slice(i, i + b), slice(j, j + h), slice(start, start + n)
 
 
-@has_twin
+@has_fast_form
 def _scores_to_probabilities(s):
     """Turn S into P in place; return L.    (B, H, N, M) -> (B, H, N, 1)"""
     m = _row_maxima(s)
@@ -208,7 +208,7 @@ def _scores_to_probabilities(s):
     return m + array_module(s).log(total)
 
 
-@has_twin
+@has_fast_form
 def _scores_gradient(ds, p, dout, out):
     """Turn dP into dS in place.    (B, H, N, M), (B, H, N, M), (B, H, N, e), (B, H, N, e)"""
     ds -= array_module(ds).einsum("bhne,bhne->bhn", dout, out)[..., None]

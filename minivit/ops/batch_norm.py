@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from ..backend import all_sum, array_module
+from ..backend import array_module
+from ..team import all_sum
 from ..engine import primitive
-from ..twins import has_twin
+from ..fast_forms import has_fast_form
 from .chunks import chunks
 
 
@@ -69,7 +70,7 @@ def _statistics(rows):
     return mean, all_sum(deviation) / count, count
 
 
-@has_twin
+@has_fast_form
 def _affine(rows, scale, offset):
     """x scale + offset    (R, C), (C,), (C,) -> (R, C)"""
     xp = array_module(rows)
@@ -80,7 +81,7 @@ def _affine(rows, scale, offset):
     return y
 
 
-@has_twin
+@has_fast_form
 def _centred_sums(rows, a):
     """The sums of x - a and of (x - a)^2 over the rows.    (R, C), (C,) -> (2, C)"""
     xp = array_module(rows)
@@ -94,7 +95,7 @@ def _centred_sums(rows, a):
     return sums
 
 
-@has_twin
+@has_fast_form
 def _gradient_sums(rows, dy, mean):
     """The sums of dy and of dy (x - mean) over the rows.    (R, C), (R, C), (C,) -> (2, C)"""
     xp = array_module(rows)
@@ -108,7 +109,7 @@ def _gradient_sums(rows, dy, mean):
     return sums
 
 
-@has_twin
+@has_fast_form
 def _through_batch_norm(rows, dy, mean, scale, slope, offset):
     """dy scale - (x - mean) slope - offset    (R, C), (R, C), (C,) x 4 -> (R, C)"""
     xp = array_module(rows)

@@ -13,13 +13,18 @@ from ..backend import array_module
 NUMBERS = 1 << 17
 
 
-def chunks(*arrays):
-    """The same rows of several arrays, piece by piece: lists of views.    (n, ...) -> (m, ...) with m <= n"""
+def chunks(*arrays, numbers=NUMBERS):
+    """The same rows of several arrays, about `numbers` of the first at a time.    (n, ...) -> (m, ...) with m <= n
+
+    Never copies, whatever the order of the axes in memory: what is written to a view is written to the array.
+    """
     first = arrays[0]
-    step = len(first) if array_module(first) is not np else NUMBERS * len(first) // max(first.size, 1)
-    step = max(step, 1)
+    if array_module(first) is not np or first.size <= numbers:
+        yield list(arrays)
+        return
+    step = max(1, numbers * len(first) // first.size)
     for start in range(0, len(first), step):
-        yield [a[start:start + step] for a in arrays]
+        yield [array[start:start + step] for array in arrays]
 
 
 def flat_chunks(*arrays):

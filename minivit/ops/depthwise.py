@@ -8,7 +8,8 @@ stretch of memory that it finds: one pixel, or, with stride 1, a whole line of t
 
 import math
 
-from ..backend import array_module, empty
+from ..backend import array_module
+from ..memory import empty
 from .windows import batch_slices
 
 

@@ -13,9 +13,10 @@ import math
 
 import numpy as np
 
-from ..backend import array_module, empty, normal_cdf
+from ..backend import array_module, normal_cdf
+from ..memory import empty
 from ..engine import is_recording, primitive
-from ..twins import has_twin
+from ..fast_forms import has_fast_form
 from .chunks import flat_chunks
 
 
@@ -26,7 +27,7 @@ def gelu(x):
     return y, lambda dy: dy * slope
 
 
-@has_twin
+@has_fast_form
 def _gelu_and_slope(x):
     """x Phi(x) and Phi(x) + x phi(x)    (...) -> (...), (...)"""
     if array_module(x) is np and x.dtype == np.float32:

@@ -8,7 +8,8 @@ Chellapilla, Puri and Simard, "High performance convolutional neural networks fo
 
 import math
 
-from ..backend import array_module, empty
+from ..backend import array_module
+from ..memory import empty
 from .products import multiply
 from .windows import batch_slices
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..backend import array_module
 from ..engine import primitive
-from ..twins import has_twin
+from ..fast_forms import has_fast_form
 from .softmax import log_probabilities
 
 
@@ -43,7 +43,7 @@ def cross_entropy(logits, targets, *, label_smoothing=0.0):
     return losses.sum() / count, backward
 
 
-@has_twin
+@has_fast_form
 def _cross_entropy_of_rows(logits, targets):
     """-sum_k t_k log p_k with p = softmax(x), and functions that give p sum_k t_k - t and log p, its gradients.
 

@@ -12,7 +12,7 @@ Sums over rows and columns are products with a vector: BLAS is several times as 
 
 from ..backend import array_module
 from ..engine import primitive
-from ..twins import has_twin
+from ..fast_forms import has_fast_form
 from .chunks import chunks
 
 
@@ -26,7 +26,7 @@ def layer_norm(x, weight=None, bias=None, *, eps):
     return _layer_norm(x, weight, bias, eps=eps)
 
 
-@has_twin
+@has_fast_form
 def _layer_norm(x, weight, bias, *, eps):
     xp, D = array_module(x), x.shape[-1]
     rows = x.reshape(-1, D)  # (R, D)

@@ -7,7 +7,8 @@ import math
 
 import numpy as np
 
-from ..backend import array_module, empty
+from ..backend import array_module
+from ..memory import empty
 from ..engine import primitive
 from .resize import mix
 from .windows import Windows, batch_slices, pair

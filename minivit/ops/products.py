@@ -10,13 +10,15 @@ import math
 
 import numpy as np
 
-from ..backend import array_module, blas_limit, empty
-from ..twins import has_twin
+from ..backend import array_module
+from ..blas import blas_limit
+from ..memory import empty
+from ..fast_forms import has_fast_form
 
 MULTIPLY_ADDS = 10 ** 6
 
 
-@has_twin
+@has_fast_form
 def multiply(x, y, *, out=None):
     """x @ y.    (..., n, k), (k, m) or (..., k, m) -> (..., n, m), in `out` if it is given, row after row"""
     xp = array_module(x)

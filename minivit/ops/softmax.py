@@ -2,7 +2,7 @@
 
 from ..backend import array_module
 from ..engine import primitive
-from ..twins import has_twin
+from ..fast_forms import has_fast_form
 
 
 @primitive
@@ -14,7 +14,7 @@ def softmax(x, axis=-1):
     return _softmax(x, axis=axis)
 
 
-@has_twin
+@has_fast_form
 def _softmax(x, *, axis):
     xp, y = array_module(x), _shifted(x, axis)
     xp.exp(y, out=y)

@@ -7,7 +7,8 @@ A guide to this arithmetic, with pictures: Dumoulin and Visin, 2016, arXiv:1603.
 
 import numpy as np
 
-from ..backend import array_module, empty
+from ..backend import array_module
+from ..memory import empty
 
 
 class Windows:

@@ -19,8 +19,9 @@ import math
 
 import numpy as np
 
-from ..backend import array_module, empty, unbuffered
-from ..twins import has_twin
+from ..backend import array_module
+from ..memory import empty, unbuffered
+from ..fast_forms import has_fast_form
 from .products import multiply
 from .windows import batch_slices
 
@@ -69,7 +70,7 @@ def _GG(xp, dtype):
     return xp.asarray(np.kron(G, G), dtype=dtype)
 
 
-@has_twin
+@has_fast_form
 def _winograd_tiles(x, *, windows):
     """V = B^T d B for all tiles d of some pictures.    (n, H, W, C) -> (4, 4, tiles, C)"""
     xp, (n, H, _, C), (rows, columns) = array_module(x), x.shape, _tiles(windows.grid)
@@ -100,7 +101,7 @@ def _transform(xp, i, d, out):
         xp.subtract(d[positive], d[negative], out=out)
 
 
-@has_twin
+@has_fast_form
 def _write_winograd_pixels(y, M):
     """Y = A^T M A, in whose computation M is overwritten.    (4, 4, tiles, C) into (n, H', W', C)"""
     n, *grid, C = y.shape
@@ -121,7 +122,7 @@ def _contract(M):
     return M[:2]
 
 
-@has_twin
+@has_fast_form
 def _winograd_gradient_tiles(dy):
     """dM = A dY A^T, the adjoint of `_write_winograd_pixels`.    (n, H', W', C) -> (4, 4, tiles, C)"""
     xp, (n, *grid, C) = array_module(dy), dy.shape

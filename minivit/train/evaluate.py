@@ -34,7 +34,7 @@ def predict(model, images, *, threads, mean, std, device="cpu", progress=True):
         def predict_batch(start):
             batch = data.normalise(to_device(images[start:start + BATCH], device), mean, std)
             with no_grad():
-                logits = asnumpy(model(Tensor.wrap(batch)).data)
+                logits = asnumpy(model(Tensor.without_copy(batch)).data)
             with lock:
                 bar.update(len(batch))
             return logits

@@ -9,7 +9,7 @@ from .batches import Batches
 from .budget import count_steps
 from .evaluate import evaluate
 from .interrupt import DelayedInterrupt
-from .parallel import Threads
+from .threads import Threads
 from .progress import progress_bar
 from .trainer import Diverged, Meter, Trainer
 

@@ -10,7 +10,7 @@ import runpy
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
-from ..backend import PRECISIONS
+from ..precision import PRECISIONS
 from ..names import expect
 
 
@@ -54,7 +54,7 @@ class Recipe:
     threads : int or None
         CPU threads that share each batch, by default one for each core. Another number rounds differently.
     precision : str
-        "float32", or on a GPU "tf32" or "bfloat16": see `minivit.backend.product_precision`.
+        "float32", or on a GPU "tf32" or "bfloat16": see `minivit.precision.product_precision`.
     """
 
     model: str = "vit"

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from .. import data, models
-from ..backend import default_device, module_for, product_precision
+from ..backend import default_device, module_for
+from ..precision import product_precision
 from ..device import cores, loops
-from ..twins import compiled, switched_off
+from ..fast_forms import compiled, switched_off
 from .loop import fit
 from .run import Run, free_folder
 

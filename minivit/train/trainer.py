@@ -8,12 +8,10 @@ import numpy as np
 from ..engine import Tensor
 from ..ops import cross_entropy
 from .batches import FORWARD
-from .capture import Captured
-from .ema import ExponentialMovingAverage
-from .muon import Muon, muon_groups
+from .graph import Captured
 from .on_gpu import begin_reading, clipped_gradients
-from .optim import SGD, AdamW, clip_gradients, parameter_groups
-from .schedule import warmup_cosine
+from .optim import (SGD, AdamW, ExponentialMovingAverage, Muon, clip_gradients, muon_groups, parameter_groups,
+                    warmup_cosine)
 
 # a recipe's name for it: (the optimiser, what sorts a model's parameters for it)
 OPTIMISERS = {"adamw": (AdamW, parameter_groups), "sgd": (SGD, parameter_groups), "muon": (Muon, muon_groups)}
@@ -114,7 +112,7 @@ class Trainer:
 
         A model with several heads returns a tuple of logits: each head learns the labels, and their mean predicts.
         """
-        outputs = self.model(Tensor.wrap(images))
+        outputs = self.model(Tensor.without_copy(images))
         heads = outputs if isinstance(outputs, tuple) else (outputs,)
         loss = sum(cross_entropy(logits, targets, label_smoothing=self.recipe.label_smoothing) for logits in heads)
         labels = targets if targets.ndim == 1 else targets.argmax(axis=1)

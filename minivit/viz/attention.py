@@ -1,7 +1,7 @@
 """Where a Vision Transformer looks."""
 
 from ..engine import Tensor, no_grad
-from ..nn import Attention, watch
+from ..nn import Attention, intercept_calls
 from .figure import new_figure
 
 
@@ -17,7 +17,7 @@ def attention_maps(model, images):
             maps.append(module.weights(*inputs).numpy())
         return module.forward(*inputs, **settings)
 
-    with no_grad(), watch(follow):
+    with no_grad(), intercept_calls(follow):
         model.eval()(Tensor(images))
     return maps
 

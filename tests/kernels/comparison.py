@@ -1,4 +1,4 @@
-"""What the tests of twins share."""
+"""What the tests of fast forms share."""
 
 import importlib
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def definition(module, name):
-    """The function of minivit that has a twin, by the name that it has without its underscore."""
+    """The function of minivit that has a fast form, by the name that it has without its underscore."""
     return getattr(importlib.import_module(f"minivit.{module}"), f"_{name}").__wrapped__
 
 

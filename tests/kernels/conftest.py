@@ -1,4 +1,4 @@
-"""The devices that twins in CUDA run on."""
+"""The devices that fast forms in CUDA run on."""
 
 import importlib
 import sys
@@ -14,7 +14,7 @@ MODULES = ["minivit.kernels.cuda.products", "minivit.kernels.cuda.cublaslt"]
 
 @pytest.fixture
 def xp(device, monkeypatch):
-    """CuPy, or what stands in for it, with the twins switched on."""
+    """CuPy, or what stands in for it, with the fast forms switched on."""
     if device == "cpu":
         pytest.skip("about CuPy")
     xp = module_for(device)
@@ -28,7 +28,7 @@ def xp(device, monkeypatch):
 
 @pytest.fixture
 def products(xp, monkeypatch):
-    """The module of the twin, with NVIDIA's library on a GPU, and what stands in for both elsewhere."""
+    """The module of the fast form, with NVIDIA's library on a GPU, and what stands in for both elsewhere."""
     if xp is cupy_stand_in.CUPY:
         for name, module in cublaslt_stand_in.modules().items():
             monkeypatch.setitem(sys.modules, name, module)

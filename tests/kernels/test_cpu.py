@@ -1,4 +1,4 @@
-"""The twins for the CPU: equal to the definitions, used where they can be, and not needed."""
+"""The fast forms for the CPU: equal to the definitions, used where they can be, and not needed."""
 
 import importlib
 import sys
@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from minivit import Tensor, ops, twins
+from minivit import Tensor, fast_forms, ops
 from minivit.ops.windows import Windows
 from tests.kernels.comparison import assert_close, definition, draw
 from tests.ops.test_gelu import floats_between
@@ -74,7 +74,7 @@ def test_adamw(rng):
         expected = draw(rng, 4, *shape)
         expected[3] **= 2
         ours = expected.copy()
-        definition("train.optim", "adamw")(*expected, **settings)
+        definition("train.optim.optimisers", "adamw")(*expected, **settings)
         cpu.adamw(*ours, **settings)
         for one, other in zip(ours, expected, strict=True):
             assert_close(one, other)
@@ -106,17 +106,17 @@ def test_nan_and_infinity_go_through():
 
 @pytest.fixture
 def calls(monkeypatch):
-    """The arguments with which the twin of layer_norm was called."""
-    calls, twin = [], cpu.layer_norm
+    """The arguments with which the fast form of layer_norm was called."""
+    calls, fast = [], cpu.layer_norm
 
     def spy(*arrays, **settings):
         calls.append(arrays)
-        return twin(*arrays, **settings)
+        return fast(*arrays, **settings)
     monkeypatch.setattr(cpu, "layer_norm", spy)
     return calls
 
 
-def test_float32_takes_the_twin_and_float64_the_definition(calls, rng):
+def test_float32_takes_the_fast_form_and_float64_the_definition(calls, rng):
     ops.layer_norm(Tensor(draw(rng, 3, 4)), eps=1e-6)
     assert len(calls) == 1
     ops.layer_norm(Tensor(rng.standard_normal((3, 4))), eps=1e-6)
@@ -135,9 +135,9 @@ def test_without_numba_the_definition_does_the_work(rng, monkeypatch):
     for name in [name for name in sys.modules if name.startswith("minivit.kernels")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "numba", None)
-    twins.compiled.cache_clear()
+    fast_forms.compiled.cache_clear()
     try:
-        assert twins.compiled() is None
+        assert fast_forms.compiled() is None
         np.testing.assert_allclose(ops.layer_norm(x, eps=1e-6).numpy(), expected, rtol=1e-5, atol=1e-6)
     finally:
-        twins.compiled.cache_clear()
+        fast_forms.compiled.cache_clear()

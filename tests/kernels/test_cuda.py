@@ -1,4 +1,4 @@
-"""The twins for GPUs: equal to the definitions; run on a GPU where there is one, else thread by thread on the CPU."""
+"""Fast forms for GPUs: equal to the definitions; run on a GPU where there is one, else thread by thread on the CPU."""
 
 import importlib
 import shutil
@@ -17,22 +17,22 @@ from tests.kernels.comparison import assert_close, definition, draw
 
 SHAPES = [(1, 1), (3, 1), (1, 7), (5, 33), (2, 3, 64), (70, 65), (3, 1025), (0, 5)]
 OF_BATCH_NORM = {"affine", "centred_sums", "gradient_sums", "through_batch_norm"}
-TWINS = [name for name in vars(cuda) if callable(getattr(cuda, name))]
+FAST_FORMS = [name for name in vars(cuda) if callable(getattr(cuda, name))]
 
 
 @pytest.fixture
 def calls(monkeypatch):
-    """The names of the twins that were called."""
+    """The names of the fast forms that were called."""
     calls = []
-    for name in TWINS:
+    for name in FAST_FORMS:
         monkeypatch.setattr(cuda, name, noted(getattr(cuda, name), calls))
     return calls
 
 
-def noted(twin, calls):
+def noted(fast, calls):
     def run(*arrays, **settings):
-        calls.append(twin.__name__)
-        return twin(*arrays, **settings)
+        calls.append(fast.__name__)
+        return fast(*arrays, **settings)
     return run
 
 
@@ -140,7 +140,7 @@ def test_adamw(xp, rng, shape):
     theirs = on_device(xp, *ours)
     for steps in (1, 2, 1000):
         settings = {"lr": 1e-2, "steps": steps, "betas": (0.9, 0.99), "eps": 1e-8, "weight_decay": 0.1}
-        definition("train.optim", "adamw")(*ours, **settings)
+        definition("train.optim.optimisers", "adamw")(*ours, **settings)
         cuda.adamw(*theirs, **settings)
     assert_all_close(theirs, ours, 2e-6)
 
@@ -155,7 +155,7 @@ def test_arrays_that_do_not_lie_row_after_row(xp, rng):
     assert_all_close(backward(dy), expected_backward(arrays[1]), 5e-6)
     assert_close(cuda.gelu_and_slope(x)[0].get(), definition("ops.gelu", "gelu_and_slope")(arrays[0])[0])
     settings = {"lr": 1e-2, "steps": 3, "betas": (0.9, 0.99), "eps": 1e-8, "weight_decay": 0.1}
-    definition("train.optim", "adamw")(*arrays, **settings)
+    definition("train.optim.optimisers", "adamw")(*arrays, **settings)
     cuda.adamw(*theirs, **settings)
     assert_all_close(theirs, arrays, 2e-6)
 
@@ -168,7 +168,7 @@ def test_the_launcher_refuses_what_a_kernel_would_misread(xp):
             kernels.on_elements("nothing", array)
 
 
-def test_float32_on_the_gpu_takes_the_twin_and_anything_else_the_definition(xp, rng, calls, monkeypatch):
+def test_float32_on_the_gpu_takes_the_fast_form_and_anything_else_the_definition(xp, rng, calls, monkeypatch):
     x = draw(rng, 3, 4)
     ops.layer_norm(Tensor(xp.asarray(x.astype(np.float64))), eps=1e-6)
     assert not calls
@@ -195,11 +195,11 @@ def train_two_steps(device, images, labels):
     return losses, model.state_dict()
 
 
-def test_training_is_the_cpus_with_every_twin_in_use(xp, rng, calls):
+def test_training_is_the_cpus_with_every_fast_form_in_use(xp, rng, calls):
     images, labels = draw(rng, 3, 8, 8, 3), np.array([1, 0, 2])
     losses, weights = train_two_steps("cuda", images, labels)
-    # The scores of attention, and all parameters together, have twins of their own.
-    assert set(calls) == set(TWINS) - {"softmax", "adamw"} - OF_BATCH_NORM
+    # The scores of attention, and all parameters together, have fast forms of their own.
+    assert set(calls) == set(FAST_FORMS) - {"softmax", "adamw"} - OF_BATCH_NORM
     expected_losses, expected_weights = train_two_steps("cpu", images, labels)
     np.testing.assert_allclose(losses, expected_losses, rtol=1e-5)
     for name, weight in weights.items():

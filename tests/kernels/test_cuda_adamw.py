@@ -8,7 +8,7 @@ from minivit.backend import to_device
 from minivit.kernels import cuda
 from minivit.kernels.cuda.launch import Kernels
 from minivit.train import AdamW
-from minivit.train.muon import Muon
+from minivit.train.optim.muon import Muon
 from tests import cuda_streams, cupy_stand_in
 from tests.kernels.comparison import assert_close, draw
 
@@ -52,7 +52,7 @@ def all_numbers(optimiser):
 def test_steps_are_the_cpus(xp, rng, shapes):
     arrays = [np.asarray(draw(rng, *shape)) for shape in shapes]
     ours, theirs = optimiser_on("cuda", arrays), optimiser_on("cpu", arrays)
-    assert ours.together
+    assert ours.all_at_once
     for step in range(4):
         for optimiser in (ours, theirs):
             optimiser.lr = 0.01 * (step + 1)
@@ -114,7 +114,7 @@ def test_nothing_beside_the_arrays_is_written(xp, rng):
     memory, gradients = (to_device(draw(rng, 1000), "cuda") for _ in range(2))
     before = memory.get()
     places = [slice(100, 101), slice(110, 400), slice(500, 756), slice(900, 990)]
-    together = cuda.AdamWTogether(xp, 4 * [{"betas": (0.9, 0.99), "eps": 1e-8, "weight_decay": 0.1}])
+    together = cuda.AdamWAllAtOnce(xp, 4 * [{"betas": (0.9, 0.99), "eps": 1e-8, "weight_decay": 0.1}])
     together.prepare(0.1, [1, 2, 3, 4])
     means = [(xp.zeros(place.stop - place.start, np.float32), xp.ones(place.stop - place.start, np.float32))
              for place in places]
@@ -126,12 +126,12 @@ def test_nothing_beside_the_arrays_is_written(xp, rng):
 
 
 def test_what_no_kernel_can_take_goes_its_own_way(xp, rng, monkeypatch):
-    assert not AdamW(parameters_on("cpu", [draw(rng, 3)])).together
-    assert not AdamW(parameters_on("cuda", [rng.standard_normal(3)])).together
-    assert not AdamW(parameters_on("cuda", [draw(rng, 3)]) + parameters_on("cpu", [draw(rng, 3)])).together
-    assert not Muon([{"params": parameters_on("cuda", [draw(rng, 3, 3)]), "orthogonal": True}]).together
+    assert not AdamW(parameters_on("cpu", [draw(rng, 3)])).all_at_once
+    assert not AdamW(parameters_on("cuda", [rng.standard_normal(3)])).all_at_once
+    assert not AdamW(parameters_on("cuda", [draw(rng, 3)]) + parameters_on("cpu", [draw(rng, 3)])).all_at_once
+    assert not Muon([{"params": parameters_on("cuda", [draw(rng, 3, 3)]), "orthogonal": True}]).all_at_once
     monkeypatch.setenv("MINIVIT_KERNELS", "0")
-    assert not AdamW(parameters_on("cuda", [draw(rng, 3)])).together
+    assert not AdamW(parameters_on("cuda", [draw(rng, 3)])).all_at_once
 
 
 def test_a_step_reads_nothing_back_and_sends_one_small_array(xp, rng):

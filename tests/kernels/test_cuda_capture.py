@@ -1,4 +1,4 @@
-"""A training step captured as a graph, with every twin and cuBLASLt's products: nothing in it is CuPy's cuBLAS."""
+"""A training step captured as a graph, with every fast form and cuBLASLt's products: nothing in it is CuPy's cuBLAS."""
 
 import warnings
 
@@ -7,10 +7,10 @@ import pytest
 
 import minivit
 from minivit.data import shapes10
-from minivit.train import Recipe, capture
+from minivit.train import Recipe, graph
 from minivit.train.batches import Batches
-from minivit.train.capture import WARM_UP
-from minivit.train.parallel import Threads
+from minivit.train.graph import WARM_UP
+from minivit.train.threads import Threads
 from minivit.train.trainer import Trainer
 from tests import cuda_streams, cupy_stand_in
 
@@ -31,7 +31,7 @@ def losses_and_weights(recipe, dataset, steps):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_captured_step_is_the_same_with_every_twin(products, xp, monkeypatch, model):
+def test_a_captured_step_is_the_same_with_every_fast_form(products, xp, monkeypatch, model):
     launched, launch = [], cuda_streams.Graph.launch
     monkeypatch.setattr(cuda_streams.Graph, "launch", lambda self, *args: (launched.append(self), launch(self, *args)))
     dataset = shapes10.draw(20, np.random.default_rng(0))
@@ -43,7 +43,7 @@ def test_a_captured_step_is_the_same_with_every_twin(products, xp, monkeypatch, 
         captured = losses_and_weights(recipe, dataset, steps)
         assert launched or xp is not cupy_stand_in.CUPY
         launched.clear()
-        monkeypatch.setattr(capture, "switched_off", lambda: True)
+        monkeypatch.setattr(graph, "switched_off", lambda: True)
         one_by_one = losses_and_weights(recipe, dataset, steps)
         assert not launched
     np.testing.assert_allclose(captured[0], one_by_one[0], rtol=1e-5)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from minivit import Tensor, grad, ops
-from minivit.backend import asnumpy, module_for, product_precision, to_device
+from minivit.backend import asnumpy, module_for, to_device
+from minivit.precision import product_precision
 from tests import cublaslt_stand_in, cupy_stand_in
 from tests.kernels.comparison import assert_close, draw
 
@@ -165,7 +166,7 @@ def without_cublas(monkeypatch):
     monkeypatch.setattr(cupy_stand_in.ndarray, "__matmul__", refuse)
 
 
-def test_operations_take_the_twin(products, without_cublas, rng):
+def test_operations_take_the_fast_form(products, without_cublas, rng):
     """Forward and backward pass of linear layers, of attention and of a convolution."""
     x, w, b, kernel = draw(rng, 2, 5, 6), draw(rng, 6, 18), draw(rng, 18), draw(rng, 2, 2, 3, 4)
     results = []

@@ -11,7 +11,7 @@ from minivit.counting import count
 from minivit.models.deit import DeiT
 from minivit.ops import concatenate, cross_entropy
 from minivit.train.trainer import Trainer
-from tests.twin import assert_equal, assert_same_on, draw, import_official
+from tests.counterpart import assert_equal, assert_same_on, draw, import_official
 
 
 def test_two_answers_in_training_and_their_mean_in_prediction(rng):

@@ -8,7 +8,7 @@ from minivit import Tensor
 from minivit.counting import count
 from minivit.models import swin
 from minivit.ops import roll
-from tests.twin import assert_equal, assert_same_on, draw, import_official
+from tests.counterpart import assert_equal, assert_same_on, draw, import_official
 
 
 @pytest.mark.parametrize("shape, window", [((2, 8, 8, 3), 4), ((1, 6, 9, 2), 3), ((3, 5, 5, 1), 5), ((1, 4, 6, 2), 1)])

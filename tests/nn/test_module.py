@@ -128,7 +128,7 @@ def test_watch_sees_calls_in_order_of_entering():
         seen.append(output.shape)
         return output
 
-    with nn.watch(watcher):
+    with nn.intercept_calls(watcher):
         Sequential(Linear(2, 3), Linear(3, 4))(Tensor(np.ones((5, 2), np.float32)))
     Linear(2, 3)(np.ones((1, 2), np.float32))
     assert seen == [("Sequential", (5, 2)), ("Linear", (5, 2)), (5, 3), ("Linear", (5, 3)), (5, 4), (5, 4)]

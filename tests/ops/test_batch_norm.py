@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minivit import Tensor, grad, ops
-from minivit.backend import Team
+from minivit.team import Team
 from tests.ops.cases import Case, check
 
 MEAN, VAR = np.array([0.3, -1.0, 2.0, 0.0]), np.array([0.5, 1.5, 4.0, 1.0])

@@ -1,4 +1,4 @@
-"""Normalisation: against PyTorch, against a twin composed of basic operations, and what is refused."""
+"""Normalisation: against PyTorch, against the same composed of basic operations, and what is refused."""
 
 import numpy as np
 import pytest

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minivit import Tensor, grad, ops
-from minivit.backend import blas_limit, blas_threads
+from minivit.blas import blas_limit, blas_threads
 from minivit.ops import products
 
 SHAPES = [((1000, 128), (128, 384)), ((7, 11, 64), (64, 192)), ((999, 512), (512, 128)), ((3, 4), (4, 16)),

@@ -9,7 +9,7 @@ import pytest
 from minivit.interop.official.facts import apply
 from minivit.interop.translate import config_of
 from tests.golden.case import FACTS
-from tests.twin import import_official
+from tests.counterpart import import_official
 
 torch = pytest.importorskip("torch")
 torch.set_num_threads(1)  # the models are small, and the sums are the same every time

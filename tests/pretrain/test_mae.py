@@ -8,7 +8,7 @@ from minivit import Tensor, grad, gradcheck, nn
 from minivit.counting import count
 from minivit.models.vit import ViT
 from minivit.pretrain import mae
-from tests.twin import assert_equal, assert_same_on, draw, import_official
+from tests.counterpart import assert_equal, assert_same_on, draw, import_official
 
 
 def create(**settings):

@@ -6,7 +6,7 @@ import pytest
 import minivit
 from minivit.nn import Linear
 from minivit.ops import cross_entropy
-from minivit.train.muon import Muon, muon_groups, orthogonalise
+from minivit.train.optim.muon import Muon, muon_groups, orthogonalise
 from minivit.train.optim import AdamW
 
 

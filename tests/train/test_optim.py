@@ -7,10 +7,9 @@ import pytest
 
 from minivit import Tensor
 from minivit.nn import Linear, Module, Parameter
-from minivit.train.blocks import SIZE, blocks
-from minivit.train.ema import ExponentialMovingAverage
+from minivit.train.optim import ExponentialMovingAverage
 from minivit.train.optim import SGD, AdamW, clip_gradients, parameter_groups
-from minivit.train.schedule import warmup_cosine
+from minivit.train.optim import warmup_cosine
 
 SHAPES = [(7, 5), (5,), (3, 3, 2, 4), (), (300, 250)]  # the last one is cut into blocks
 
@@ -94,17 +93,6 @@ def test_a_stored_optimiser_goes_on_with_the_same_bits(kind):
 def test_no_parameters_is_an_error():
     with pytest.raises(ValueError, match="at least one parameter"):
         AdamW([])
-
-
-def test_blocks_are_views_that_cover_the_array():
-    array = np.zeros((1000, 100), np.float32)
-    pieces = blocks(array, array.copy())
-    assert len(pieces) > 2
-    for piece, _ in pieces:
-        assert piece.size <= SIZE
-        piece += 1
-    assert (array == 1).all()
-    assert blocks(np.zeros(()))[0][0].shape == ()
 
 
 class Tokens(Module):

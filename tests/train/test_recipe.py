@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from minivit import data, models
-from minivit.backend import precision
+from minivit.precision import precision
 from minivit.train import Recipe, load_recipe, recipes, start, train
 from minivit.train.batches import Batches
 

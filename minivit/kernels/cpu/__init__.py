@@ -1,4 +1,4 @@
-"""Twins for the CPU, compiled by Numba: one walk through memory where NumPy takes one for each arithmetic operation.
+"""Fast forms for the CPU, compiled by Numba: one walk through memory, where NumPy takes one for each operation.
 
 They let go of Python's lock from beginning to end, so that threads do not wait for each other in between. What is
 summed is summed in an order of its own: the results are those of the definitions up to rounding.

@@ -1,4 +1,4 @@
-"""How the twins are compiled: without Python's lock, kept on disk, and with some freedom in rounding."""
+"""How the fast forms are compiled: without Python's lock, kept on disk, and with some freedom in rounding."""
 
 from numba import njit
 

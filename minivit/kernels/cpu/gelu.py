@@ -6,7 +6,7 @@ import numpy as np
 from numpy.polynomial import Chebyshev, Polynomial
 from scipy.special import erfcx
 
-from ...backend import empty
+from ...memory import empty
 from ...engine import is_recording
 from .compiler import rounded_once
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...backend import empty
+from ...memory import empty
 from .compiler import any_order
 
 

@@ -9,7 +9,7 @@ with x the tile, and p, q, s from the rows of B^T or A: row 3 of B^T, (0 -1 0 1)
 
 import numpy as np
 
-from ...backend import empty
+from ...memory import empty
 from .compiler import rounded_once
 
 B = np.array([0, 1, 2, 3]), np.array([2, 2, 1, 1]), np.array([-1, 1, -1, -1], np.float32)  # p, q, s

@@ -58,7 +58,7 @@ def adamw(w, g, m, v, **settings):
         KERNELS.on_elements("adamw", w, array_module(w).ascontiguousarray(g), m, v, *factors(**settings))
 
 
-class AdamWTogether:
+class AdamWAllAtOnce:
     """Steps of many arrays in one launch.
 
     What changes from step to step lies in the memory of the GPU: a captured launch of the kernel can be repeated, once

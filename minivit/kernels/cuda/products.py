@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...backend import array_module, precision, product_precision
+from ...backend import array_module
+from ...precision import precision, product_precision
 from .cublaslt import Product, workspace
 from .weighted_sums import weighted_sums
 

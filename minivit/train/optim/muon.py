@@ -13,8 +13,8 @@ the factor, which gives O the size of AdamW's steps, and the decay: Liu et al., 
 
 import math
 
-from ..backend import array_module
-from .optim import AdamW, parameter_groups
+from ...backend import array_module
+from .optimisers import AdamW, parameter_groups
 
 
 class Muon(AdamW):
@@ -34,7 +34,7 @@ class Muon(AdamW):
     def __init__(self, params, lr=4e-3, *, momentum=0.95, adam_lr=0.25, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.01):
         super().__init__(params, lr, betas=betas, eps=eps, weight_decay=weight_decay)
         self.momentum, self.adam_lr = momentum, adam_lr
-        self.together = None  # makes AdamW's steps of all parameters
+        self.all_at_once = None  # makes AdamW's steps of all parameters
         self.orthogonal = [settings.pop("orthogonal", False) for settings in self.settings]
 
     def pieces(self, index, arrays):

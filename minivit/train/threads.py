@@ -9,7 +9,10 @@ import contextvars
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 
-from ..backend import Team, blas_threads, keep_freed_memory, random_generator
+from ..backend import random_generator
+from ..blas import blas_threads
+from ..memory import keep_freed_memory
+from ..team import Team
 from ..engine import grad
 from ..nn import randomness
 

@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_info
 
 import minivit
 from minivit import nn
-from minivit.backend import all_sum
+from minivit.team import all_sum
 from minivit.ops import cross_entropy, relu
 from minivit.train import Threads
 

@@ -10,10 +10,10 @@ import pytest
 from minivit import Tensor, create
 from minivit.backend import to_device
 from minivit.nn.randomness import RandomSource
-from minivit.train import Run, capture, resume, train
+from minivit.train import Run, graph, resume, train
 from minivit.train.batches import Batches
-from minivit.train.capture import WARM_UP, Captured
-from minivit.train.parallel import Threads
+from minivit.train.graph import WARM_UP, Captured
+from minivit.train.threads import Threads
 from minivit.train.trainer import Diverged, Trainer
 from tests import cuda_streams
 from tests.cuda_streams import TRAFFIC
@@ -47,7 +47,7 @@ def trained(recipe, folder, monkeypatch, captured=True):
     """A run, whose warnings are errors."""
     with monkeypatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
-        patch.setattr(capture, "switched_off", lambda: not captured)
+        patch.setattr(graph, "switched_off", lambda: not captured)
         return train(recipe, folder)[1]
 
 
@@ -218,4 +218,4 @@ def test_random_numbers_depend_on_the_seed_alone(gpu, weight):
 def test_rounding_is_told_from_other_numbers(ours, expected):
     theirs = [np.array([1.0, 2.0]), np.array([2e-9]), None, np.ones(0)]
     ours = [None if x is None else np.array(x) for x in ours] + [None, np.ones(0)]
-    assert capture.agree(ours, theirs) is expected
+    assert graph.agree(ours, theirs) is expected

@@ -12,9 +12,12 @@ import math
 
 import numpy as np
 
-from ..backend import array_module, asnumpy, to_device
-from ..twins import compiled, has_twin, switched_off
-from .blocks import blocks
+from ...backend import array_module, asnumpy, to_device
+from ...fast_forms import compiled, has_fast_form, switched_off
+from ...ops.chunks import chunks
+
+
+CACHED = 1 << 15  # numbers of each array at a time: an optimiser's handful of arrays fit a level 2 cache
 
 
 def parameter_groups(model, weight_decay):
@@ -58,7 +61,7 @@ class Optimiser:
     """
 
     state_names = ()
-    together = None  # the twin that makes the steps of all parameters in one go, if there is one
+    all_at_once = None  # the fast form that makes the steps of all parameters in one go, if there is one
 
     def __init__(self, params, lr, **settings):
         groups = [group if isinstance(group, dict) else {"params": [group]} for group in params]
@@ -79,8 +82,8 @@ class Optimiser:
         """The first half of a step: count it for every parameter that has a gradient."""
         for index, parameter in enumerate(self.parameters):
             self.steps[index] += parameter.grad is not None
-        if self.together:
-            self.together.prepare(self.lr, self.steps)
+        if self.all_at_once:
+            self.all_at_once.prepare(self.lr, self.steps)
 
     def change(self, map=map):
         """The second half of a step: change these parameters."""
@@ -89,14 +92,14 @@ class Optimiser:
             if parameter.grad is not None:
                 arrays = parameter.mutable(), parameter.grad, *self.state[index]
                 updates += [(index, views) for views in self.pieces(index, arrays)]
-        if self.together:
-            self.together(updates)
+        if self.all_at_once:
+            self.all_at_once(updates)
         else:
             list(map(self.update_piece, updates))
 
     def pieces(self, index, arrays):
         """The arrays of a parameter, cut into what is updated at a time."""
-        return blocks(*arrays)
+        return list(chunks(*arrays, numbers=CACHED))
 
     def update_piece(self, update):
         """Change one piece of one parameter."""
@@ -159,14 +162,14 @@ class AdamW(Optimiser):
 
     def __init__(self, params, lr=1e-3, *, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01):
         super().__init__(params, lr, betas=tuple(betas), eps=eps, weight_decay=weight_decay)
-        self.together = _together(self.parameters, self.settings)
+        self.all_at_once = _all_at_once(self.parameters, self.settings)
 
     def update(self, w, g, m, v, **settings):
         """One step on blocks of weights, gradients and their two means, in place."""
         _adamw(w, g, m, v, **settings)
 
 
-@has_twin
+@has_fast_form
 def _adamw(w, g, m, v, *, lr, steps, betas, eps, weight_decay):
     beta1, beta2 = betas
     w *= 1 - lr * weight_decay
@@ -179,10 +182,10 @@ def _adamw(w, g, m, v, *, lr, steps, betas, eps, weight_decay):
     w -= lr / (1 - beta1 ** steps) * m / root
 
 
-def _together(parameters, settings):
-    """The twin for float32 parameters on a GPU: it reads there what changes from step to step, and can be captured."""
+def _all_at_once(parameters, settings):
+    """The fast form for float32 parameters on a GPU: it can be captured, since it reads there what changes."""
     places = {(parameter.device, parameter.dtype) for parameter in parameters}
     if switched_off() or len(places) > 1 or parameters[0].dtype != np.float32:
         return None
-    twin = getattr(compiled(parameters[0].device), "AdamWTogether", None)
-    return twin and twin(array_module(parameters[0].data), settings)
+    fast = getattr(compiled(parameters[0].device), "AdamWAllAtOnce", None)
+    return fast and fast(array_module(parameters[0].data), settings)

@@ -24,7 +24,7 @@ import warnings
 
 from ..backend import module_for, random_generator
 from ..nn import randomness
-from ..twins import switched_off
+from ..fast_forms import switched_off
 
 WARM_UP = 3  # calls before the capture: kernels are compiled, and libraries choose their algorithms
 TOLERANCE = 1e-3  # of the largest number, between the first replay and the operations one by one

@@ -4,10 +4,10 @@ import contextlib
 
 import numpy as np
 
-from ..backend import asnumpy, to_device
-from ..engine import Tensor
-from .blocks import blocks
-from .capture import Captured
+from ...backend import asnumpy, to_device
+from ...engine import Tensor
+from ...ops.chunks import chunks
+from ..graph import Captured
 
 
 class ExponentialMovingAverage:
@@ -31,7 +31,8 @@ class ExponentialMovingAverage:
         self.averages = {name: tensor.data.copy() for name, tensor in self.tensors.items()}
         self.device = next(iter(self.tensors.values())).device
         if self.device != "cpu":
-            self.approach = Captured(self.approach, [*self.tensors.values(), *map(Tensor.wrap, self.averages.values())])
+            averages = map(Tensor.without_copy, self.averages.values())
+            self.approach = Captured(self.approach, [*self.tensors.values(), *averages])
 
     def update(self, map=map):
         """Take in the weights of one more step; with the `map` of a thread pool, on several threads."""
@@ -49,7 +50,7 @@ class ExponentialMovingAverage:
             average += share * (weight - average)
 
         list(map(update_block, [views for name, tensor in self.tensors.items() if tensor.dtype.kind == "f"
-                                for views in blocks(self.averages[name], tensor.data)]))
+                                for views in chunks(self.averages[name], tensor.data)]))
 
     @contextlib.contextmanager
     def applied(self):

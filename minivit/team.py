@@ -1,0 +1,51 @@
+"""Threads that share one batch, and what they compute together.
+
+Each member of a team works on its own share of the pictures. What belongs to the batch as a whole, such as the
+statistics of batch normalisation, is summed over the members.
+"""
+
+import contextlib
+import contextvars
+import threading
+
+_team = contextvars.ContextVar("team", default=None)
+
+
+class Team:
+    """The threads that work on the shards of one batch, and the sum of an array over all of them.
+
+    Every member must ask for the same sums in the same order, as it does when all run the same model. The sums are
+    added in the order of the ranks, so that the same number of threads gives the same bits.
+    """
+
+    def __init__(self, size):
+        self.size, self.barrier, self.parts = size, threading.Barrier(size), [None] * size
+
+    @contextlib.contextmanager
+    def member(self, rank):
+        """Inside the `with` block, `all_sum` of this thread adds over the team; an error here releases the others."""
+        token = _team.set((self, rank))
+        try:
+            yield
+        except BaseException:
+            self.barrier.abort()
+            raise
+        finally:
+            _team.reset(token)
+
+
+def all_sum(array):
+    """The sum of the team members' arrays; outside a team, the array itself."""
+    team, rank = _team.get() or (None, 0)
+    if team is None or team.size == 1:
+        return array
+    team.parts[rank] = array
+    team.barrier.wait()
+    total = sum(team.parts[1:], start=team.parts[0])
+    team.barrier.wait()  # nobody puts a new part down before all have read this one
+    return total
+
+
+def first_of_team():
+    """Whether this thread is the first of its team, or works alone."""
+    return (_team.get() or (None, 0))[1] == 0
