@@ -12,7 +12,7 @@ def add_commands(subparsers):
         "lesson", help="open a lesson in JupyterLab, or run it",
         description="Open a lesson in JupyterLab; or run it from its first cell to its last, which stores its outputs. "
                     "With MINIVIT_BUDGET=smoke in the environment, training is cut to seconds.")
-    lesson.add_argument("lesson", metavar="LESSON", help="a number such as 5, a name such as vit, or a notebook")
+    lesson.add_argument("lesson", metavar="LESSON", help="a number such as 6, a name such as vit, or a notebook")
     lesson.add_argument("--run", action="store_true", dest="execute",
                         help="run it without a browser, and show how far it is")
     lesson.add_argument("--out", metavar="FILE", help="with --run: write here, not back into the lesson")

@@ -16,7 +16,7 @@ STATE = ".hints.json"
 
 
 def locate(name, folder=FOLDER):
-    """The notebook that "05", "5", "05_vit" or a path means."""
+    """The notebook that "06", "6", "06_vit" or a path means."""
     path = Path(name)
     if path.suffix == ".ipynb" and path.exists():
         return path

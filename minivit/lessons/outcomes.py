@@ -12,12 +12,12 @@ TRAINED = (
      r"attention, 4 heads \(([\d.]+) %\)"),
     ("04_encoder_block", "twelve pre-norm blocks of the notebook, mean of 3 seeds", "pre-norm, seed 0",
      r"pre-norm +([\d.]+) % "),
-    ("05_vit", "ViT, class token", "ViT, 64 patches", r"([\d.]+) % of the test pictures after 32,000"),
-    ("10_deit", "ResNet with three blocks, the teacher", "the teacher", r"teacher is right for ([\d.]+) %"),
-    ("10_deit", "DeiT, soft labels, mean of 3 seeds", "seed 0", r"soft, T = 1 .*mean ([\d.]+),"),
-    ("16_swin", "Swin, mean of 3 seeds", "Swin, seed 0", r"Swin ([\d.]+) % \("),
-    ("34_mae", "ViT on 2,000 labels, from scratch, mean of 3 seeds", "scratch, seed 0", r"from scratch ([\d.]+) %"),
-    ("34_mae", "ViT on 2,000 labels, after MAE, mean of 3 seeds", "fine-tune, seed 0", r"fine-tuned +([\d.]+) %"),
+    ("06_vit", "ViT, class token", "ViT, 64 patches", r"([\d.]+) % of the test pictures after 32,000"),
+    ("11_deit", "ResNet with three blocks, the teacher", "the teacher", r"teacher is right for ([\d.]+) %"),
+    ("11_deit", "DeiT, soft labels, mean of 3 seeds", "seed 0", r"soft, T = 1 .*mean ([\d.]+),"),
+    ("17_swin", "Swin, mean of 3 seeds", "Swin, seed 0", r"Swin ([\d.]+) % \("),
+    ("35_mae", "ViT on 2,000 labels, from scratch, mean of 3 seeds", "scratch, seed 0", r"from scratch ([\d.]+) %"),
+    ("35_mae", "ViT on 2,000 labels, after MAE, mean of 3 seeds", "fine-tune, seed 0", r"fine-tuned +([\d.]+) %"),
 )
 
 

@@ -20,10 +20,10 @@ Written by `python -m minivit course --write`. Every lesson has a graded exercis
 | | |
 |---|---|
 | read | here on the web: every notebook has the outputs of a full run |
-| work | `python -m minivit lesson 5` opens lesson 05 in JupyterLab (`python -m pip install jupyterlab`) |
-| run | `python -m minivit lesson 5 --run`, within ten minutes; with `MINIVIT_BUDGET=smoke` within thirty seconds |
-| show | `python -m minivit slides 5` writes it as slides for the lecture hall, one file without a network |
-| practise | `exercises/05_vit.ipynb`, then `python -m minivit check 05` |
+| work | `python -m minivit lesson 6` opens lesson 06 in JupyterLab (`python -m pip install jupyterlab`) |
+| run | `python -m minivit lesson 6 --run`, within ten minutes; with `MINIVIT_BUDGET=smoke` within thirty seconds |
+| show | `python -m minivit slides 6` writes it as slides for the lecture hall, one file without a network |
+| practise | `exercises/06_vit.ipynb`, then `python -m minivit check 06` |
 """
 IN_COLAB = """
 In Colab, run `%pip install -q git+https://github.com/{repository}` in a cell of its own first.

@@ -25,16 +25,16 @@ def folder(tmp_path, monkeypatch):
     """A course of which two lessons are written."""
     cells = [new_markdown_cell("# Try", metadata={"user": "me"}), new_code_cell("import minivit\nprint(6 * 7)"),
              new_code_cell(PROGRESS, metadata={"tags": ["nbval-ignore-output"], "ExecuteTime": {"start": "now"}})]
-    for name in ("00_start_here", "05_vit"):
+    for name in ("00_start_here", "06_vit"):
         notebook = new_notebook(cells=cells, metadata={"kernelspec": {"name": "my-own", "display_name": "Mine"}})
         nbformat.write(notebook, tmp_path / f"{name}.ipynb")
     monkeypatch.setattr(course, "FOLDER", tmp_path)
     return tmp_path
 
 
-@pytest.mark.parametrize("name", ["5", "05", "05_vit", "vit", "05_vit.ipynb"])
+@pytest.mark.parametrize("name", ["6", "06", "06_vit", "vit", "06_vit.ipynb"])
 def test_ways_to_name_a_lesson(folder, name):
-    assert locate(name) == folder / "05_vit.ipynb"
+    assert locate(name) == folder / "06_vit.ipynb"
 
 
 def test_a_notebook_elsewhere_is_meant_by_its_path(folder):
@@ -43,8 +43,8 @@ def test_a_notebook_elsewhere_is_meant_by_its_path(folder):
 
 
 @pytest.mark.parametrize(("name", "answer"), [
-    ("1", "lesson 01 (autograd) is planned, not written yet; there are 00 start_here, 05 vit"),
-    ("99", "lesson: '99' does not exist; there are 00 start_here, 05 vit"),
+    ("1", "lesson 01 (autograd) is planned, not written yet; there are 00 start_here, 06 vit"),
+    ("99", "lesson: '99' does not exist; there are 00 start_here, 06 vit"),
 ])
 def test_a_lesson_that_is_not_there(folder, capsys, name, answer):
     assert main(["lesson", name]) == 2
@@ -53,26 +53,26 @@ def test_a_lesson_that_is_not_there(folder, capsys, name, answer):
 
 def test_run_stores_outputs_and_nothing_of_the_machine(folder, capsys):
     out = folder / "out.ipynb"
-    assert main(["lesson", "5", "--run", "--out", str(out)]) == 0
+    assert main(["lesson", "6", "--run", "--out", str(out)]) == 0
     assert "1/2  import minivit" in capsys.readouterr().out
     notebook = nbformat.read(out, as_version=4)
-    assert [cell.id for cell in notebook.cells] == ["05-00", "05-01", "05-02"]
+    assert [cell.id for cell in notebook.cells] == ["06-00", "06-01", "06-02"]
     assert [cell.metadata for cell in notebook.cells] == [{}, {}, {"tags": ["nbval-ignore-output"]}]
     assert [cell.execution_count for cell in notebook.cells[1:]] == [1, 2]
     assert notebook.cells[1].outputs[0].text == "42\n"
     assert notebook.cells[2].outputs[0].text == "bar done\n"
     assert notebook.metadata.kernelspec.name == "python3"
-    assert main(["lesson", "5", "--run"]) == 0
-    assert (folder / "05_vit.ipynb").read_text() == out.read_text()
+    assert main(["lesson", "6", "--run"]) == 0
+    assert (folder / "06_vit.ipynb").read_text() == out.read_text()
 
 
 def test_a_cell_that_fails_is_shown_and_nothing_is_written(folder, capsys):
-    path = folder / "05_vit.ipynb"
+    path = folder / "06_vit.ipynb"
     notebook = nbformat.read(path, as_version=4)
     notebook.cells[2].source = "print('before')\n1 / 0"
     nbformat.write(notebook, path)
     before = path.read_text()
-    assert main(["lesson", "5", "--run"]) == 1
+    assert main(["lesson", "6", "--run"]) == 1
     said = capsys.readouterr().err
     assert "cell 2 of 2 fails" in said
     assert "ZeroDivisionError" in said
@@ -83,9 +83,9 @@ def test_a_cell_that_fails_is_shown_and_nothing_is_written(folder, capsys):
 def test_what_to_install(folder, capsys, monkeypatch):
     import importlib.util
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert main(["lesson", "5"]) == 2
+    assert main(["lesson", "6"]) == 2
     assert "opening a lesson needs jupyterlab: python -m pip install jupyterlab" in capsys.readouterr().err
-    assert main(["slides", "5"]) == 2
+    assert main(["slides", "6"]) == 2
     assert "writing slides needs nbconvert: python -m pip install nbconvert" in capsys.readouterr().err
 
 
@@ -99,19 +99,19 @@ def test_jupyterlab_is_started_at_the_lesson(folder, monkeypatch):
         started.append((command, how))
         return subprocess.CompletedProcess(command, 0)
     monkeypatch.setattr(subprocess, "run", run)
-    assert main(["lesson", "5"]) == 0
+    assert main(["lesson", "6"]) == 0
     (command, how), = started
-    assert command == [sys.executable, "-m", "jupyterlab", str(folder / "05_vit.ipynb")]
+    assert command == [sys.executable, "-m", "jupyterlab", str(folder / "06_vit.ipynb")]
     assert how["cwd"] == folder.parent
     assert str(ROOT) in how["env"]["PYTHONPATH"]
 
 
 def test_out_needs_run(folder, capsys):
-    assert main(["lesson", "5", "--out", "x.ipynb"]) == 2
+    assert main(["lesson", "6", "--out", "x.ipynb"]) == 2
     assert "--out belongs to --run" in capsys.readouterr().err
 
 
 def test_the_map_has_every_number_once():
-    assert [lesson.number for lesson in course.COURSE] == [f"{number:02}" for number in range(47)]
-    assert len({lesson.name for lesson in course.COURSE}) == 47
+    assert [lesson.number for lesson in course.COURSE] == [f"{number:02}" for number in range(49)]
+    assert len({lesson.name for lesson in course.COURSE}) == 49
     assert course.REPOSITORY == "" or course.REPOSITORY.count("/") == 1

@@ -34,7 +34,7 @@ def test_every_notebook_is_on_the_map():
 
 def test_numbers_stand_in_their_order():
     numbers = re.findall(r"^(?:> |.*\*\*\[)(\d\d) ", overview.readme(), flags=re.MULTILINE)
-    assert numbers == [f"{number:02}" for number in range(47)]
+    assert numbers == [f"{number:02}" for number in range(49)]
 
 
 def test_one_setting_gives_every_written_lesson_a_link_to_colab(monkeypatch):
@@ -66,15 +66,15 @@ def test_the_command_lists_and_writes(tmp_path, monkeypatch, capsys):
     png = io.BytesIO()
     image.new("RGB", (640, 100)).save(png, "PNG")
     cell = {"metadata": {}, "outputs": [{"data": {"image/png": base64.b64encode(png.getvalue()).decode()}}]}
-    (tmp_path / "05_vit.ipynb").write_text(json.dumps({"cells": [cell]}))
+    (tmp_path / "06_vit.ipynb").write_text(json.dumps({"cells": [cell]}))
     for module in (course, overview):
         monkeypatch.setattr(module, "FOLDER", tmp_path)
     assert main(["course"]) == 0
     assert not (tmp_path / "README.md").exists()
     said = capsys.readouterr().out
-    assert "  05 vit" in said
-    assert "  (06 cnn)" in said
+    assert "  06 vit" in said
+    assert "  (07 cnn)" in said
     assert main(["course", "--write"]) == 0
-    assert "[05 vit](05_vit.ipynb)" in (tmp_path / "README.md").read_text()
-    assert "> 06 cnn" in (tmp_path / "README.md").read_text()
-    assert image.open(tmp_path / "pictures" / "05_vit.png").size == (320, 50)
+    assert "[06 vit](06_vit.ipynb)" in (tmp_path / "README.md").read_text()
+    assert "> 07 cnn" in (tmp_path / "README.md").read_text()
+    assert image.open(tmp_path / "pictures" / "06_vit.png").size == (320, 50)

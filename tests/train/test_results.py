@@ -31,9 +31,9 @@ def test_the_readme_shows_what_the_records_say():
 
 def test_a_lesson_without_the_line_or_the_bar_is_told():
     with pytest.raises(ValueError, match="a line that matches 'nothing'"):
-        outcome("05_vit", "ViT", "ViT, 64 patches", "nothing")
+        outcome("06_vit", "ViT", "ViT, 64 patches", "nothing")
     with pytest.raises(ValueError, match="progress bar 'nobody'"):
-        outcome("05_vit", "ViT", "nobody", r"([\d.]+) % of the test pictures")
+        outcome("06_vit", "ViT", "nobody", r"([\d.]+) % of the test pictures")
 
 
 @pytest.mark.parametrize("record", results.read_records(), ids=lambda record: record["recipe"])

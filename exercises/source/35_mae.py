@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Exercise 34: hide three quarters, guess the rest
+# # Exercise 35: hide three quarters, guess the rest
 #
 # The masked autoencoder (He et al. 2022) shows a random quarter of the patches to its encoder, puts a learned
 # token where the others were, and compares the decoder's guesses with the hidden pixels. Six functions in plain
@@ -35,7 +35,7 @@ def random_masking(noise, visible):
     # end
 
 # %% check="random_masking" points=20
-SEED = 34
+SEED = 35
 rng = np.random.default_rng(SEED)
 keep, mask, restore = random_masking(rng.random((4, 8)), 3)
 show(keep=keep, mask=mask, restore=restore)
@@ -70,7 +70,7 @@ def gather(x, keep):
     # end
 
 # %% check="gather" points=10
-SEED = 34
+SEED = 35
 rng = np.random.default_rng(SEED)
 show(tokens=gather(rng.normal(size=(4, 4, 4)), np.argsort(rng.random((4, 4)))[:, :2]))
 
@@ -102,7 +102,7 @@ def unshuffle(encoded, mask_token, restore):
     # end
 
 # %% check="unshuffle" points=20
-SEED = 34
+SEED = 35
 rng = np.random.default_rng(SEED)
 restore = np.argsort(rng.random((3, 10)), axis=1)
 show(tokens=unshuffle(rng.normal(size=(3, 6, 4)), rng.normal(size=4), restore))
@@ -137,7 +137,7 @@ def normalise_patches(patches):
     # end
 
 # %% check="normalise_patches" points=10
-SEED = 34
+SEED = 35
 rng = np.random.default_rng(SEED)
 show(target=normalise_patches(rng.normal(3, 2, size=(2, 4, 4))),
      flat=normalise_patches(1e-3 * np.arange(4.0).reshape(1, 1, 4)))
@@ -170,7 +170,7 @@ def masked_loss(guess, target, mask):
     # end
 
 # %% check="masked_loss" points=20
-SEED = 34
+SEED = 35
 rng = np.random.default_rng(SEED)
 guess, target = rng.normal(size=(2, 3, 4, 5))
 show(loss=masked_loss(guess, target, np.array([[1.0, 0, 1, 1], [0, 0, 1, 0], [1, 1, 1, 1]])),
@@ -202,7 +202,7 @@ def masked_loss_backward(guess, target, mask):
     # end
 
 # %% check="masked_loss_backward" points=20
-SEED = 34
+SEED = 35
 rng = np.random.default_rng(SEED)
 guess, target = rng.normal(size=(2, 3, 4, 5))
 mask = np.array([[1.0, 0, 1, 1], [0, 0, 1, 0], [1, 1, 1, 1]])

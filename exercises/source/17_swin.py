@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Exercise 16: windows that shift
+# # Exercise 17: windows that shift
 #
 # Swin (Liu et al. 2021) lets tokens attend inside small windows, and shifts the windows by half their size in
 # every other block. The shift is a roll, and a mask keeps apart what the roll has brought together. All of this
@@ -33,7 +33,7 @@ def window_partition(x, w):
     # end
 
 # %% check="window_partition" points=15
-SEED = 16
+SEED = 17
 rng = np.random.default_rng(SEED)
 show(windows=window_partition(rng.normal(size=(2, 4, 6, 3)), 2),
      square=window_partition(rng.normal(size=(1, 4, 4, 1)), 2))
@@ -62,7 +62,7 @@ def window_reverse(windows, w, rows):
     # end
 
 # %% check="window_reverse" points=15
-SEED = 16
+SEED = 17
 rng = np.random.default_rng(SEED)
 show(map=window_reverse(rng.normal(size=(2, 6, 4, 3)), 2, 2), tall=window_reverse(rng.normal(size=(1, 6, 4, 1)), 2, 3))
 
@@ -91,7 +91,7 @@ def cyclic_shift(x, s, back=False):
     # end
 
 # %% check="cyclic_shift" points=10
-SEED = 16
+SEED = 17
 rng = np.random.default_rng(SEED)
 x = rng.normal(size=(2, 5, 5, 5))
 show(shifted=cyclic_shift(x, 2), back=cyclic_shift(x, 2, back=True), none=cyclic_shift(x, 0))
@@ -126,7 +126,7 @@ def shift_mask(H, W, w, s):
     # end
 
 # %% check="shift_mask" points=25
-SEED = 16
+SEED = 17
 rng = np.random.default_rng(SEED)
 rows, columns = rng.integers(2, 4, size=2).tolist()
 show(mask=shift_mask(3 * rows, 3 * columns, 3, 1), even=shift_mask(4, 8, 4, 2),
@@ -169,7 +169,7 @@ def relative_index(w):
     # end
 
 # %% check="relative_index" points=20
-SEED = 16
+SEED = 17
 w = int(np.random.default_rng(SEED).integers(4, 7))
 show(two=relative_index(2), three=relative_index(3), other=relative_index(w))
 
@@ -210,7 +210,7 @@ def window_weights(scores, table, index, mask):
     # end
 
 # %% check="window_weights" points=15
-SEED = 16
+SEED = 17
 rng = np.random.default_rng(SEED)
 scores, table, index = rng.normal(size=(2, 4, 4, 4, 4)), rng.normal(size=(9, 4)), rng.integers(0, 9, size=(4, 4))
 mask = (rng.random((4, 4, 4)) < 0.5) | np.eye(4, dtype=bool)

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Exercise 05: a Vision Transformer, put together
+# # Exercise 06: a Vision Transformer, put together
 #
 # What the ViT adds to patches and encoder blocks: a token for the class, position embeddings, and a head that
 # reads the result in one of three ways. (Dosovitskiy et al. 2021; attention pooling after Zhai et al. 2022.)
@@ -31,7 +31,7 @@ def class_token(x, token, positions):
     # end
 
 # %% check="class_token" points=15
-SEED = 5
+SEED = 6
 rng = np.random.default_rng(SEED)
 show(tokens=class_token(rng.normal(size=(3, 4, 5)), rng.normal(size=5), rng.normal(size=(5, 5))))
 
@@ -64,7 +64,7 @@ def class_token_backward(dy):
     # end
 
 # %% check="class_token_backward" points=20
-SEED = 5
+SEED = 6
 rng = np.random.default_rng(SEED)
 dx, dtoken, dpositions = class_token_backward(rng.normal(size=(3, 5, 5)))
 show(dx=dx, dtoken=dtoken, dpositions=dpositions)
@@ -97,7 +97,7 @@ def class_head(x, weight, bias):
     # end
 
 # %% check="class_head" points=10
-SEED = 5
+SEED = 6
 rng = np.random.default_rng(SEED)
 x, weight, bias = rng.normal(1, 2, size=(4, 4, 6)), rng.normal(size=(6, 3)), rng.normal(size=3)
 show(logits=class_head(x, weight, bias), tiny=class_head(x / 1000, weight, bias))
@@ -131,7 +131,7 @@ def average_head(x, weight, bias):
     # end
 
 # %% check="average_head" points=10
-SEED = 5
+SEED = 6
 rng = np.random.default_rng(SEED)
 x, weight, bias = rng.normal(1, 2, size=(4, 5, 6)), rng.normal(size=(6, 3)), rng.normal(size=3)
 show(logits=average_head(x, weight, bias), tiny=average_head(x / 1000, weight, bias))
@@ -168,7 +168,7 @@ def attention_pool(x, query, key_weight, value_weight):
     # end
 
 # %% check="attention_pool" points=20
-SEED = 5
+SEED = 6
 rng = np.random.default_rng(SEED)
 x, query, key_weight, value_weight = rng.normal(size=(3, 5, 4)), *rng.normal(size=(1, 4)), *rng.normal(size=(2, 4, 4))
 show(pooled=attention_pool(x, query, key_weight, value_weight),
@@ -216,7 +216,7 @@ def vit(images, size, parameters, blocks):
     # end
 
 # %% check="vit" points=25
-SEED = 5
+SEED = 6
 rng = np.random.default_rng(SEED)
 sizes = {"patch_weight": (12, 5), "patch_bias": (5,), "token": (5,), "positions": (7, 5), "head_weight": (5, 3),
          "head_bias": (3,)}
