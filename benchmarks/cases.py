@@ -51,7 +51,7 @@ def minivit_runs(case, threads):
     optimiser = AdamW(parameter_groups(model, weight_decay=0.05), lr=1e-3)
 
     def objective(images, labels):
-        return minivit.ops.cross_entropy(model(images), labels), None
+        return minivit.ops.cross_entropy(model(images), labels), {}
 
     def train():
         model.train()

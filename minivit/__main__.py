@@ -53,7 +53,7 @@ def main(arguments=None):
         args = parse(arguments)
         return args.run(args) or 0
     except KeyboardInterrupt as interrupt:
-        print(interrupt or "stopped", file=sys.stderr)
+        print(str(interrupt) or "stopped", file=sys.stderr)
         return 130
     except BrokenPipeError:  # whoever reads, as `head` does, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python's last flush finds no fault

@@ -69,7 +69,7 @@ def test_train_leaves_a_run_folder(recipe, tmp_path, capsys):
     assert "test accuracy" in said
     assert f"next: python -m minivit predict {run.folder} PICTURE.png" in said
     assert sorted(path.name for path in run.folder.iterdir()) == [
-        "checkpoint.safetensors", "config.json", "confusion.png", "curves.png", "metrics.jsonl"]
+        "checkpoint.safetensors", "config.json", "confusion.png", "curves.png", "metrics.jsonl", "run.lock"]
 
 
 def test_the_command_line_changes_the_recipe(recipe, tmp_path, monkeypatch):
@@ -129,7 +129,7 @@ def test_resume_refuses_other_settings(run, capsys):
 
 @pytest.mark.parametrize(("arguments", "answer"), [
     (["trian"], "did you mean 'train'?"),
-    (["train"], "name a model, as in `python -m minivit train vit`, or a --recipe"),
+    (["train"], "name a model or a task, as in `python -m minivit train vit`, or a --recipe"),
     (["train", "vti"], "did you mean 'vit'?"),
     (["train", "vit:cifra"], "did you mean 'cifar'?"),
     (["train", "vit", "--epcohs", "3"], "did you mean --epochs?"),

@@ -27,7 +27,7 @@ def test_public_names_are_documented(path):
     assert list(undocumented(tree)) == []
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if p.parent.name in ("nn", "models", "pretrain")],
+@pytest.mark.parametrize("path", [p for p in FILES if p.parent.name in ("nn", "models", "tasks")],
                          ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_layers_and_models_give_shapes(path):
     """The docstring of a class with `forward`, or of `forward` itself, says what goes in and what comes out."""

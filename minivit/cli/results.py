@@ -16,7 +16,7 @@ def add_commands(subparsers):
 def results(args):
     """The command `results`."""
     from ..lessons.outcomes import read_outcomes
-    from ..train.results import ROOT, read_records, record, table, update, write_record
+    from ..lessons.results import ROOT, read_records, record, table, update, write_record
     if args.add:
         if not (args.recipe and args.model):
             raise ValueError("results --add needs the --recipe of the run, and the --model in words")

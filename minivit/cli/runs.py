@@ -29,24 +29,33 @@ def add_commands(subparsers):
 
 
 def test(args):
-    """Print the accuracy, class by class and in all."""
-    import numpy as np
-
+    """Print what the run's task measures on the test set; of classification also the accuracy of each class."""
     from .. import data
-    from ..train import Threads, evaluate
-    run, model, facts, device = trained_model(args.folder, args)
+    from ..train import Threads
+    from ..train.measure import evaluated
+    from .train import tested_in_words
+    run, task, about_data, device = trained_task(args.folder, args)
     _, test_set = data.load(args.data or run.recipe().data)
-    if list(test_set.classes) != facts["classes"]:
-        raise ValueError(f"data: {test_set.name} has other classes than {facts['name']}, which the run was trained on")
+    if list(test_set.classes) != about_data["classes"]:
+        raise ValueError(f"data: {test_set.name} has other classes than {about_data['name']}, which the run was "
+                         "trained on")
+    samples = data.Samples(test_set, mean=about_data["mean"], std=about_data["std"], device=device)
     with Threads(threads_of(device)) as threads:
-        loss, accuracy, confusion = evaluate(model, test_set, threads=threads, mean=facts["mean"], std=facts["std"],
-                                             device=device)
+        line = evaluated(task, samples, threads, tables=True)
+    if "confusion" in line:
+        print_classes(test_set.classes, line["confusion"])
+    print(f"{tested_in_words(line)} of {test_set.name}")
+
+
+def print_classes(classes, confusion):
+    """How many of each class are right, and what the others are taken for."""
+    import numpy as np
+    confusion = np.array(confusion)                                   # (K, K)
     right = confusion.diagonal()
     wrong = confusion - np.diag(right)
-    for name, count, correct, row in zip(test_set.classes, confusion.sum(axis=1), right, wrong, strict=True):
-        mistake = f"   most often taken for {test_set.classes[row.argmax()]}" if row.any() else ""
+    for name, count, correct, row in zip(classes, confusion.sum(axis=1), right, wrong, strict=True):
+        mistake = f"   most often taken for {classes[row.argmax()]}" if row.any() else ""
         print(f"{name:<14}{correct / max(count, 1):>7.1%}{mistake}")
-    print(f"test accuracy {accuracy:.1%}, cross-entropy {loss:.3f}, on {len(test_set):,} pictures of {test_set.name}")
 
 
 def classify(args):
@@ -69,25 +78,25 @@ def classify_with_weights(args):
 
 
 def classify_with_run(folder, images, args):
-    """By the model of a run, whose attention is written to a file."""
+    """By the model of a run, whose attention is written to a file; of another task, what its pictures show."""
     import numpy as np
 
     from .. import data, viz
-    from ..backend import to_device
-    from ..ops import softmax
-    from ..train import Threads, predict
-    from ..train.checkpoint import write_atomically
-    run, model, facts, device = trained_model(folder, args)
-    pictures = np.stack([read_picture(path, facts["image_size"]) for path in images])
-    settings = {"mean": facts["mean"], "std": facts["std"]}
-    with Threads(threads_of(device)) as threads:
-        logits = predict(model, pictures, threads=threads, device=device, progress=False, **settings)
-    grid, target, written = getattr(model, "grid", None), Path(args.out or run.folder / "attention"), set()
-    for path, picture, probabilities in zip(images, pictures, softmax(logits).numpy(), strict=True):
+    from ..files import write_atomically
+    run, task, about_data, device = trained_task(folder, args)
+    pictures = np.stack([read_picture(path, about_data["image_size"]) for path in images])
+    samples = data.Samples(data.Dataset(pictures, name="the pictures"), mean=about_data["mean"], std=about_data["std"],
+                           device=device)
+    if not hasattr(task, "logits"):
+        show_pictures(run, task, samples, args)
+        return
+    model, target, written = task.backbone, Path(args.out or run.folder / "attention"), set()
+    grid = getattr(model, "grid", None)
+    for path, picture, probabilities in zip(images, pictures, probabilities_of(task, samples), strict=True):
         best = np.argsort(-probabilities)[:args.top]
-        answer = answer_of([(facts["classes"][k], probabilities[k]) for k in best])
+        answer = answer_of([(about_data["classes"][k], probabilities[k]) for k in best])
         print(f"{path}: {answer}")
-        maps = grid and viz.attention_maps(model, to_device(data.normalise(picture[None], **settings), device))
+        maps = grid and viz.attention_maps(model, samples.normalised(picture[None]))
         if maps:
             target.mkdir(parents=True, exist_ok=True)
             file = target / free_name(Path(path).stem, written)
@@ -110,12 +119,35 @@ def free_name(stem, taken):
     return name
 
 
-def trained_model(folder, args):
-    """(run, model, facts about its data, device) of the run in a folder."""
-    from ..train import Run, load_model
+def probabilities_of(task, samples):
+    """The probabilities of the classes for each picture.    -> float32 (N, K)"""
+    from ..ops import softmax
+    from ..train import Threads
+    from ..train.measure import going_over
+    with Threads(threads_of(samples.device)) as threads, going_over(task, samples, threads, progress=False) as over:
+        return softmax(task.logits(samples, over)).numpy()
+
+
+def show_pictures(run, task, samples, args):
+    """Write what a task that names no classes makes of the pictures."""
+    from .. import viz
+    from ..files import write_atomically
+    rows = task.pictures(samples, slice(None))
+    if not rows:
+        raise ValueError(f"predict: {run.recipe().task} has nothing to show of a picture; fine-tune its model first: "
+                         f"python -m minivit train {run.recipe().model} --init {run.folder}")
+    folder = Path(args.out or run.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "predicted.png"
+    write_atomically(file, viz.png(viz.rows_of_pictures(rows)))
+    print(f"{', '.join(rows)}: {file}")
+
+
+def trained_task(folder, args):
+    """(run, task, what its data were, device) of the run in a folder."""
+    from ..train import Run, load_task
     run, device = Run(folder), device_of(args)
-    facts = run.config()["data"]
-    return run, load_model(run).to(device), facts, device
+    return run, load_task(run).to(device), run.about_data(), device
 
 
 def device_of(args):

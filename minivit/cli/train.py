@@ -6,10 +6,12 @@ from dataclasses import replace
 from ..precision import PRECISIONS
 
 RECIPE_OPTIONS = ("minutes", "epochs", "steps", "batch_size", "lr", "seed", "data", "device", "threads",
-                  "precision")
+                  "precision", "init")
 EXAMPLES = """examples:
   python -m minivit train vit                        the variant "cifar" of ViT, in 4 minutes
   python -m minivit train resnet:cifar20 --epochs 5
+  python -m minivit train mae                        another task: a masked autoencoder of the ViT, without labels
+  python -m minivit train vit --init runs/mae-1      begin with the weights that a run has learned
   python -m minivit train --recipe vit_15min         a recipe of minivit/train/recipes, or your own FILE.py
   python -m minivit train --resume runs/vit-cifar-1  go on where a run was stopped
 """
@@ -19,9 +21,13 @@ def add_commands(subparsers):
     """Register the command."""
     parser = subparsers.add_parser(
         "train", help="train a model", epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Train a model and leave a run folder: config, metrics, curves, confusion matrix, checkpoint.\n"
+        description="Train a model and leave a run folder: config, metrics, curves, pictures, checkpoint.\n"
                     "What is not given is taken from the recipe, or from the default recipe.")
-    parser.add_argument("model", nargs="?", metavar="MODEL[:VARIANT]", help="as `python -m minivit models` lists them")
+    parser.add_argument("what", nargs="?", metavar="MODEL[:VARIANT] or TASK",
+                        help="as `python -m minivit models` lists them; of a model, classification is learned")
+    parser.add_argument("--model", metavar="MODEL[:VARIANT]", help="the model of a task (default vit:cifar)")
+    parser.add_argument("--init", metavar="RUN", help="a run whose weights the model begins with, all but the head")
+    parser.add_argument("--teacher", metavar="RUN", help="for distil: the run whose model the student learns from")
     parser.add_argument("--recipe", metavar="NAME", help="a file of minivit/train/recipes, or your own FILE.py")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--minutes", type=positive(float), metavar="M",
@@ -60,39 +66,61 @@ def positive(kind):
 def train(args):
     """Train, or go on; draw the pictures; say what came out and what to do next."""
     from .. import train as training
-    if args.resume:
-        run = training.Run(args.resume)
-        refuse_changes(args)
-    else:
-        recipe = chosen_recipe(args)
-        run = training.Run(args.out or training.default_folder(recipe))
     try:
         if args.resume:
-            training.resume(run.folder, save_every=args.save_every)
+            refuse_changes(args)
+            _, run = training.resume(args.resume, save_every=args.save_every)
         else:
-            training.train(recipe, run.folder, save_every=args.save_every)
-    except KeyboardInterrupt:
-        draw(run)
+            _, run = training.train(chosen_recipe(args), args.out, save_every=args.save_every)
+    except training.Stopped as stop:
+        draw(stop.run)
         raise
     draw(run)
-    result = run.result()
-    print(f"test accuracy {result['test_accuracy']:.1%} on {result['test_pictures']:,} pictures, after "
-          f"{result['epoch']:.1f} epochs in {result['seconds'] / 60:.1f} minutes: see {run.folder}")
+    result, recipe = run.result(), run.recipe()
+    print(f"{tested_in_words(result)}, after {result['epoch']:.1f} epochs in {result['seconds'] / 60:.1f} minutes: see "
+          f"{run.folder}")
     print(f"next: python -m minivit predict {run.folder} PICTURE.png, or python -m minivit evaluate {run.folder}")
+    if recipe.task != "classify":
+        print(f"      python -m minivit train {recipe.model}:{recipe.variant} --init {run.folder}")
+
+
+def tested_in_words(result):
+    """test accuracy 71.2%, test loss 0.912, on 10,000 pictures"""
+    names = sorted((name for name in result if name.startswith("test_") and name != "test_pictures"),
+                   key=lambda name: name != "test_accuracy")
+    numbers = [f"{name.replace('_', ' ')} {result[name]:.1%}" if "accuracy" in name else
+               f"{name.replace('_', ' ')} {result[name]:.3f}" for name in names]
+    return f"{', '.join(numbers)}, on {result['test_pictures']:,} pictures"
 
 
 def chosen_recipe(args):
-    """The recipe that is named, or the default one, changed by what the command line gives."""
+    """The recipe that is named, or the default one of a task, changed by what the command line gives."""
+    from ..models import list_models
+    from ..names import expect
+    from ..tasks import find_task, list_tasks
     from ..train import Recipe, load_recipe
+    if not (args.what or args.recipe):
+        raise ValueError("train: name a model or a task, as in `python -m minivit train vit`, or a --recipe")
+    model, task = args.model, None
+    if args.what:
+        expect("model or task", args.what.partition(":")[0], [*list_models(), *list_tasks()])
+        if args.what in list_tasks():
+            task = args.what
+        elif model:
+            raise ValueError(f"train: {args.what} is a model, not a task; leave out --model {model}")
+        else:
+            model = args.what
     recipe = load_recipe(args.recipe) if args.recipe else Recipe()
+    if task and task != recipe.task:
+        recipe = replace(recipe, **{"task": task, "task_settings": {}} | find_task(task).defaults)
     changes = {name: getattr(args, name) for name in RECIPE_OPTIONS if getattr(args, name) is not None}
-    if args.model:
-        model, _, variant = args.model.partition(":")
+    if args.teacher:
+        changes["task_settings"] = recipe.task_settings | {"teacher": args.teacher}
+    if model:
+        model, _, variant = model.partition(":")
         changes |= {"model": model, "variant": variant or "cifar"}
         if (changes["model"], changes["variant"]) != (recipe.model, recipe.variant):
             changes["settings"] = {}  # they were another model's
-    elif not args.recipe:
-        raise ValueError("train: name a model, as in `python -m minivit train vit`, or a --recipe")
     if changes.keys() & {"minutes", "epochs", "steps"}:
         changes = {"steps": None, "epochs": None} | changes
     return replace(recipe, **changes)
@@ -100,18 +128,26 @@ def chosen_recipe(args):
 
 def refuse_changes(args):
     """A resumed run has its settings from its folder; anything else would not be the same run."""
-    given = [name for name in ("model", "recipe", "out", *RECIPE_OPTIONS) if getattr(args, name) is not None]
+    given = [name for name in ("what", "model", "teacher", "recipe", "out", *RECIPE_OPTIONS)
+             if getattr(args, name) is not None]
     if given:
         raise ValueError(f"train --resume: the run has its settings from its folder; leave out {', '.join(given)}")
 
 
 def draw(run):
-    """The pictures of a run folder: curves of what there is, and of a complete run the confusion matrix."""
-    from .. import viz
-    from ..train.checkpoint import write_atomically
-    metrics, result = run.metrics(), run.result()
+    """The pictures of a run folder: curves of what there is; of a complete run what the task has to show."""
+    from .. import data, viz
+    from ..files import write_atomically
+    from ..train import load_task
+    metrics, result, about_data = run.metrics(), run.result(), run.about_data()
     if metrics:
         write_atomically(run.folder / "curves.png", viz.png(viz.curves(metrics, run.folder.name)))
-    if result:
-        figure = viz.confusion_matrix(result["confusion"], run.config()["data"]["classes"])
+    if result and "confusion" in result:
+        figure = viz.confusion_matrix(result["confusion"], about_data["classes"])
         write_atomically(run.folder / "confusion.png", viz.png(figure))
+    elif result:
+        _, test_set = data.load(run.recipe().data)
+        samples = data.Samples(test_set.subset(slice(8)), mean=about_data["mean"], std=about_data["std"])
+        rows = load_task(run).pictures(samples, slice(None))
+        if rows:
+            write_atomically(run.folder / "pictures.png", viz.png(viz.rows_of_pictures(rows, run.folder.name)))

@@ -8,6 +8,7 @@ from .batches import batch_count, batches
 from .dataset import Dataset, channel_statistics
 from .mix import cutmix, mixup, one_hot
 from .randaugment import rand_augment
+from .samples import Samples
 
 STEPS = {step.__name__: step for step in (random_crop, random_flip, rand_augment, colour_jitter, random_erasing)}
 

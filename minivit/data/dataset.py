@@ -1,4 +1,4 @@
-"""Labelled pictures in memory, as every loader here returns them."""
+"""Pictures in memory, labelled or not, as every loader here returns them."""
 
 from dataclasses import dataclass, fields, replace
 
@@ -7,21 +7,22 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """N labelled pictures, kept as bytes until a batch is drawn.
+    """N pictures, kept as bytes until a batch is drawn.
 
     Parameters
     ----------
     images : uint8 (N, H, W, 3)
-    labels : int64 (N,)
+    labels : int64 (N,), optional
         Indices into `classes`.
     classes : tuple of str
+        Empty where there are no labels.
     name : str
     """
 
     images: np.ndarray
-    labels: np.ndarray
-    classes: tuple
-    name: str
+    labels: np.ndarray | None = None
+    classes: tuple = ()
+    name: str = "pictures"
 
     def __post_init__(self):
         for field, array in self._arrays().items():

@@ -30,8 +30,8 @@ class Shapes10(Dataset):
         (x0, y0, x1, y1): the object covers columns x0 to x1 - 1 and rows y0 to y1 - 1.
     """
 
-    masks: np.ndarray
-    boxes: np.ndarray
+    masks: np.ndarray | None = None
+    boxes: np.ndarray | None = None
 
 
 def load(*, train=10_000, test=2_000, seed=0):

@@ -22,7 +22,7 @@ TRAINED = (
 
 
 def read_outcomes():
-    """Records like those of `minivit.train.results`: command, model, epochs, minutes, test_accuracy."""
+    """Records like those of `minivit.lessons.results`: command, model, epochs, minutes, test_accuracy."""
     return [outcome(*row) for row in TRAINED]
 
 

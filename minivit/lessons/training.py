@@ -1,4 +1,4 @@
-"""Training in a notebook: the loop of `python -m minivit train`, for any objective and without a run folder.
+"""Training in a notebook: the loop of `python -m minivit train`, for a model, a task, or a loss of one's own.
 
     pictures = load_pictures()
     model = create("vit", "cifar", dim=64, depth=4)
@@ -6,20 +6,19 @@
     print(f"{accuracy(model, pictures):.1%}")
 """
 
+import contextlib
+import json
 import os
-import time
 from dataclasses import dataclass
 
 import numpy as np
 
-from .. import data
+from .. import data, train
 from ..device import cores
 from ..names import expect
-from ..train import Recipe, Threads
-from ..train.batches import Batches
-from ..train.evaluate import evaluate
-from ..train.progress import progress_bar
-from ..train.trainer import Meter, Trainer
+from ..tasks import Task
+from ..tasks.classify import Classify, Objective
+from ..train import Recipe, Run, Threads
 
 
 def budget(full, *, smoke):
@@ -63,48 +62,58 @@ def load_pictures(*, train=None, test=None):
     return Pictures(train_set, test_set, *data.channel_statistics(train_set.images))
 
 
-def fit(model, pictures, *, steps, objective=None, title="train", threads=None, **settings):
-    """Train a model in place; at the end it has the average of its last weights, as every recipe here does.
+def fit(what, pictures, *, steps, objective=None, look=None, title="train", threads=None, folder=None, **settings):
+    """Train a model or a task in place; at the end it has the average of its last weights, as every recipe here does.
 
     Parameters
     ----------
-    model : Module
+    what : Module or Task
+        A model is trained to classify.
     pictures : Pictures
     steps : int
     objective : callable, optional
-        objective(images, targets) -> (mean loss, how many pictures it gets right): of a share of the batch, as float32
-        (B, H, W, 3), normalised, and int64 (B,). By default the cross-entropy of the model's logits.
+        For a model, another loss: objective(images, targets) -> mean loss, or (mean loss, {name: another mean}), of a
+        share of the batch, as float32 (B, H, W, 3), normalised, and int64 (B,).
+    look : callable, optional
+        look(line) is called on every line of the history as it comes: to draw, to measure, to copy weights.
     title : str
         What the progress bar says.
     threads : int, optional
         By default one for each core.
+    folder : str or Path, optional
+        A run folder, where the training is saved; called again with the same folder, it goes on from there.
     **settings
-        Of `Recipe`: seed, batch_size, lr, optimiser, augmentation, mixup, average ...
+        Of `Recipe`: seed, batch_size, lr, optimiser, augmentation, average ...
 
     Returns
     -------
     list of dict
-        About a hundred lines with step, epoch, seconds, loss, accuracy, gradient_norm: means since the line before.
+        About a hundred lines with step, epoch, seconds, loss, gradient_norm, accuracy or what else the task reports:
+        means since the line before.
     """
-    recipe = Recipe(steps=steps, device="cpu", **settings)
-    with (Threads(threads or cores()) as team, Batches(pictures.train, recipe, pictures.mean, pictures.std) as batches,
-          progress_bar(steps * batches.size, title) as bar):
-        trainer, history, begun = Trainer(model, recipe, batches, team, objective), [], time.perf_counter()
-        log_after = {steps * k // 100 for k in range(1, 101)}
-        while trainer.done < steps:
-            trainer.step()
-            bar.update(batches.size)
-            if trainer.done in log_after:
-                means, trainer.meter = trainer.meter.means(), Meter()
-                history.append({"step": trainer.done, "epoch": trainer.done / batches.per_epoch,
-                                "seconds": round(time.perf_counter() - begun, 2), **means})
-                bar.set_postfix_str(f"loss {means['loss']:.3f}, accuracy {means['accuracy']:.1%}", refresh=False)
-        if trainer.average:
-            model.load_state_dict(trainer.average.state_dict())
-    return history
+    task = what if isinstance(what, Task) else Objective(what, objective) if objective else Classify(what)
+    recipe = Recipe(steps=steps, device="cpu", threads=threads or cores(), **settings)
+    run, history = None, []
+    if folder:
+        run = Run(folder)
+        if not run.exists:
+            run.folder.mkdir(parents=True, exist_ok=True)
+            run.write_config(recipe)
+        elif run.recipe().to_dict() != json.loads(json.dumps(recipe.to_dict())):
+            raise ValueError(f"folder: {folder} holds a run with another recipe; take another folder")
+    with contextlib.nullcontext() if run is None else run.alone():
+        lines = train.fit(task, pictures.train, None, recipe, mean=pictures.mean, std=pictures.std, run=run,
+                          title=title)
+        with contextlib.closing(lines):
+            for line in lines:
+                history.append(line)
+                if look:
+                    look(line)
+    return run.metrics() if run else history
 
 
 def accuracy(model, pictures, *, threads=None):
-    """The fraction of the test pictures that a model classifies correctly; the model stays in evaluation mode."""
+    """The fraction of the test pictures that a model classifies correctly."""
+    samples = data.Samples(pictures.test, mean=pictures.mean, std=pictures.std)
     with Threads(threads or cores()) as team:
-        return evaluate(model, pictures.test, threads=team, mean=pictures.mean, std=pictures.std, progress=False)[1]
+        return train.evaluate(Classify(model), samples, team, progress=False)["accuracy"]

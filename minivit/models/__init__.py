@@ -1,6 +1,7 @@
 """Architectures, one a file, found by looking into this folder: a file with VARIANTS is an architecture."""
 
 import importlib
+import inspect
 import pkgutil
 
 from ..names import expect
@@ -30,10 +31,33 @@ def create(architecture, variant="cifar", *, seed=0, **settings):
     TypeError
         For a setting that the architecture does not have.
     """
+    return _maker(architecture, variant)(**settings).initialise(seed)
+
+
+def settings_of(architecture, variant="cifar"):
+    """The names of all settings that `create` takes for a variant, as a set."""
+    maker, names = _maker(architecture, variant), set()
+    for ancestor in maker.func.__mro__:
+        if "__init__" in vars(ancestor):
+            parameters = inspect.signature(ancestor.__init__).parameters.values()
+            names |= {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
+            if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+                break  # it hands nothing on to the class that it derives from
+    return names
+
+
+def check_settings(architecture, variant, settings):
+    """Raise a ValueError, which suggests the nearest right name, unless a variant takes all of these settings."""
+    names = sorted(settings_of(architecture, variant))
+    for name in settings:
+        expect(f"setting of {architecture}", name, names)
+
+
+def _maker(architecture, variant):
     expect("model", architecture, _architectures())
     variants = _variants(architecture)
     expect(f"variant of {architecture}", variant, variants)
-    return variants[variant](**settings).initialise(seed)
+    return variants[variant]
 
 
 def _architectures():

@@ -10,7 +10,7 @@ token learns the label, the distillation token learns what the teacher says; for
     (B, 32, 32, 3) -> patches (B, 64, 48) -> tokens (B, 64, D) -> with both tokens (B, 66, D)
                    -> class token (B, D) and distillation token (B, D) -> two times logits (B, K), or their mean (B, K)
 
-In training the model returns both logits, a pair, for the losses in `minivit.pretrain.distillation`; in `eval()` it
+In training the model returns both logits, a pair, for the losses in `minivit.tasks.distil`; in `eval()` it
 returns their mean. DeiT without distillation ("DeiT-Ti", "DeiT-S", "DeiT-B") is ViT: create("vit", "tiny" ... "base").
 
 Departures from the paper: the mean of the logits instead of the sum of the probabilities, as in the authors' code.

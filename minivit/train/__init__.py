@@ -1,10 +1,12 @@
 """Training: optimisers, the loop, run folders."""
 
 from .checkpoint import load_checkpoint, save_checkpoint
-from .evaluate import evaluate, predict
+from .ending import Stopped
+from .loop import fit
+from .measure import evaluate
 from .optim import (SGD, AdamW, ExponentialMovingAverage, Muon, clip_gradients, muon_groups, parameter_groups,
                     warmup_cosine)
 from .recipe import Recipe, load_recipe
 from .run import Run
-from .start import default_folder, load_model, resume, train
+from .start import load_model, load_task, resume, train
 from .threads import Threads

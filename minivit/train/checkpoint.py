@@ -1,44 +1,15 @@
-"""Files that are either the old version or the new one, whenever the machine stops; and checkpoints in such files.
+"""Checkpoints: arrays under names, and a dictionary of plain values as JSON, in one safetensors file.
 
-A checkpoint is one safetensors file: arrays under names, and a dictionary of plain values as JSON in its header.
 Reading it cannot run code, as unpickling could.
 """
 
-import contextlib
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import safetensors
 from safetensors.numpy import save
 
-
-def write_atomically(path, content):
-    """Replace a file by one with `content` (bytes or str); an error leaves the file as it was.
-
-    The new file is written beside the old one, handed to the disk, and renamed.
-    """
-    path = Path(path)
-    if isinstance(content, str):
-        content = content.encode()
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-    with contextlib.suppress(OSError):  # Windows cannot open a folder
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+from ..files import write_atomically
 
 
 def save_checkpoint(path, state, **states):

@@ -1,4 +1,4 @@
-"""Computations on a GPU that are captured once, as a CUDA graph, and then replayed.
+"""A training step on a GPU, in which the host waits for nothing, captured once as a CUDA graph and then replayed.
 
 A training step of a small model is a thousand short operations, and the GPU waits for Python to start each of them. A
 CUDA graph starts them all at once. It knows only memory: it repeats the same operations on the same addresses. So
@@ -15,6 +15,9 @@ CuPy refuses to capture whatever the host waits for, copies from the host, and c
 and cublas.pyx of CuPy 14); products can be captured through cuBLASLt. Then, or if the first replay gives other numbers
 than the operations did, everything runs operation by operation, as with MINIVIT_KERNELS=0, after one warning.
 
+A look at a number, too, would hold up Python, which runs ahead of the GPU if nothing does. So the gradient is clipped
+without one, and the numbers for the metrics are copied to the host while the next step is at work.
+
 CUDA C++ Programming Guide, "CUDA Graphs".
 """
 
@@ -22,9 +25,12 @@ import contextlib
 import gc
 import warnings
 
-from ..backend import module_for, random_generator
-from ..nn import randomness
+import numpy as np
+
+from ..backend import array_module, module_for, random_generator
+from ..engine import grad
 from ..fast_forms import switched_off
+from ..nn import randomness
 
 WARM_UP = 3  # calls before the capture: kernels are compiled, and libraries choose their algorithms
 TOLERANCE = 1e-3  # of the largest number, between the first replay and the operations one by one
@@ -142,3 +148,42 @@ def remedy(error):
     if "cuBLAS" in str(error):
         return ". With nvmath-python it can: python -m pip install -r requirements-gpu.txt"
     return ""
+
+
+def clipped_gradients(objective, parameters, *batch, max_norm):
+    """The gradient of the mean loss over a batch, in `.grad` of every parameter, its norm at most `max_norm`.
+
+    objective(*batch) -> (mean loss, {name: another mean}). The gradients are views of one array. Returns float64 (n,):
+    the loss, the norm before clipping, the other means; and the names of those. (`clip_gradients` tells the source.)
+    """
+    loss, others = objective(*batch)
+    gradients = grad(loss, parameters)
+    xp, start = array_module(loss.data), 0
+    together = xp.empty(sum(gradient.size for gradient in gradients), dtype=loss.dtype)
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = together[start:start + gradient.size].reshape(gradient.shape)
+        parameter.grad[...] = gradient
+        start += gradient.size
+    norm = xp.sqrt((together * together).sum(dtype=np.float64))
+    if np.isfinite(max_norm):
+        together *= xp.minimum(max_norm / (norm + 1e-6), 1).astype(together.dtype)
+    numbers = xp.empty(2 + len(others), dtype=np.float64)
+    for place, number in enumerate((loss.data, norm, *others.values())):
+        numbers[place] = number
+    return numbers, tuple(others)
+
+
+def read_later(x):
+    """A function that returns the array in host memory; called, it waits for what was begun before now alone."""
+    xp = array_module(x)
+    if xp is np:
+        return lambda: x
+    memory = xp.cuda.alloc_pinned_memory(x.nbytes)  # which the GPU can write to by itself
+    host = np.frombuffer(memory, x.dtype, x.size).reshape(x.shape)
+    x.get(out=host, blocking=False)
+    arrived = xp.cuda.get_current_stream().record()
+
+    def read():
+        arrived.synchronize()
+        return host
+    return read

@@ -1,37 +1,47 @@
-"""The training loop: step after step, looked at from time to time, and saved."""
+"""The training loop, for every task, on the command line and in notebooks: a generator of the lines of its metrics."""
 
 import contextlib
 import time
 from dataclasses import replace
 from functools import partial
 
+from .. import data
 from .batches import Batches
-from .budget import count_steps
-from .evaluate import evaluate
-from .interrupt import DelayedInterrupt
-from .threads import Threads
+from .ending import DelayedInterrupt, explained
+from .measure import count_steps, evaluated
 from .progress import progress_bar
-from .trainer import Diverged, Meter, Trainer
+from .threads import Threads
+from .trainer import Meter, Trainer
 
 
-class Stopped(KeyboardInterrupt):
-    """Ctrl-C was pressed, and the run has been saved."""
+def fit(task, train_set, test_set, recipe, *, mean, std, run=None, title="train", save_every=30.0):
+    """Train to the last step of a recipe, and yield a line of metrics a hundred times on the way.
 
-
-def fit(model, train_set, test_set, run, *, save_every=30.0):
-    """Train a model from where its run folder stands to the last step of the recipe there, then test it.
-
-    Afterwards the model has the weights that were tested: where the recipe asks for it, their average.
+    Afterwards the task is in evaluation mode, with the weights that were tested: where the recipe asks for it, their
+    average.
 
     Parameters
     ----------
-    model : Module
+    task : Task
         As the recipe begins with it; the weights of a run that is resumed come from its checkpoint.
     train_set, test_set : Dataset
-    run : Run
-        Its recipe has device and number of threads decided.
+        Without a test set (None), nothing is tested.
+    recipe : Recipe
+        With device and number of threads decided.
+    mean, std : array_like (C,)
+        What pictures are normalised with.
+    run : Run, optional
+        The folder where metrics and checkpoints are written, and from where training goes on.
+    title : str
+        What the progress bar says.
     save_every : float
         Seconds between checkpoints; it changes nothing in the result.
+
+    Yields
+    ------
+    dict
+        step, epoch, seconds, and the means since the line before: loss, gradient_norm, what else the task reports; at
+        every look at the test set also test_loss and so on. The last line of a run with a test set has "final": True.
 
     Raises
     ------
@@ -40,72 +50,80 @@ def fit(model, train_set, test_set, run, *, save_every=30.0):
         the message says what is kept and how to go on.
     """
     begun = time.perf_counter()
-    recipe, facts = run.recipe(), run.config()["data"]
-    statistics = {"mean": facts["mean"], "std": facts["std"]}
-    try:
-        with Threads(recipe.threads) as threads, Batches(train_set, recipe, **statistics) as batches:
-            test = partial(evaluate, model, threads=threads, device=recipe.device, **statistics)
+    augmentation = [partial(data.augmentation(name), **settings) for name, settings in recipe.augmentation]
+    samples_of = partial(data.Samples, mean=mean, std=std, device=recipe.device)
+    with explained(recipe, run), Threads(recipe.threads) as threads:
+        samples, tests, looks = samples_of(train_set, steps=augmentation), None, None
+        if test_set is not None:
+            tests, looks = samples_of(test_set), samples_of(test_set.subset(slice(recipe.evaluation_size)))
+        with Batches(task, samples, recipe) as batches:
             if not recipe.steps:
-                recipe = replace(recipe, steps=count_steps(model, recipe, batches, threads, test, test_set, begun))
-                run.write_recipe(recipe)
-            trainer = Trainer(model, recipe, batches, threads)
-            trainer.restore(run)
-            train_steps(trainer, run, test, test_set.subset(slice(recipe.evaluation_size)), save_every)
-            finish(trainer, run, test, test_set)
-    except Diverged as error:
-        raise Diverged(f"{error}; try a smaller learning rate. {run.kept()}") from error
-    except MemoryError as error:
-        raise MemoryError(f"{str(error) or 'no memory is left'}; batches of {recipe.batch_size} pictures are too large "
-                          f"for device {recipe.device!r}: begin a new run with --batch-size "
-                          f"{max(1, recipe.batch_size // 2)}. {run.kept()}") from error
-    except OSError as error:
-        raise OSError(f"{run.folder} cannot be written: {error.strerror or error}. {run.kept()}; go on with: "
-                      f"{run.resume_command()}") from error
-    except KeyboardInterrupt:
-        raise Stopped(f"stopped. {run.kept()}; go on with: {run.resume_command()}") from None
+                recipe = replace(recipe, steps=count_steps(task, recipe, batches, threads, tests, looks, begun))
+                if run:
+                    run.write_recipe(recipe)
+            trainer = Trainer(task, recipe, batches, threads)
+            if run:
+                trainer.restore(run)
+            yield from train_steps(trainer, run, looks, title, save_every)
+            trainer.take_average()
+            task.eval()
+            if tests:
+                yield written(run, position(trainer) | {"final": True} | evaluated(task, tests, threads, tables=True))
 
 
-def train_steps(trainer, run, test, sample, save_every):
-    """The loop: a hundred lines of metrics, some looks at a sample of the test set, a checkpoint now and then."""
-    steps, size, looks = trainer.recipe.steps, trainer.batches.size, trainer.recipe.evaluations
-    look_after = {steps * k // (looks + 1) for k in range(1, looks + 1)}
-    log_after = {steps * k // 100 for k in range(1, 101)} | look_after
+def train_steps(trainer, run, looks, title, save_every):
+    """The loop: a hundred lines of metrics, some looks at a part of the test set, a checkpoint now and then."""
+    recipe, size, count = trainer.recipe, trainer.batches.size, trainer.recipe.evaluations if looks else 0
+    look_after = {recipe.steps * k // (count + 1) for k in range(1, count + 1)}
+    log_after = {recipe.steps * k // 100 for k in range(1, 101)} | look_after
     begun, saved = time.perf_counter() - trainer.seconds, time.perf_counter()
-    with DelayedInterrupt() as interrupt, progress_bar(steps * size, "train", initial=trainer.done * size) as bar:
-        while trainer.done < steps:
+    with DelayedInterrupt() as interrupt, \
+            progress_bar(recipe.steps * size, title, initial=trainer.done * size) as bar:
+        if run and recipe.init and not trainer.done:
+            trainer.save(run)  # from here on the folder needs no other run
+        while trainer.done < recipe.steps:
             trainer.step()
             if trainer.done in log_after:
-                trainer.settle()
+                trainer.read_numbers()
             trainer.seconds = time.perf_counter() - begun
-            if trainer.meter.steps:
-                means = trainer.meter.means()
-                bar.set_postfix_str(f"loss {means['loss']:.3f}, accuracy {means['accuracy']:.1%}", refresh=False)
+            bar.set_postfix_str(in_words(trainer.meter.means(), trainer.task.shown), refresh=False)
             bar.update(size)
             if trainer.done in log_after:
-                line = position(trainer) | means | {"learning_rate": trainer.optimiser.lr}
+                line = position(trainer) | trainer.meter.means() | {"learning_rate": trainer.optimiser.lr}
+                trainer.meter = Meter()
                 if trainer.done in look_after:
                     with trainer.average.applied() if trainer.average else contextlib.nullcontext():
-                        loss, accuracy, _ = test(sample, progress=False)
-                    line |= {"test_loss": loss, "test_accuracy": accuracy, "test_pictures": len(sample)}
-                run.log(line)
-                trainer.meter = Meter()
-            if interrupt.requested or trainer.done == steps or time.perf_counter() - saved >= save_every:
+                        line |= evaluated(trainer.task, looks, trainer.threads, progress=False)
+                written(run, line)
+            if run and (interrupt.requested or trainer.done == recipe.steps
+                        or time.perf_counter() - saved >= save_every):
                 trainer.save(run)
                 saved = time.perf_counter()
+            if trainer.done in log_after:
+                try:
+                    yield line
+                except GeneratorExit:  # whoever looks at the lines wants no more of them
+                    if run:
+                        trainer.save(run)
+                    raise
             if interrupt.requested:
                 raise KeyboardInterrupt
 
 
-def finish(trainer, run, test, test_set):
-    """The last line of the metrics: all test pictures, classified with the averaged weights where there are any."""
-    if trainer.average:
-        trainer.model.load_state_dict(trainer.average.state_dict())
-    loss, accuracy, confusion = test(test_set)
-    run.log(position(trainer) | {"final": True, "test_loss": loss, "test_accuracy": accuracy,
-                                 "test_pictures": len(test_set), "confusion": confusion.tolist()})
+def written(run, line):
+    """The line, after it was added to the metrics of the run, if there is one."""
+    if run:
+        run.log(line)
+    return line
 
 
 def position(trainer):
-    """Where the run stands: steps, epochs, seconds of training."""
+    """Where the training stands: steps, epochs, seconds."""
     return {"step": trainer.done, "epoch": round(trainer.done / trainer.batches.per_epoch, 4),
             "seconds": round(trainer.seconds, 2)}
+
+
+def in_words(means, shown):
+    """What the progress bar says: the loss, and the number that the task shows."""
+    return ", ".join(f"{name} {means[name]:.1%}" if name == "accuracy" else f"{name} {means[name]:.3f}"
+                     for name in dict.fromkeys(("loss", shown)) if name in means)

@@ -5,13 +5,27 @@ well: python -m minivit train --recipe my_recipe.py
 """
 
 import importlib
+import math
 import pkgutil
 import runpy
 from dataclasses import asdict, dataclass, field, fields
+from numbers import Integral, Real
 from pathlib import Path
 
 from ..precision import PRECISIONS
+from ..tasks import list_tasks
 from ..names import expect
+
+
+# names of settings; whether they are whole numbers; what must hold; the same in words
+CHECKS = [
+    (("steps", "batch_size", "evaluation_size", "threads"), True, lambda n: n > 0, "a whole number above 0"),
+    (("seed", "evaluations"), True, lambda n: n >= 0, "a whole number of at least 0"),
+    (("epochs", "minutes", "lr", "clip"), False, lambda x: x > 0, "a number above 0"),
+    (("weight_decay",), False, lambda x: x >= 0, "a number of at least 0"),
+    (("warmup", "final_lr"), False, lambda x: 0 <= x <= 1, "a number from 0 to 1"),
+    (("average",), False, lambda x: 0 <= x < 1, "a number from 0 to below 1"),
+]
 
 
 @dataclass(frozen=True)
@@ -20,10 +34,17 @@ class Recipe:
 
     Parameters
     ----------
+    task : str
+        What is learned: "classify", or another file of `minivit/tasks`.
+    task_settings : dict
+        Of the task: {"mixup": 0.2, "label_smoothing": 0.1}.
     model, variant : str
         As `create` takes them.
     settings : dict
         What differs from the variant: {"dim": 128, "drop_path": 0.1}.
+    init : str or None
+        The folder of a run whose weights the model begins with; parts of another shape, as a head for other classes,
+        are drawn.
     data : str
         "auto", "cifar10", "cifar100", "shapes10" or a folder.
     seed : int
@@ -41,9 +62,6 @@ class Recipe:
         The largest norm of all gradients together.
     augmentation : list of (str, dict)
         Steps in their order, each a function of `minivit.data`, with their settings: [("random_crop", {"padding": 4})].
-    mixup, cutmix : float
-        Their alpha, 0 for none. With both, each batch gets one of them by chance.
-    label_smoothing : float
     average : float or None
         Decay of the exponential moving average of the weights; the average is what is tested and kept.
     evaluations : int
@@ -57,9 +75,12 @@ class Recipe:
         "float32", or on a GPU "tf32" or "bfloat16": see `minivit.precision.product_precision`.
     """
 
+    task: str = "classify"
+    task_settings: dict = field(default_factory=dict)
     model: str = "vit"
     variant: str = "cifar"
     settings: dict = field(default_factory=dict)
+    init: str | None = None
     data: str = "auto"
     seed: int = 0
     steps: int | None = None
@@ -75,9 +96,6 @@ class Recipe:
     clip: float | None = 1.0
     augmentation: list = field(default_factory=lambda: [
         ("random_crop", {"padding": 2, "mode": "reflect"}), ("random_flip", {})])
-    mixup: float = 0.0
-    cutmix: float = 0.0
-    label_smoothing: float = 0.0
     average: float | None = 0.99
     evaluations: int = 5
     evaluation_size: int = 1000
@@ -86,9 +104,13 @@ class Recipe:
     precision: str = "float32"
 
     def __post_init__(self):
-        for name in ("steps", "epochs", "minutes", "batch_size", "lr", "evaluation_size", "threads"):
-            if getattr(self, name) is not None and not getattr(self, name) > 0:
-                raise ValueError(f"{name}: expected a number above 0, got {getattr(self, name)}")
+        for names, whole, holds, expected in CHECKS:
+            for name in names:
+                value = getattr(self, name)
+                kind = Integral if whole else Real
+                if value is not None and not (isinstance(value, kind) and math.isfinite(value) and holds(value)):
+                    raise ValueError(f"{name}: expected {expected}, got {value!r}")
+        expect("task", self.task, list_tasks())
         expect("optimiser", self.optimiser, ("adamw", "sgd", "muon"))
         expect("precision", self.precision, PRECISIONS)
 

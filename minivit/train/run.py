@@ -3,8 +3,9 @@
     config.json             the recipe, the data, versions: written at the start
     metrics.jsonl           one JSON object a line, every hundredth of the run and at every evaluation
     checkpoint.safetensors  weights, their average, the optimiser's state, and where the run stands
-    curves.png              loss and accuracy over the steps
-    confusion.png           which classes are taken for which, on the test set
+    run.lock                held by the process that trains here
+    curves.png              loss and what else the task reports, over the epochs
+    confusion.png           which classes are taken for which, on the test set; or pictures.png, what the task draws
 """
 
 import json
@@ -12,7 +13,8 @@ import os
 from pathlib import Path
 from subprocess import list2cmdline
 
-from .checkpoint import load_checkpoint, save_checkpoint, write_atomically
+from ..files import locked, write_atomically
+from .checkpoint import load_checkpoint, save_checkpoint
 from .recipe import Recipe
 
 
@@ -40,9 +42,20 @@ class Run:
         """The file of the checkpoint; not there before the first one is written."""
         return self.folder / "checkpoint.safetensors"
 
+    def alone(self):
+        """Make the folder, and inside the `with` block keep every other process from training in it.
+
+        Raises
+        ------
+        BlockingIOError
+            If another one does.
+        """
+        return locked(self.folder / "run", wait=False)
+
     def write_config(self, recipe, **facts):
         """Write the recipe, and facts that do not decide the run: classes, versions ..."""
-        write_atomically(self._config_path, json.dumps({"recipe": recipe.to_dict()} | facts, indent=2) + "\n")
+        text = json.dumps({"recipe": recipe.to_dict()} | facts, indent=2, default=lambda number: number.item())
+        write_atomically(self._config_path, text + "\n")
 
     def config(self):
         """The dictionary that `write_config` wrote.
@@ -60,6 +73,13 @@ class Run:
             return json.loads(self._config_path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise ValueError(f"{self._config_path}: not the config of a run ({error})") from error
+
+    def about_data(self):
+        """What `describe` said of the data when the run began: classes, size of the pictures, mean ..."""
+        config = self.config()
+        if "data" not in config:
+            raise ValueError(f"{self.folder}: the training of a notebook; only the notebook knows its model and data")
+        return config["data"]
 
     def recipe(self):
         """The recipe of the run."""
@@ -115,9 +135,14 @@ class Run:
         return f"python -m minivit train --resume {list2cmdline([str(self.folder)])}"  # quoted if it has spaces
 
 
-def free_folder(parent, name):
-    """The path parent/name-1, or of the first number that is not there yet."""
+def new_folder(parent, name):
+    """Make the folder parent/name-1, or of the first number that is not there yet, which no other process has made."""
     number = 1
-    while (folder := Path(parent) / f"{name}-{number}").exists():
-        number += 1
-    return folder
+    while True:
+        folder = Path(parent) / f"{name}-{number}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+        else:
+            return folder

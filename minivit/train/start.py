@@ -8,11 +8,12 @@ import numpy as np
 
 from .. import data, models
 from ..backend import default_device, module_for
-from ..precision import product_precision
 from ..device import cores, loops
 from ..fast_forms import compiled, switched_off
+from ..precision import product_precision
+from ..tasks import find_task
 from .loop import fit
-from .run import Run, free_folder
+from .run import Run, new_folder
 
 
 def train(recipe, folder=None, *, save_every=30.0):
@@ -22,48 +23,68 @@ def train(recipe, folder=None, *, save_every=30.0):
     ----------
     recipe : Recipe
     folder : str or Path, optional
-        The run folder to make; by default `default_folder(recipe)`.
+        The run folder to make; by default a new one, runs/MODEL-VARIANT-1, -2 ...
     save_every : float
         Seconds between checkpoints.
 
     Returns
     -------
     model : Module
-        With the weights that were tested.
+        With the weights that were tested: the task's backbone.
     run : Run
     """
-    run = Run(folder or default_folder(recipe))
-    if run.exists:
-        raise ValueError(f"{run.folder} holds a run; take another folder, or go on with: {run.resume_command()}")
+    if folder and Run(folder).exists:
+        raise ValueError(f"{folder} holds a run; take another folder, or go on with: {Run(folder).resume_command()}")
     recipe = decide(recipe)
-    models.create(recipe.model, recipe.variant, **recipe.settings)  # a wrong name is told before a long download
+    models.check_settings(recipe.model, recipe.variant, recipe.settings)  # told before a long download
     train_set, test_set = data.load(recipe.data)
     if recipe.data == "auto":
         recipe = replace(recipe, data=train_set.name)
-    run.folder.mkdir(parents=True, exist_ok=True)
-    run.write_config(recipe, data=describe(train_set, test_set), python=platform.python_version(), numpy=np.__version__,
-                     loops=loops())
-    return _fit(run, train_set, test_set, save_every)
-
-
-def default_folder(recipe):
-    """runs/MODEL-VARIANT-1, or the first number that is free."""
-    return free_folder("runs", f"{recipe.model}-{recipe.variant}".replace("/", "-"))
+    about_data = describe(train_set, test_set)
+    task = build(recipe, about_data)
+    run = Run(folder or new_folder("runs", default_name(recipe)))
+    with run.alone():
+        if run.exists:  # another process was quicker
+            raise ValueError(f"{run.folder} holds a run; take another folder, or go on with: {run.resume_command()}")
+        run.write_config(recipe, data=about_data, python=platform.python_version(), numpy=np.__version__, loops=loops())
+        return train_task(task, run, recipe, about_data, (train_set, test_set), save_every)
 
 
 def resume(folder, *, save_every=30.0):
     """Go on with a run that ended early; one that is complete is only read. Returns what `train` returns."""
     run = Run(folder)
-    if run.exists and run.result():
+    recipe, about_data = run.recipe(), run.about_data()
+    if run.result():
         return load_model(run), run
-    train_set, test_set = data.load(run.recipe().data)
-    if describe(train_set, test_set) != run.config()["data"]:
-        raise ValueError(f"{run.folder}: {train_set.name} is not what it was when the run began")
-    return _fit(run, train_set, test_set, save_every)
+    with run.alone():
+        train_set, test_set = data.load(recipe.data)
+        if describe(train_set, test_set) != about_data:
+            raise ValueError(f"{run.folder}: {train_set.name} is not what it was when the run began")
+        return train_task(build(recipe, about_data), run, recipe, about_data, (train_set, test_set), save_every)
+
+
+def train_task(task, run, recipe, about_data, sets, save_every):
+    """Train a task in its run folder, from where that stands; returns what `train` returns."""
+    if recipe.init and not run.checkpoint_path.exists():
+        take_over(task.backbone, load_model(Run(recipe.init)), recipe.init)
+    parameters = sum(parameter.size for parameter in task.parameters())
+    print(f"{recipe.task}, {recipe.model}:{recipe.variant}, {parameters:,} parameters; {recipe.data}, {len(sets[0]):,} "
+          f"pictures; {recipe.device}, threads: {recipe.threads}; run folder {run.folder}")
+    with product_precision(recipe.precision):
+        for _ in fit(task.to(recipe.device), *sets, recipe, mean=about_data["mean"], std=about_data["std"], run=run,
+                     save_every=save_every):
+            pass
+    return task.backbone, run
+
+
+def default_name(recipe):
+    """MODEL-VARIANT, with the task in front where it is not classification."""
+    task = "" if recipe.task == "classify" else f"{recipe.task}-"
+    return f"{task}{recipe.model}-{recipe.variant}".replace("/", "-")
 
 
 def decide(recipe):
-    """The recipe with a device and a number of threads, and a folder of data named from the root."""
+    """The recipe with a device and a number of threads, and folders named from the root."""
     device = default_device() if recipe.device == "auto" else recipe.device
     module_for(device)  # raises if it cannot be used
     can_round = device == "cuda" and hasattr(compiled(device), "multiply") and not switched_off()
@@ -72,8 +93,17 @@ def decide(recipe):
                          f"without MINIVIT_KERNELS=0; on this device ({device!r}), take 'float32'")
     threads = 1 if device == "cuda" else recipe.threads or cores()
     folder = Path(recipe.data)
+    runs = {name: rooted_run(recipe.task_settings[name]) for name in find_task(recipe.task).runs
+            if name in recipe.task_settings}
     return replace(recipe, data=str(folder.resolve()) if folder.is_dir() else recipe.data, device=device,
-                   threads=min(threads, recipe.batch_size))
+                   threads=min(threads, recipe.batch_size), init=recipe.init and rooted_run(recipe.init),
+                   task_settings=recipe.task_settings | runs)
+
+
+def rooted_run(folder):
+    """The folder of a run, named from the root; raises if there is no run in it."""
+    Run(folder).config()
+    return str(Path(folder).resolve())
 
 
 def describe(train_set, test_set):
@@ -83,31 +113,47 @@ def describe(train_set, test_set):
             "image_size": list(train_set.images.shape[1:3]), "mean": mean.tolist(), "std": std.tolist()}
 
 
-def build(run):
-    """The model of a run before its first step."""
-    recipe, facts = run.recipe(), run.config()["data"]
-    settings = {"num_classes": len(facts["classes"])} | recipe.settings
-    model = models.create(recipe.model, recipe.variant, seed=recipe.seed, **settings)
-    if "image_size" in vars(model) and "image_size" not in settings:  # some of its weights belong to places
-        size = tuple(facts["image_size"])
-        model = models.create(recipe.model, recipe.variant, seed=recipe.seed, image_size=size, **settings)
-    return model
+def build(recipe, about_data):
+    """The task of a run before its first step."""
+    def make_model(**changes):
+        settings = changes | recipe.settings
+        if "image_size" in models.settings_of(recipe.model, recipe.variant):  # some of its weights belong to places
+            settings = {"image_size": tuple(about_data["image_size"])} | settings
+        return models.create(recipe.model, recipe.variant, seed=recipe.seed, **settings)
+    task = find_task(recipe.task)
+    runs = {name: load_model(Run(recipe.task_settings[name])) for name in task.runs if name in recipe.task_settings}
+    built = task.build(make_model, tuple(about_data["classes"]), **recipe.task_settings | runs)
+    return built.initialise(recipe.seed)
 
 
-def load_model(run):
-    """The model of a run with the weights of its checkpoint: their average, where the recipe asks for one."""
-    checkpoint = run.load()
+def load_task(run):
+    """The task of a run with the weights of its checkpoint: their average, where the recipe asks for one."""
+    recipe, about_data, checkpoint = run.recipe(), run.about_data(), run.load()
     if checkpoint is None:
         raise FileNotFoundError(f"{run.kept()}; go on with: {run.resume_command()}")
     _, states = checkpoint
-    return build(run).load_state_dict(states.get("average", states["model"]))
+    return build(recipe, about_data).load_state_dict(states.get("average", states["task"])).eval()
 
 
-def _fit(run, train_set, test_set, save_every):
-    model, recipe = build(run), run.recipe()
-    parameters = sum(p.size for p in model.parameters())
-    print(f"{recipe.model}:{recipe.variant}, {parameters:,} parameters; {recipe.data}, {len(train_set):,} pictures; "
-          f"{recipe.device}, threads: {recipe.threads}; run folder {run.folder}")
-    with product_precision(recipe.precision):
-        fit(model.to(recipe.device), train_set, test_set, run, save_every=save_every)
-    return model, run
+def load_model(run):
+    """The model of a run, which is its task's backbone, with the weights of its checkpoint."""
+    return load_task(run).backbone
+
+
+def take_over(model, other, source):
+    """Give a model the weights of another one; only a head may be missing, or of another shape: it stays as drawn.
+
+    Raises
+    ------
+    ValueError
+        Names every other tensor that does not fit; nothing has been changed then. `source` is where they come from.
+    """
+    own, theirs = model.state_dict(), other.state_dict()
+    fitting = {name: array for name, array in theirs.items() if name in own and own[name].shape == array.shape}
+    problems = [f"{name}: {own[name].shape if name in own else 'not there'} here, "
+                f"{theirs[name].shape if name in theirs else 'not there'} there"
+                for name in sorted(own.keys() | theirs.keys()) if name not in fitting and "head" not in name]
+    if problems:
+        raise ValueError(f"init: the weights of {source} do not fit this {type(model).__name__}:\n  "
+                         + "\n  ".join(problems))
+    return model.load_state_dict(own | fitting)

@@ -21,7 +21,7 @@ class Threads:
     """Threads that are kept for a whole run, and the BLAS library limited to one thread while they are.
 
     with Threads(2) as threads:
-        loss, outputs = threads.gradients(objective, model.parameters(), images, labels, seed=(0, step))
+        loss, numbers = threads.gradients(task.loss, task.parameters(), images, labels, seed=(0, step))
     """
 
     def __init__(self, count):
@@ -66,7 +66,7 @@ class Threads:
         Parameters
         ----------
         objective : callable
-            objective(*share of the batch) -> (mean loss over the share, anything else).
+            objective(*share of the batch) -> (mean loss over the share, {name: another mean over it}).
         parameters : list of Parameter
         *batch : array_like (B, ...)
             Cut along the first axis into one contiguous share for each thread.
@@ -77,8 +77,8 @@ class Threads:
         -------
         loss : float
             The mean loss over the batch.
-        outputs : list
-            What the objective returned besides, for each share.
+        numbers : dict
+            The other means over the batch, {name: float}.
         """
         size = len(batch[0])
         count = min(self.count, size)
@@ -87,14 +87,16 @@ class Threads:
         def share(rank):
             start, stop = size * rank // count, size * (rank + 1) // count
             with team.member(rank), randomness(random_generator((*seed, rank))):
-                loss, output = objective(*(array[start:stop] for array in batch))
+                loss, numbers = objective(*(array[start:stop] for array in batch))
+                weight = (stop - start) / size
                 # Weighted before the backward pass: batch statistics mix the gradients of the shares on the way.
-                loss = loss * ((stop - start) / size)
-                return loss.item(), grad(loss, parameters), output
+                loss = loss * weight
+                numbers = {name: weight * float(number) for name, number in numbers.items()}
+                return loss.item(), grad(loss, parameters), numbers
 
-        losses, gradients, outputs = zip(*self.map(share, range(count)), strict=True)
+        losses, gradients, numbers = zip(*self.map(share, range(count)), strict=True)
         for parameter, total, *others in zip(parameters, *gradients, strict=True):
             for other in others:  # in the order of the ranks: the same count gives the same bits
                 total += other
             parameter.grad = total
-        return sum(losses), list(outputs)
+        return sum(losses), {name: sum(each[name] for each in numbers) for name in numbers[0]}

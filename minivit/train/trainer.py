@@ -1,15 +1,14 @@
 """One step of training: forward, backward, update; and what has to be kept to go on after an interruption."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from ..engine import Tensor
-from ..ops import cross_entropy
+from ..backend import random_generator
+from ..nn import randomness
 from .batches import FORWARD
-from .graph import Captured
-from .on_gpu import begin_reading, clipped_gradients
+from .graph import Captured, clipped_gradients, read_later
 from .optim import (SGD, AdamW, ExponentialMovingAverage, Muon, clip_gradients, muon_groups, parameter_groups,
                     warmup_cosine)
 
@@ -26,98 +25,86 @@ class Meter:
     """Sums over the steps since the last line of the metrics."""
 
     steps: int = 0
-    loss: float = 0.0
-    gradient_norm: float = 0.0
-    pictures: int = 0
-    correct: int = 0
+    sums: dict = field(default_factory=dict)
 
-    def add(self, *, loss, gradient_norm, pictures, correct):
-        """Take in one step: its mean loss, and the counts of its batch."""
+    def add(self, numbers):
+        """Take in the numbers of one step, {name: mean over its batch}."""
         self.steps += 1
-        self.loss += loss
-        self.gradient_norm += gradient_norm
-        self.pictures += pictures
-        self.correct += correct
+        self.sums = {name: self.sums.get(name, 0.0) + number for name, number in numbers.items()}
 
     def means(self):
-        """Mean loss and norm of the gradient, and the fraction of the pictures that were classified correctly."""
-        return {"loss": self.loss / self.steps, "accuracy": self.correct / self.pictures,
-                "gradient_norm": self.gradient_norm / self.steps}
+        """{name: mean over the steps}"""
+        return {name: total / self.steps for name, total in self.sums.items()}
 
 
 class Trainer:
-    """A model in training: its optimiser, the average of its weights, and how far it has come.
+    """A task in training: its optimiser, the average of its weights, and how far it has come.
 
     Parameters
     ----------
-    model : Module
+    task : Task
     recipe : Recipe
         With its steps known.
     batches : Batches
     threads : Threads
-    objective : callable, optional
-        objective(images, targets) -> (mean loss, how many are right), by default `classify`.
     """
 
-    def __init__(self, model, recipe, batches, threads, objective=None):
-        self.model, self.recipe, self.batches, self.threads = model, recipe, batches, threads
-        self.objective = objective or self.classify
+    def __init__(self, task, recipe, batches, threads):
+        self.task, self.recipe, self.batches, self.threads = task, recipe, batches, threads
         optimiser, groups = OPTIMISERS[recipe.optimiser]
-        self.optimiser = optimiser(groups(model, recipe.weight_decay), recipe.lr, **recipe.optimiser_settings)
-        self.average = ExponentialMovingAverage(model, recipe.average) if recipe.average else None
-        self.done, self.seconds, self.meter, self.unsettled = 0, 0.0, Meter(), None
+        self.optimiser = optimiser(groups(task, recipe.weight_decay), recipe.lr, **recipe.optimiser_settings)
+        self.average = ExponentialMovingAverage(task, recipe.average) if recipe.average else None
+        self.done, self.seconds, self.meter = 0, 0.0, Meter()
+        self.names, self.pending = (), None  # of the numbers of a step, and the numbers that are still on their way
         self.differentiate = self.on_threads
         if recipe.device == "cuda":
-            self.differentiate = Captured(self.on_gpu, model.parameters() + [b for _, b in model.named_buffers()])
+            tensors = task.parameters() + [buffer for _, buffer in task.named_buffers()]
+            self.differentiate = Captured(self.on_gpu, tensors) if task.capturable else self.one_by_one
 
     def step(self):
-        """Train on the next batch. A GPU is still at work on it afterwards; `settle` waits, as the next step does."""
-        images, targets = self.batches[self.done]
-        self.model.train()
-        numbers = self.differentiate(images, targets, seed=(FORWARD, self.recipe.seed, self.done))
+        """Train on the next batch. A GPU is still at work on it afterwards: `read_numbers` waits, as the next step."""
+        batch = self.batches[self.done]
+        self.task.train()
+        numbers = self.differentiate(*batch, seed=(FORWARD, self.recipe.seed, self.done))
         self.optimiser.lr = self.learning_rate()
-        self.settle()
-        self.unsettled = self.done, len(images), begin_reading(numbers)
+        self.read_numbers()
+        self.pending = self.done, read_later(numbers)
         if self.recipe.device == "cpu":
-            self.settle()
+            self.read_numbers()
         self.optimiser.step(self.threads.map)
         self.optimiser.zero_grad()
+        self.done += 1
+        self.task.after_step(self.done, self.recipe.steps)
         if self.average:
             self.average.update(self.threads.map)
-        self.done += 1
 
-    def settle(self):
+    def read_numbers(self):
         """Take the numbers of the last step into the meter, if they are not there yet."""
-        if self.unsettled:
-            (step, pictures, read), self.unsettled = self.unsettled, None
-            loss, norm, correct = map(float, read())
-            if not math.isfinite(loss + norm):
-                raise Diverged(f"the loss is {loss:g} and the norm of its gradient {norm:g} at step {step} "
-                               f"(learning rate {self.optimiser.lr:.2g})")
-            self.meter.add(loss=loss, gradient_norm=norm, pictures=pictures, correct=int(correct))
+        if self.pending:
+            (step, read), self.pending = self.pending, None
+            numbers = dict(zip(("loss", "gradient_norm", *self.names), map(float, read()), strict=True))
+            if not math.isfinite(numbers["loss"] + numbers["gradient_norm"]):
+                raise Diverged(f"the loss is {numbers['loss']:g} and the norm of its gradient "
+                               f"{numbers['gradient_norm']:g} at step {step} (learning rate {self.optimiser.lr:.2g})")
+            self.meter.add(numbers)
 
-    def on_threads(self, images, targets, *, seed):
-        """Leave the clipped gradient in `.grad` of every parameter; return loss, norm, and number of right pictures."""
+    def on_threads(self, *batch, seed):
+        """Leave the clipped gradient in `.grad` of every parameter; return loss, norm, and the task's numbers."""
         parameters = self.optimiser.parameters
-        loss, correct = self.threads.gradients(self.objective, parameters, images, targets, seed=seed)
-        return np.array([loss, clip_gradients(parameters, self.recipe.clip or math.inf), sum(correct)])
+        loss, numbers = self.threads.gradients(self.task.loss, parameters, *batch, seed=seed)
+        self.names = tuple(numbers)
+        return np.array([loss, clip_gradients(parameters, self.recipe.clip or math.inf), *numbers.values()])
 
-    def on_gpu(self, images, targets):
+    def on_gpu(self, *batch):
         """The same on a GPU, where random numbers come from the current generator."""
-        return clipped_gradients(self.objective, self.optimiser.parameters, images, targets,
-                                 max_norm=self.recipe.clip or math.inf)
+        numbers, self.names = clipped_gradients(self.task.loss, self.optimiser.parameters, *batch,
+                                                max_norm=self.recipe.clip or math.inf)
+        return numbers
 
-    def classify(self, images, targets):
-        """The mean loss over some pictures, and how many of them are classified correctly.
-
-        A model with several heads returns a tuple of logits: each head learns the labels, and their mean predicts.
-        """
-        outputs = self.model(Tensor.without_copy(images))
-        heads = outputs if isinstance(outputs, tuple) else (outputs,)
-        loss = sum(cross_entropy(logits, targets, label_smoothing=self.recipe.label_smoothing) for logits in heads)
-        labels = targets if targets.ndim == 1 else targets.argmax(axis=1)
-        predicted = sum(logits.data for logits in heads).argmax(axis=1)
-        return loss / len(heads), (predicted == labels).sum()
+    def one_by_one(self, *batch, seed):
+        """The same without a graph."""
+        with randomness(random_generator(seed, "cuda")):
+            return self.on_gpu(*batch)
 
     def learning_rate(self):
         """The learning rate of the next step."""
@@ -125,11 +112,16 @@ class Trainer:
         return warmup_cosine(self.done, steps=recipe.steps, peak=recipe.lr, final=recipe.lr * recipe.final_lr,
                              warmup=round(recipe.warmup * recipe.steps))
 
+    def take_average(self):
+        """Give the task the averaged weights, where the recipe asks for them: what is tested and kept at the end."""
+        if self.average:
+            self.task.load_state_dict(self.average.state_dict())
+
     def save(self, run):
         """Write the checkpoint of a run folder."""
-        self.settle()
+        self.read_numbers()
         state = {"step": self.done, "seconds": self.seconds, "meter": asdict(self.meter)}
-        states = {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict()}
+        states = {"task": self.task.state_dict(), "optimiser": self.optimiser.state_dict()}
         if self.average:
             state["averaged_steps"], states["average"] = self.average.steps, self.average.state_dict()
         run.save(state, **states)
@@ -140,7 +132,7 @@ class Trainer:
         if checkpoint:
             state, states = checkpoint
             self.done, self.seconds, self.meter = state["step"], state["seconds"], Meter(**state["meter"])
-            self.model.load_state_dict(states["model"])
+            self.task.load_state_dict(states["task"])
             self.optimiser.load_state_dict(states["optimiser"])
             if self.average:
                 self.average.load_state_dict(states["average"], state["averaged_steps"])

@@ -10,6 +10,6 @@ from .curves import curves
 from .figure import png
 from .graph import graph_steps
 from .overview import overview
-from .page import page
+from .page import page, rows_of_pictures
 from .style import COLOURS, style
 from .wirings import wirings

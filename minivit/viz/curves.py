@@ -2,27 +2,38 @@
 
 from .figure import new_figure
 
+POSITION = {"step", "epoch", "seconds", "learning_rate", "gradient_norm", "final"}  # of a line, not what is learned
+
 
 def curves(metrics, title=""):
-    """Loss and accuracy over the epochs, in training and on the test set.
+    """The loss, and every other number that the task reports, over the epochs, in training and on the test set.
 
     Parameters
     ----------
     metrics : list of dict
         The lines of a run's metrics.jsonl.
     """
-    figure = new_figure(10, 4)
-    loss, accuracy = figure.subplots(1, 2)
-    for axes, name, factor, label in [(loss, "loss", 1, "cross-entropy"), (accuracy, "accuracy", 100, "accuracy (%)")]:
+    keys = dict.fromkeys(key for line in metrics for key, value in line.items() if isinstance(value, (int, float)))
+    names = ["loss", *(key for key in keys if key not in POSITION | {"loss"} and not key.startswith("test_"))]
+    figure = new_figure(5 * len(names), 4)
+    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        percent = name.endswith("accuracy")
         for key, style in [(name, {"color": "tab:blue", "label": "training, augmented pictures"}),
                            (f"test_{name}", {"color": "tab:orange", "marker": "o", "label": "test"})]:
-            points = [(line["epoch"], factor * line[key]) for line in metrics if key in line]
-            axes.plot(*zip(*points, strict=True) if points else ((), ()), **style)
-        axes.set(xlabel="epoch", ylabel=label)
+            points = [(line["epoch"], 100 * line[key] if percent else line[key]) for line in metrics if key in line]
+            if points:
+                axes.plot(*zip(*points, strict=True), **style)
+        axes.set(xlabel="epoch", ylabel=f"{name.replace('_', ' ')}{' (%)' * percent}")
         axes.grid(alpha=0.3)
         axes.legend()
-    accuracy.set_ylim(0, 100)
-    final = [line for line in metrics if line.get("final")]
-    result = f"test accuracy {final[0]['test_accuracy']:.1%}" if final else "not finished"
+        if percent:
+            axes.set_ylim(0, 100)
+    final = next((line for line in metrics if line.get("final")), None)
+    if final is None:
+        result = "not finished"
+    elif "test_accuracy" in final:
+        result = f"test accuracy {final['test_accuracy']:.1%}"
+    else:
+        result = f"test loss {final['test_loss']:.3f}"
     figure.suptitle(f"{title}: {result}" if title else result)
     return figure

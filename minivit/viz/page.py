@@ -40,3 +40,9 @@ def page(images, *, columns=10, rows=(), names=(), title=""):
     axes.spines[:].set_visible(False)
     axes.set_title(title)
     return figure
+
+
+def rows_of_pictures(rows, title=""):
+    """Pictures beside each other, and under each what was made of it: {name of the row: uint8 (N, H, W, 3)}."""
+    images = np.concatenate(list(rows.values()))
+    return page(images, columns=len(images) // len(rows), rows=list(rows), title=title)

@@ -4,7 +4,7 @@ from minivit.models.deit import DeiT
 from minivit.models.resnet import BasicBlock, Bottleneck, ResNet
 from minivit.models.swin import Swin
 from minivit.models.vit import ViT, ViTGAP, ViTMAP
-from minivit.pretrain.mae import MAE
+from minivit.tasks.mae import MAE
 from tests.golden.case import Case, MaskedCase
 
 VIT = dict(image_size=32, patch_size=8, num_classes=5, dim=24, depth=2, heads=3)

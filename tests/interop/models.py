@@ -4,7 +4,7 @@ from minivit.models.deit import DeiT
 from minivit.models.resnet import BasicBlock, Bottleneck, ResNet
 from minivit.models.swin import Swin
 from minivit.models.vit import ViT, ViTGAP, ViTMAP
-from minivit.pretrain.mae import MAE
+from minivit.tasks.mae import MAE
 
 VIT = dict(image_size=16, patch_size=4, num_classes=3, dim=12, depth=2, heads=3)
 BOTH = ("timm", "transformers", "transformers4")

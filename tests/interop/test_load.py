@@ -17,7 +17,7 @@ from minivit.models.deit import DeiT
 from minivit.models.swin import Swin
 from minivit.models.vit import ViT
 from minivit.ops import gelu_tanh
-from minivit.pretrain.mae import MAE
+from minivit.tasks.mae import MAE
 from tests.interop.models import PAIRS, VIT, channels_of
 
 

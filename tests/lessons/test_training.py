@@ -5,7 +5,7 @@ import pytest
 
 from minivit import create, data
 from minivit.lessons import Pictures, accuracy, budget, fit, load_pictures
-from minivit.pretrain.mae import MAE
+from minivit.tasks.mae import MAE
 from minivit.train import Recipe, train
 
 TINY = {"dim": 16, "depth": 1, "heads": 2}
@@ -34,20 +34,46 @@ def test_history_has_means_since_the_line_before(pictures):
     def objective(images, labels):
         loss = (model(images) ** 2).mean()
         seen.append(loss.item())
-        return loss, len(labels)
+        return loss, {"twice": 2}
     history = fit(model, pictures, steps=150, batch_size=4, threads=1, objective=objective)
     assert [line["step"] for line in history][:4] == [1, 3, 4, 6]
     assert len(history) == 100
     np.testing.assert_allclose(history[1]["loss"], np.mean(seen[1:3]), rtol=1e-6)
-    assert {line["accuracy"] for line in history} == {1.0}
+    assert {line["twice"] for line in history} == {2.0}
     assert history[-1]["loss"] < 0.5 * history[0]["loss"]
 
 
 def test_learning_without_labels(pictures):
     model = MAE(lambda **settings: create("vit", "cifar", **TINY | settings), decoder_dim=8, decoder_depth=1,
                 decoder_heads=2)
-    history = fit(model, pictures, steps=30, batch_size=16, threads=2, objective=lambda images, _: (model(images), 0))
+    looks, state = [], model.state_dict()
+    history = fit(model, pictures, steps=30, batch_size=16, threads=2, look=looks.append)
+    assert looks == history
     assert history[-1]["loss"] < history[0]["loss"]
+    assert "accuracy" not in history[0]
+    again = fit(model.load_state_dict(state), pictures, steps=30, batch_size=16, threads=2,
+                objective=lambda images, _: model(images))
+    assert [line["loss"] for line in again] == [line["loss"] for line in history]
+
+
+def test_a_training_with_a_folder_goes_on_where_it_was_stopped(pictures, tmp_path):
+    def train_tiny(folder, look=None):
+        model = create("vit", "cifar", seed=3, **TINY)
+        history = fit(model, pictures, steps=12, batch_size=16, threads=1, seed=3, folder=folder, look=look)
+        return model.state_dict(), [{key: line[key] for key in ("step", "loss")} for line in history]
+
+    def stop(line):
+        if line["step"] == 7:
+            raise RuntimeError("look at step 7")
+    expected, expected_history = train_tiny(tmp_path / "never stopped")
+    with pytest.raises(RuntimeError, match="look at step 7"):
+        train_tiny(tmp_path / "stopped", stop)
+    found, history = train_tiny(tmp_path / "stopped")
+    assert history == expected_history
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value)
+    with pytest.raises(ValueError, match="holds a run with another recipe"):
+        fit(create("vit", "cifar", **TINY), pictures, steps=13, threads=1, folder=tmp_path / "stopped")
 
 
 def test_budget(monkeypatch):

@@ -11,7 +11,7 @@ from minivit.interop.official.facts import apply
 from minivit.interop.official.vit import HEADS
 from minivit.models.vit import ViT
 from minivit.nn import BatchNorm2d
-from minivit.pretrain.mae import MAE
+from minivit.tasks.mae import MAE
 from tests.golden.case import FACTS, relative
 from tests.golden.draw import draw, pictures
 from tests.interop.models import PAIRS, channels_of

@@ -25,5 +25,5 @@ def small_data(sets, monkeypatch):
 def recipe():
     """With everything that is random or has a state: dropout, augmentation, mixing, clipping, average."""
     return Recipe(settings={"dim": 16, "depth": 1, "heads": 2, "dropout": 0.1}, data="shapes10", device="cpu",
-                  threads=2, steps=12, batch_size=50, mixup=0.2, cutmix=1.0, label_smoothing=0.1, average=0.9,
-                  evaluations=2, evaluation_size=20)
+                  threads=2, steps=12, batch_size=50, average=0.9, evaluations=2, evaluation_size=20,
+                  task_settings={"mixup": 0.2, "cutmix": 1.0, "label_smoothing": 0.1})

@@ -66,7 +66,7 @@ def train_minivit(model, count):
     optimiser, losses = AdamW(parameter_groups(model, SETTINGS["weight_decay"]), betas=SETTINGS["betas"]), []
 
     def objective(images, labels):
-        return cross_entropy(model(minivit.Tensor(images)), labels, label_smoothing=0.1), None
+        return cross_entropy(model(minivit.Tensor(images)), labels, label_smoothing=0.1), {}
     with Threads(count) as threads:
         for step, ((images, labels), lr) in enumerate(zip(batches(), rates(), strict=True)):
             loss, _ = threads.gradients(objective, optimiser.parameters, images, labels, seed=(0, step))

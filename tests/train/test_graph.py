@@ -10,14 +10,14 @@ import pytest
 from minivit import Tensor, create
 from minivit.backend import to_device
 from minivit.nn.randomness import RandomSource
+from minivit.tasks.classify import Classify
 from minivit.train import Run, graph, resume, train
-from minivit.train.batches import Batches
 from minivit.train.graph import WARM_UP, Captured
 from minivit.train.threads import Threads
 from minivit.train.trainer import Diverged, Trainer
 from tests import cuda_streams
 from tests.cuda_streams import TRAFFIC
-from tests.train.runs import assert_same_end
+from tests.train.runs import assert_same_end, batches_of
 from tests.train.test_loop import stop_at
 
 SMALL = {"vit": {"dim": 16, "depth": 1, "heads": 2, "dropout": 0.1, "drop_path": 0.1, "patch_size": 8},
@@ -64,7 +64,8 @@ def test_captured_and_replayed_is_the_same_run(small_data, recipe, graphs, tmp_p
 
 @pytest.mark.parametrize("model", ["deit", "swin", "resnet"])
 def test_other_models_can_be_captured(small_data, recipe, graphs, tmp_path, monkeypatch, model):
-    recipe = replace(recipe, model=model, settings=SMALL[model], steps=6, batch_size=10, mixup=0.0)
+    recipe = replace(recipe, model=model, settings=SMALL[model], steps=6, batch_size=10,
+                     task_settings=recipe.task_settings | {"mixup": 0.0})
     expected = trained(recipe, tmp_path / "one by one", monkeypatch, captured=False)
     assert_same_end(trained(recipe, tmp_path / "captured", monkeypatch), expected)
     assert graphs
@@ -92,9 +93,9 @@ def test_it_is_the_run_of_the_cpu(small_data, recipe, gpu, tmp_path):
 @pytest.mark.parametrize("augmentation", [[], [("random_crop", {}), ("random_flip", {})]], ids=["plain", "augmented"])
 def test_a_step_waits_for_the_numbers_of_the_one_before_and_for_nothing_else(small_data, recipe, gpu, augmentation):
     recipe = replace(recipe, augmentation=augmentation, batch_size=20)
-    model = create("vit", "cifar", **recipe.settings).to("cuda")
-    with Threads(1) as threads, Batches(small_data[0], recipe, 0.5, 0.25) as batches:
-        trainer = Trainer(model, recipe, batches, threads)
+    task = Classify(create("vit", "cifar", **recipe.settings), **recipe.task_settings).to("cuda")
+    with Threads(1) as threads, batches_of(small_data[0], recipe, 0.5, 0.25, task) as batches:
+        trainer = Trainer(task, recipe, batches, threads)
         for _ in range(WARM_UP + 3):
             trainer.step()
         for _ in range(3):
@@ -105,17 +106,17 @@ def test_a_step_waits_for_the_numbers_of_the_one_before_and_for_nothing_else(sma
             assert (TRAFFIC["to the host"], TRAFFIC["waits"]) == (1, 1)
             assert TRAFFIC["bytes to the device"] < 400 * batches.size
         assert trainer.meter.steps == trainer.done - 1
-        trainer.settle()
+        trainer.read_numbers()
         assert trainer.meter.steps == trainer.done
 
 
 def test_what_waits_is_not_captured_and_training_goes_on(small_data, recipe, graphs, tmp_path, monkeypatch):
     expected = trained(recipe, tmp_path / "one by one", monkeypatch, captured=False)
 
-    def classify_and_look(self, images, targets, classify=Trainer.classify):
-        loss, correct = classify(self, images, targets)
-        return loss, correct if loss.item() else None
-    monkeypatch.setattr(Trainer, "classify", classify_and_look)
+    def classify_and_look(self, images, targets, classify=Classify.loss):
+        loss, numbers = classify(self, images, targets)
+        return loss, numbers if loss.item() else None
+    monkeypatch.setattr(Classify, "loss", classify_and_look)
     with pytest.warns(UserWarning, match=r"runs operation by operation, .*: the current stream is capturing") as warned:
         _, run = train(recipe, tmp_path / "run")
     assert len([w for w in warned if "operation by operation" in str(w.message)]) == 1
@@ -138,10 +139,13 @@ def test_minivit_kernels_0_switches_it_off(small_data, recipe, graphs, tmp_path,
 
 
 def test_a_loss_that_is_not_finite_is_found_before_anything_is_saved(small_data, recipe, gpu, tmp_path, monkeypatch):
-    def classify_and_spoil(self, images, targets, classify=Trainer.classify):
-        loss, correct = classify(self, images, targets)
-        return (loss * np.nan if self.done == 2 else loss), correct
-    monkeypatch.setattr(Trainer, "classify", classify_and_spoil)
+    calls = []
+
+    def classify_and_spoil(self, images, targets, classify=Classify.loss):
+        calls.append(self)
+        loss, numbers = classify(self, images, targets)
+        return (loss * np.nan if len(calls) == 3 else loss), numbers
+    monkeypatch.setattr(Classify, "loss", classify_and_spoil)
     with pytest.raises(Diverged, match=r"loss is nan .* at step 2 .*checkpoint of step 2"):
         train(recipe, tmp_path / "run", save_every=1e-9)
     state, states = Run(tmp_path / "run").load()

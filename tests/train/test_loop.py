@@ -12,8 +12,10 @@ import pytest
 
 from minivit import data
 from minivit.ops import sqrt
-from minivit.train import Recipe, Run, load_model, loop, resume, train
-from minivit.train.interrupt import DelayedInterrupt
+from minivit.tasks.classify import Classify
+from minivit.train import Recipe, Run, ending, load_model, loop, resume, train
+from minivit.train.ending import DelayedInterrupt
+from minivit.train.measure import evaluated
 from minivit.train.trainer import Diverged, Trainer
 from tests.train.runs import assert_same_end
 
@@ -46,7 +48,7 @@ def test_a_run_folder(never_stopped, recipe, small_data):
     assert Recipe.from_dict(config["recipe"]).to_dict() == json.loads(json.dumps(recipe.to_dict()))
     assert config["data"]["classes"] == list(small_data[0].classes)
     assert sorted(path.name for path in never_stopped.folder.iterdir()) == [
-        "checkpoint.safetensors", "config.json", "metrics.jsonl"]
+        "checkpoint.safetensors", "config.json", "metrics.jsonl", "run.lock"]
 
 
 def test_the_model_has_the_averaged_weights_that_were_tested(small_data, recipe, tmp_path):
@@ -54,9 +56,9 @@ def test_the_model_has_the_averaged_weights_that_were_tested(small_data, recipe,
     states = run.load()[1]
     loaded = load_model(run)
     for name, array in model.state_dict().items():
-        np.testing.assert_array_equal(array, states["average"][name])
+        np.testing.assert_array_equal(array, states["average"][f"model.{name}"])
         np.testing.assert_array_equal(array, loaded.state_dict()[name])
-    assert any((states["model"][name] != states["average"][name]).any() for name in states["model"])
+    assert any((states["task"][name] != states["average"][name]).any() for name in states["task"])
 
 
 @pytest.mark.parametrize("step", [0, 1, 4, 7, 11])
@@ -95,11 +97,13 @@ def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(never_stopped, rec
 
 
 def test_ctrl_c_during_the_last_test_loses_only_the_test(never_stopped, recipe, tmp_path, monkeypatch):
-    def interrupted(*args):
-        raise KeyboardInterrupt
+    def interrupted(*args, tables=False, **settings):
+        if tables:  # asked for at the end alone
+            raise KeyboardInterrupt
+        return evaluated(*args, **settings)
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "finish", interrupted)
-        with pytest.raises(loop.Stopped, match="step 12"):
+        patch.setattr(loop, "evaluated", interrupted)
+        with pytest.raises(ending.Stopped, match="step 12"):
             train(recipe, tmp_path / "run")
     _, run = resume(tmp_path / "run")
     assert_same_end(run, never_stopped)
@@ -138,10 +142,16 @@ def test_resuming_a_complete_run_changes_nothing(never_stopped):
     (lambda loss, weight: loss + sqrt(weight * 0).sum(), r"loss is 2\.\d+ and the norm of its gradient nan"),
 ])
 def test_a_loss_or_gradient_that_is_not_finite_stops_the_run(small_data, recipe, tmp_path, monkeypatch, spoil, said):
-    def classify_and_spoil(self, images, targets, classify=Trainer.classify):
-        loss, correct = classify(self, images, targets)
-        return spoil(loss, self.model.head.weight) if self.done == 4 else loss, correct
-    monkeypatch.setattr(Trainer, "classify", classify_and_spoil)
+    done = []
+
+    def count(self, steps, of):
+        done.append(steps)
+
+    def classify_and_spoil(self, images, targets, classify=Classify.loss):
+        loss, numbers = classify(self, images, targets)
+        return spoil(loss, self.model.head.weight) if done[-1:] == [4] else loss, numbers
+    monkeypatch.setattr(Classify, "after_step", count)
+    monkeypatch.setattr(Classify, "loss", classify_and_spoil)
     with pytest.raises(Diverged, match=rf"{said}.* at step 4 .*smaller learning rate.*checkpoint of step 4"):
         train(recipe, tmp_path / "run", save_every=1e-9)
     state, states = Run(tmp_path / "run").load()
@@ -228,12 +238,12 @@ def test_more_pictures_in_a_batch_than_there_are(small_data, recipe, tmp_path):
 @pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
 def test_other_optimisers(small_data, recipe, tmp_path, optimiser):
     _, run = train(replace(recipe, optimiser=optimiser, average=None, steps=3, clip=None), tmp_path / "run")
-    assert run.load()[1].keys() == {"model", "optimiser"}
+    assert run.load()[1].keys() == {"task", "optimiser"}
 
 
 def test_it_learns_by_heart(sets, recipe, tmp_path, monkeypatch):
     monkeypatch.setattr(data, "load", lambda name: (sets[0].subset(slice(40)), sets[1]))
-    recipe = replace(recipe, settings={"dim": 32, "depth": 2, "heads": 2, "patch_size": 8}, augmentation=[], mixup=0.0,
-                     cutmix=0.0, label_smoothing=0.0, average=None, steps=60, optimiser="adamw", lr=5e-3)
+    recipe = replace(recipe, settings={"dim": 32, "depth": 2, "heads": 2, "patch_size": 8}, augmentation=[],
+                     task_settings={}, average=None, steps=60, optimiser="adamw", lr=5e-3)
     _, run = train(recipe, tmp_path / "run")
     assert run.metrics()[-2]["accuracy"] > 0.9

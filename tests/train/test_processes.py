@@ -26,7 +26,8 @@ sys.exit(main(sys.argv[1:]))
 RECIPE = """
 from minivit.train import Recipe
 recipe = Recipe(settings={"dim": 16, "depth": 1, "heads": 2, "patch_size": 8, "dropout": 0.1}, data="shapes10",
-                steps=150, batch_size=32, mixup=0.2, average=0.9, evaluations=2, evaluation_size=100, threads=2)
+                steps=150, batch_size=32, average=0.9, evaluations=2, evaluation_size=100, threads=2,
+                task_settings={"mixup": 0.2})
 """
 
 

@@ -9,7 +9,7 @@ import pytest
 from minivit import data, models
 from minivit.precision import precision
 from minivit.train import Recipe, load_recipe, recipes, start, train
-from minivit.train.batches import Batches
+from tests.train.runs import batches_of
 
 NAMES = [module.name for module in pkgutil.iter_modules(recipes.__path__)]
 
@@ -23,7 +23,17 @@ def test_round_trip_through_json():
 
 @pytest.mark.parametrize(("settings", "message"), [
     ({"lr": 0}, "lr: expected a number above 0, got 0"),
-    ({"steps": -1}, "steps: expected a number above 0, got -1"),
+    ({"lr": float("nan")}, "lr: expected a number above 0, got nan"),
+    ({"steps": -1}, "steps: expected a whole number above 0, got -1"),
+    ({"steps": 2.5}, r"steps: expected a whole number above 0, got 2\.5"),
+    ({"batch_size": "64"}, "batch_size: expected a whole number above 0, got '64'"),
+    ({"seed": -1}, "seed: expected a whole number of at least 0, got -1"),
+    ({"clip": -1}, "clip: expected a number above 0, got -1"),
+    ({"warmup": 3}, "warmup: expected a number from 0 to 1, got 3"),
+    ({"final_lr": -0.1}, r"final_lr: expected a number from 0 to 1, got -0\.1"),
+    ({"weight_decay": -1}, "weight_decay: expected a number of at least 0, got -1"),
+    ({"average": 1}, "average: expected a number from 0 to below 1, got 1"),
+    ({"task": "classfy"}, "did you mean 'classify'"),
     ({"optimiser": "adam"}, "did you mean 'adamw'"),
     ({"precision": "bf16"}, "there are float32, tf32, bfloat16"),
 ])
@@ -41,7 +51,7 @@ def test_a_precision_that_the_device_has_not_is_refused():
 def test_a_run_has_the_precision_of_its_recipe(small_data, recipe, tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(start, "decide", lambda recipe: recipe)
-    monkeypatch.setattr(start, "fit", lambda *args, **settings: seen.append(precision()))
+    monkeypatch.setattr(start, "fit", lambda *args, **settings: iter(seen.append(precision()) or ()))
     start.train(Recipe(**recipe.to_dict() | {"precision": "tf32"}), tmp_path / "run")
     assert seen == ["tf32"]
     assert precision() == "float32"
@@ -83,7 +93,7 @@ def test_names_and_files_that_do_not_exist(tmp_path):
 
 def test_batches_depend_on_seed_and_step_alone(sets, recipe):
     def batch(step, before=(), seed=0):
-        with Batches(sets[0], Recipe(**recipe.to_dict() | {"seed": seed}), 0.5, 0.25) as batches:
+        with batches_of(sets[0], Recipe(**recipe.to_dict() | {"seed": seed}), 0.5, 0.25) as batches:
             for other in before:
                 batches[other]
             return batches[step]
@@ -100,7 +110,7 @@ def test_batches_depend_on_seed_and_step_alone(sets, recipe):
 def test_an_epoch_shows_every_picture_once(sets):
     recipe = Recipe(augmentation=[], batch_size=60, device="cpu", threads=1)
     train_set = sets[0].subset(slice(180))
-    with Batches(train_set, recipe, 0.0, 1.0) as batches:
+    with batches_of(train_set, recipe, 0.0, 1.0) as batches:
         epochs = [[batches[step] for step in range(start, start + 3)] for start in (0, 3)]
     shown = [sorted(image.tobytes() for images, _ in epoch for image in images) for epoch in epochs]
     assert shown[0] == shown[1]

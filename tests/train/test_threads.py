@@ -33,13 +33,15 @@ def gradients(model, count, *, batch=19, dropout=0.0):
     """Loss, gradients and buffers of one batch on `count` threads, in float64."""
     rng = np.random.default_rng(0)
     images, labels = rng.standard_normal((batch, 8, 8, 3)), rng.integers(10, size=batch)
-    model = model().initialise(3).astype(np.float64).train()
+    model, sizes = model().initialise(3).astype(np.float64).train(), []
 
     def objective(images, labels):
-        return cross_entropy(model(minivit.Tensor(images)), labels), len(labels)
+        sizes.append(len(labels))
+        return cross_entropy(model(minivit.Tensor(images)), labels), {"mean label": labels.mean()}
 
     with Threads(count) as threads:
-        loss, sizes = threads.gradients(objective, model.parameters(), images, labels, seed=(7, 1))
+        loss, numbers = threads.gradients(objective, model.parameters(), images, labels, seed=(7, 1))
+    assert numbers == {"mean label": pytest.approx(labels.mean(), rel=1e-12)}
     assert sum(sizes) == batch
     assert max(sizes) - min(sizes) <= 1
     return loss, [p.grad for p in model.parameters()], [b.numpy() for _, b in model.named_buffers()]
@@ -67,7 +69,7 @@ def test_dropout_depends_on_the_seed_alone():
 
     def loss(seed):
         with Threads(2) as threads:
-            return threads.gradients(lambda x: ((model(minivit.Tensor(x)) ** 2).mean(), None), model.parameters(),
+            return threads.gradients(lambda x: ((model(minivit.Tensor(x)) ** 2).mean(), {}), model.parameters(),
                                      np.ones((9, 5), np.float32), seed=seed)[0]
     assert loss((1, 2)) == loss((1, 2))
     assert loss((1, 2)) != loss((1, 3))
@@ -82,7 +84,7 @@ def test_an_error_in_one_share_surfaces_as_it_is():
     def objective(x):
         if x[0] == 2:
             raise ZeroDivisionError("share 1")
-        return minivit.Tensor(all_sum(x)), None  # waits for the others
+        return minivit.Tensor(all_sum(x)), {}  # waits for the others
 
     with Threads(3) as threads, pytest.raises(ZeroDivisionError, match="share 1"):
         threads.gradients(objective, [], np.arange(6), seed=(0,))

@@ -1,7 +1,7 @@
 """Masked autoencoders: transformers' ViTMAEForPreTraining. (timm keeps the encoder alone, as a ViT without head.)"""
 
 from ...models.vit import ViT
-from ...pretrain.mae import MAE
+from ...tasks.mae import MAE
 from ..table import linear, norm, tensor, within
 from . import vit
 from .facts import layers_of

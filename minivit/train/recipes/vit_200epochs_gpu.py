@@ -17,6 +17,7 @@ Result   not measured yet; the aim is 90.9 % of the test pictures of CIFAR-10
 from ..recipe import Recipe
 
 recipe = Recipe(
+    task_settings={"label_smoothing": 0.1},
     model="vit",
     variant="cifar",
     settings={"dim": 384, "depth": 7, "heads": 12, "mlp_dim": 384},
@@ -30,7 +31,6 @@ recipe = Recipe(
     weight_decay=0.05,
     augmentation=[("random_crop", {"padding": 4}), ("random_flip", {}),
                   ("rand_augment", {"operations": 2, "magnitude": 5})],
-    label_smoothing=0.1,
     average=0.999,
     device="cuda",
     precision="tf32",

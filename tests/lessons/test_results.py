@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from minivit import create, data
+from minivit import create, data, models
 from minivit.__main__ import main
 from minivit.data import shapes10
 from minivit.lessons.outcomes import outcome, read_outcomes
-from minivit.train import Recipe, load_recipe, results, train
+from minivit.lessons import results
+from minivit.train import Recipe, load_recipe, train
 
 ROOT = Path(__file__).parents[2]
 RECIPE = Recipe(settings={"dim": 8, "depth": 1, "heads": 1, "patch_size": 16}, data="shapes10", batch_size=16, steps=4,
@@ -65,7 +66,7 @@ def test_only_a_complete_run_of_the_recipe_gets_a_record(run, monkeypatch):
     with pytest.raises(ValueError, match="not a run of tiny, it differs in batch_size, lr"):
         results.record(run, "tiny", "")
     changed()
-    monkeypatch.setattr(results, "create", lambda *names, **settings: create(*names, **settings | {"depth": 2}))
+    monkeypatch.setattr(models, "create", lambda *names, **settings: create(*names, **settings | {"depth": 2}))
     with pytest.raises(ValueError, match="vit:cifar has other weights now"):
         results.record(run, "tiny", "")
     lines = (run / "metrics.jsonl").read_text().splitlines()

@@ -7,7 +7,7 @@ import minivit
 from minivit import Tensor, grad, gradcheck, nn
 from minivit.counting import count
 from minivit.models.vit import ViT
-from minivit.pretrain import mae
+from minivit.tasks import mae
 from tests.counterpart import assert_equal, assert_same_on, draw, import_official
 
 

@@ -5,7 +5,7 @@ import pytest
 
 import minivit
 from minivit import Tensor, no_grad
-from minivit.pretrain.distillation import hard_distillation, soft_distillation
+from minivit.tasks.distil import hard_distillation, soft_distillation
 
 torch = pytest.importorskip("torch")
 functional = torch.nn.functional

@@ -18,13 +18,14 @@ from functools import partial
 import numpy as np
 
 from ..backend import array_module, asnumpy, to_device
-from ..engine import no_grad, primitive
+from ..engine import Tensor, no_grad, primitive
 from ..models.vit import VARIANTS as VIT
 from ..models.vit import Block
 from ..nn import (Buffer, LayerNorm, Linear, Module, Parameter, interpolate_positions, normal, patchify,
                   sincos_positions, unpatchify)
 from ..nn.randomness import RandomSource
 from ..ops import concatenate, expand, mean, sqrt, var, where
+from .task import Task
 
 
 def random_masking(rng, batch, patches, ratio=0.75):
@@ -100,10 +101,10 @@ class Decoder(Module):
         return self.head(self.norm(x)[:, self.prefix:])
 
 
-class MAE(Module):
+class MAE(Task):
     """A ViT and a decoder that learn together to paint what is hidden.    (B, height, width, C) -> loss ()
 
-    What is kept is `encoder`: a ViT with a head, built with the same settings, can take over its state.
+    What is kept is `encoder`, the backbone: a ViT with a head, built with the same settings, can take over its state.
 
     Parameters
     ----------
@@ -117,6 +118,10 @@ class MAE(Module):
         Of the encoder: image_size, patch_size, drop_path ...
     """
 
+    # for encoders of the size "cifar"
+    defaults = {"batch_size": 128, "lr": 6e-3, "task_settings": {
+        "decoder_dim": 96, "decoder_depth": 2, "decoder_heads": 3}}
+
     def __init__(self, vit, *, decoder_dim=512, decoder_depth=8, decoder_heads=16, mask_ratio=0.75, **settings):
         self.encoder = vit(num_classes=0, **settings)
         _, N, D = self.encoder.positions.shape
@@ -126,6 +131,20 @@ class MAE(Module):
         if not 0 < int((N - self.encoder.prefix) * (1 - mask_ratio)) < N - self.encoder.prefix:
             raise ValueError(f"mask_ratio: {mask_ratio} of {N - self.encoder.prefix} patches leaves none to see or "
                              "none to paint")
+
+    @classmethod
+    def build(cls, make_model, classes, **settings):
+        """With the encoder that the recipe names; see `Task.build`."""
+        return cls(make_model, **settings)
+
+    @property
+    def backbone(self):
+        """The encoder."""
+        return self.encoder
+
+    def loss(self, images):
+        """The loss of `forward`, with masks that are drawn anew each time."""
+        return self(Tensor.without_copy(images)), {}
 
     def forward(self, images, mask=None):
         """The mean squared error of the hidden patches, whose pixels are normalised patch by patch (section 3).
@@ -174,6 +193,14 @@ class MAE(Module):
         return unpatchify(seen, grid, C), unpatchify(painted, grid, C)
 
 
+    def pictures(self, samples, chosen):
+        """Pictures, what the encoder saw of each, and what the decoder painted: see `reconstruct`."""
+        images = samples.view(chosen)
+        seen, painted = self.reconstruct(Tensor.without_copy(images))
+        return {"picture": samples.as_bytes(images), "what the encoder sees": samples.as_bytes(seen.data),
+                "what the decoder paints": samples.as_bytes(painted.data)}
+
+
 def statistics(patches):
     """Mean and deviation of the numbers of each patch.    (B, N, P P C) -> two of (B, N, 1)"""
     return mean(patches, axis=-1, keepdims=True), sqrt(var(patches, axis=-1, keepdims=True, ddof=1) + 1e-6)
@@ -182,3 +209,5 @@ def statistics(patches):
 # section 4 and appendix A.1: the encoders are those of ViT
 VARIANTS = {size: partial(MAE, VIT[size]) for size in ("base", "large", "huge")}
 VARIANTS["cifar"] = partial(MAE, VIT["cifar"], decoder_dim=96, decoder_depth=2, decoder_heads=3)
+
+TASK = MAE

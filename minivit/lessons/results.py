@@ -3,9 +3,7 @@
 import json
 from pathlib import Path
 
-from ..models import create
-from .recipe import load_recipe
-from .run import Run
+from ..train import Run, load_model, load_recipe
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "results"
@@ -40,12 +38,13 @@ def record(folder, name, model):
     different = [key for key in given if key not in CHOSEN_BY_THE_RUN and config["recipe"][key] != given[key]]
     if different:
         raise ValueError(f"{folder}: not a run of {name}, it differs in {', '.join(different)}")
-    weights = run.load()[1]["model"]
-    parameters = dict(create(recipe["model"], recipe["variant"], **recipe["settings"]).named_parameters())
-    if any(name not in weights or weights[name].shape != parameter.shape for name, parameter in parameters.items()):
-        raise ValueError(f"{folder}: {recipe['model']}:{recipe['variant']} has other weights now than in this run")
+    try:
+        parameters = load_model(run).parameters()
+    except ValueError as error:
+        raise ValueError(f"{folder}: {recipe['model']}:{recipe['variant']} has other weights now than in this "
+                         f"run") from error
     return {"recipe": name, "model": model,
-            "parameters": sum(parameter.size for parameter in parameters.values()),
+            "parameters": sum(parameter.size for parameter in parameters),
             "epochs": round(result["epoch"], 2), "minutes": round(result["seconds"] / 60, 1),
             "test_accuracy": result["test_accuracy"], "test_pictures": result["test_pictures"],
             "data": config["data"]["name"], "seed": recipe["seed"], "steps": config["recipe"]["steps"],

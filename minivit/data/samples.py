@@ -1,0 +1,69 @@
+"""A data set as a task sees it: on a device, augmented, normalised."""
+
+from dataclasses import fields
+
+import numpy as np
+
+from ..backend import array_module, asnumpy, to_device
+from .augment import augment, normalise
+
+
+class Samples:
+    """The pictures of a data set, and what is known of each, on a device.
+
+    Every array of the data set becomes an attribute: `images` as bytes, and where there are any, `labels`, `masks`,
+    `boxes`. On a GPU they are augmented there: what crosses the bus for a batch are the few numbers that were drawn for
+    each picture.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    mean, std : array_like (C,)
+        What pictures are normalised with.
+    steps : sequence of callable
+        The augmentation, see `minivit.data.augment`; none for a test.
+    device : str
+        "cpu" or "cuda".
+
+    Raises
+    ------
+    RuntimeError
+        If the pictures do not fit into the memory of the device.
+    """
+
+    def __init__(self, dataset, *, mean, std, steps=(), device="cpu"):
+        self.name, self.classes, self.size = dataset.name, dataset.classes, len(dataset)
+        self.steps, self.device = list(steps), device
+        self.mean, self.std = (to_device(np.asarray(value, np.float32), device) for value in (mean, std))
+        try:
+            for field in fields(dataset):
+                value = getattr(dataset, field.name)
+                if isinstance(value, np.ndarray):
+                    setattr(self, field.name, to_device(value, device))
+        except MemoryError as error:
+            raise RuntimeError(
+                f"device {device!r}: the {len(dataset):,} pictures of {dataset.name} take "
+                f"{dataset.images.nbytes / 2**30:.1f} GiB, and less is free; end what else uses the GPU (nvidia-smi "
+                "lists it), or use device='cpu'") from error
+
+    def __len__(self):
+        return self.size
+
+    def view(self, chosen, rng=None):
+        """Some pictures, augmented if there is a generator to draw from, and normalised.    -> float32 (B, H, W, C)"""
+        images = self.images[chosen]
+        return self.normalised(images if rng is None else augment(images, rng, self.steps))
+
+    def normalised(self, images):
+        """uint8 (B, H, W, C) -> float32 (B, H, W, C)"""
+        return normalise(images, self.mean, self.std)
+
+    def as_bytes(self, images):
+        """The reverse, to look at.    float32 (B, H, W, C) -> uint8 (B, H, W, C), in host memory"""
+        xp = array_module(images)
+        return asnumpy((255 * xp.clip(images * self.std + self.mean, 0, 1)).round().astype(np.uint8))
+
+    @property
+    def host_labels(self):
+        """The labels in host memory.    -> int64 (N,)"""
+        return asnumpy(self.labels)

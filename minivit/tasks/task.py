@@ -1,0 +1,141 @@
+"""A task: what is learned, and from what.
+
+A task is a Module. Its parameters learn; its buffers follow: a teacher, a queue, a centre. Both are saved with a run,
+moved to a GPU and undone after a trial as a model's are, so that a run that was killed goes on to the same bits. The
+loop of `minivit.train` asks a task for its batches, its loss and its test, and knows no more about it:
+
+    class Rotations(Task):                                # which way up is a picture?
+        shown = "accuracy"
+
+        def __init__(self, model):
+            self.model = model                            # with four logits
+
+        def batch(self, samples, chosen, rng):
+            turns = rng.integers(4, size=len(chosen))
+            return turned(samples.view(chosen, rng), turns), turns
+
+        def loss(self, images, turns):
+            logits = self.model(images)
+            return cross_entropy(logits, turns), {"accuracy": (logits.data.argmax(-1) == turns).mean()}
+
+        TASK = Rotations
+
+A batch is shared by threads, later by processes. Three rules make the result the same for any number of them:
+
+1. A loss is a mean over the pictures of the share. Any other denominator (the boxes in the batch, say) is summed over
+   all shares by `minivit.team.all_sum`.
+2. A buffer is written by one thread: `if first_of_team()`.
+3. What compares pictures of the batch with each other takes the others' by `minivit.ops.gathered`.
+"""
+
+import copy
+
+import numpy as np
+
+from ..nn import Buffer, Module
+
+
+class Task(Module):
+    """The base of all tasks: write `__init__`, `batch` and `loss`; the rest has defaults.
+
+    Attributes
+    ----------
+    shown : str
+        Which number the progress bar shows beside the loss.
+    capturable : bool
+        Whether a step may become a CUDA graph; not where the host has to look at numbers on the way.
+    defaults : dict
+        What a recipe of this task has where nothing is said: {"batch_size": 128}.
+    runs : tuple of str
+        Which of the settings name the folder of a run in a recipe: the run's model stands in for it.
+    """
+
+    shown = "loss"
+    capturable = True
+    defaults = {}
+    runs = ()
+
+    @classmethod
+    def build(cls, make_model, classes, **settings):
+        """The task of a run.
+
+        Parameters
+        ----------
+        make_model : callable
+            make_model(**changes) gives a new model of the architecture that the recipe names, for the run's pictures.
+        classes : tuple of str
+            What the labels of the data mean; empty where there are none.
+        **settings
+            The recipe's `task_settings`.
+        """
+        return cls(make_model(num_classes=0), **settings)
+
+    @property
+    def backbone(self):
+        """The model whose weights are worth taking over: into another run by `init`, or to be probed."""
+        raise NotImplementedError(f"{type(self).__name__}: says nothing about what others can take over (backbone)")
+
+    def batch(self, samples, chosen, rng):
+        """The arrays of a batch, each (B, ...), from which every thread gets its share.
+
+        Runs one step ahead of the training, on a thread of its own: it depends on nothing that changes.
+
+        Parameters
+        ----------
+        samples : minivit.data.Samples
+        chosen : int (B,)
+            The places of the pictures in the data set.
+        rng : numpy.random.Generator
+        """
+        return (samples.view(chosen, rng),)
+
+    def loss(self, *share):
+        """The mean loss over a share of a batch, Tensor (), and other means to report, {name: number or array ()}."""
+        raise NotImplementedError(f"{type(self).__name__}: has no loss")
+
+    def after_step(self, done, steps):
+        """Called once after each step of the optimiser: `done` of `steps` are done. A teacher follows its student."""
+
+    def test(self, samples, over):
+        """What is measured on pictures that were not learned from, as {name: number}; by default the mean loss.
+
+        Parameters
+        ----------
+        samples : minivit.data.Samples
+            Without augmentation.
+        over : callable
+            over(f) -> [f(chosen), ...] goes through all pictures in batches, on all threads, without a graph and in
+            evaluation mode.
+        """
+        def measure(chosen):
+            rng = np.random.default_rng(int(chosen[0]))
+            loss, numbers = self.loss(*self.batch(samples, chosen, rng))
+            return len(chosen), {"loss": loss.item()} | {name: float(number) for name, number in numbers.items()}
+        counts, measured = zip(*over(measure), strict=True)
+        return {name: float(np.average([numbers[name] for numbers in measured], weights=counts))
+                for name in measured[0]}
+
+    def pictures(self, samples, chosen):
+        """What is worth looking at, made of some pictures: {title: uint8 (n, H, W, 3)}; by default nothing."""
+        return {}
+
+
+def slow_copy(module):
+    """A copy of a module for `follow`: its parameters are buffers, so that no gradient reaches them."""
+    other = copy.deepcopy(module)
+    for parameter in other.parameters():
+        parameter.__class__, parameter.requires_grad = Buffer, False  # wherever it is held: in an attribute, in a list
+    return other.load_state_dict(module.state_dict())
+
+
+def follow(slow, fast, momentum):
+    """slow <- momentum slow + (1 - momentum) fast, for what is trained of `fast`; its buffers are copied.
+
+    (Tarvainen and Valpola, "Mean teachers are better role models", NeurIPS 2017, arXiv:1703.01780)
+    """
+    averages = dict(slow.named_buffers())
+    for name, parameter in fast.named_parameters():
+        average = averages[name].mutable()
+        average += (1 - momentum) * (parameter.data - average)
+    for name, buffer in fast.named_buffers():
+        averages[name].mutable()[...] = buffer.data
