@@ -34,16 +34,22 @@ class Team:
             _team.reset(token)
 
 
-def all_sum(array):
-    """The sum of the team members' arrays; outside a team, the array itself."""
+def all_parts(array):
+    """The arrays of all members in the order of their ranks, and which of them is one's own: (list, int)."""
     team, rank = _team.get() or (None, 0)
     if team is None or team.size == 1:
-        return array
+        return [array], 0
     team.parts[rank] = array
     team.barrier.wait()
-    total = sum(team.parts[1:], start=team.parts[0])
+    parts = list(team.parts)
     team.barrier.wait()  # nobody puts a new part down before all have read this one
-    return total
+    return parts, rank
+
+
+def all_sum(array):
+    """The sum of the team members' arrays; outside a team, the array itself."""
+    parts, _ = all_parts(array)
+    return sum(parts[1:], start=parts[0])
 
 
 def first_of_team():

@@ -28,6 +28,7 @@ from .batch_norm import batch_norm
 from .conv import conv2d
 from .dropout import drop_path, dropout
 from .einsum import einsum
+from .gathered import gathered
 from .gelu import gelu, gelu_tanh
 from .indexing import getitem, take, take_along_axis
 from .linalg import linear, matmul

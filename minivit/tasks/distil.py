@@ -37,6 +37,13 @@ class Distil(Classify):
         super().__init__(model, **settings)
         self.teacher, self.hard, self.soft = slow_copy(teacher), hard, {"temperature": temperature, "weight": weight}
 
+    @classmethod
+    def build(cls, make_model, classes, **settings):
+        """With the model of the teacher's run; see `Task.build`."""
+        if "teacher" not in settings:
+            raise ValueError("distil: needs a teacher; name the folder of its run: --teacher RUN")
+        return super().build(make_model, classes, **settings)
+
     def train(self, mode=True):
         """The teacher stays in evaluation mode."""
         super().train(mode)

@@ -20,7 +20,7 @@ import numpy as np
 from ..backend import array_module, asnumpy, to_device
 from ..engine import Tensor, no_grad, primitive
 from ..models.vit import VARIANTS as VIT
-from ..models.vit import Block
+from ..models.vit import Block, ViT
 from ..nn import (Buffer, LayerNorm, Linear, Module, Parameter, interpolate_positions, normal, patchify,
                   sincos_positions, unpatchify)
 from ..nn.randomness import RandomSource
@@ -124,6 +124,9 @@ class MAE(Task):
 
     def __init__(self, vit, *, decoder_dim=512, decoder_depth=8, decoder_heads=16, mask_ratio=0.75, **settings):
         self.encoder = vit(num_classes=0, **settings)
+        if not isinstance(self.encoder, ViT):
+            raise ValueError("mae: needs a model that begins with patches, as vit; this is a "
+                             f"{type(self.encoder).__name__}")
         _, N, D = self.encoder.positions.shape
         self.encoder.positions = fixed_positions(self.encoder.grid, self.encoder.prefix, D)
         self.decoder = Decoder(self.encoder, decoder_dim, decoder_depth, decoder_heads)

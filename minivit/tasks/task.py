@@ -32,6 +32,7 @@ import copy
 
 import numpy as np
 
+from ..backend import to_device
 from ..nn import Buffer, Module
 
 
@@ -108,8 +109,8 @@ class Task(Module):
             evaluation mode.
         """
         def measure(chosen):
-            rng = np.random.default_rng(int(chosen[0]))
-            loss, numbers = self.loss(*self.batch(samples, chosen, rng))
+            batch = self.batch(samples, chosen, np.random.default_rng(int(chosen[0])))
+            loss, numbers = self.loss(*(to_device(array, samples.device) for array in batch))
             return len(chosen), {"loss": loss.item()} | {name: float(number) for name, number in numbers.items()}
         counts, measured = zip(*over(measure), strict=True)
         return {name: float(np.average([numbers[name] for numbers in measured], weights=counts))
