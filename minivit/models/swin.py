@@ -26,7 +26,7 @@ import numpy as np
 from ..backend import to_device
 from ..engine import Tensor, no_grad
 from ..nn import (Attention, Dropout, DropPath, Identity, LayerNorm, Linear, Mlp, Module, Parameter, PatchEmbed,
-                  truncated_normal)
+                  in_turn, truncated_normal)
 from ..ops import attention_weights, expand, pad, roll, self_attention, take
 
 
@@ -214,15 +214,19 @@ class Swin(Module):
         self.norm = LayerNorm(dim, eps=1e-5)
         self.head = Linear(dim, num_classes, initialiser=truncated_normal(0.02)) if num_classes else Identity()
 
-    def forward(self, images):
-        """(B, height, width, C) -> (B, num_classes)"""
+    def features(self, images):
+        """What each stage makes, without the norm behind the last, as timm's `features_only` gives it.
+
+        (B, height, width, C) -> [(B, H, W, C), (B, H/2, W/2, 2C), ...] with H = height / P, all rounded up
+        """
         images = pad_to_multiple(images, self.patch_embed.patch_size)
         grid = [pixels // self.patch_embed.patch_size for pixels in images.shape[1:3]]
         x = self.patch_norm(self.patch_embed(images)).reshape(len(images), *grid, -1)    # (B, H, W, C)
-        x = self.dropout(x)
-        for stage in self.stages:
-            x = stage(x)
-        return self.head(self.norm(x).mean(axis=(1, 2)))
+        return list(in_turn(self.stages, self.dropout(x)))
+
+    def forward(self, images):
+        """(B, height, width, C) -> (B, num_classes)"""
+        return self.head(self.norm(self.features(images)[-1]).mean(axis=(1, 2)))
 
 
 # section 3.3; "cifar" is our own size

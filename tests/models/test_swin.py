@@ -103,6 +103,13 @@ def test_pictures_of_any_size(size, rng):
     assert np.isfinite(logits.numpy()).all()
 
 
+def test_features_have_the_true_grid_of_each_stage_and_the_head_reads_the_last(rng):
+    model, images = minivit.create("swin").eval(), rng.standard_normal((2, 33, 47, 3), np.float32)
+    maps = model.features(images)  # padding adds rows and columns to patches, windows and mergings
+    assert [x.shape for x in maps] == [(2, 17, 24, 64), (2, 9, 12, 128), (2, 5, 6, 256)]
+    np.testing.assert_array_equal(model.head(model.norm(maps[-1]).mean(axis=(1, 2))).numpy(), model(images).numpy())
+
+
 def test_float32_stays_float32():
     model = minivit.create("swin")
     loss = (model(np.ones((1, 30, 34, 3), np.float32)) ** 2).sum()
