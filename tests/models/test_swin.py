@@ -22,19 +22,6 @@ def test_windows_are_cut_and_put_together(shape, window, rng):
     np.testing.assert_array_equal(swin.window_reverse(windows, window, (H, W)), x)
 
 
-def test_the_bias_table_is_indexed_by_offset():
-    index = swin.relative_position_index(3)
-    assert index.shape == (9, 9)
-    assert len(np.unique(index)) == 25
-    places = [(y, x) for y in range(3) for x in range(3)]
-    rows = {}
-    for i, (y, x) in enumerate(places):
-        for j, (v, u) in enumerate(places):
-            rows.setdefault((y - v, x - u), set()).add(index[i, j])
-    assert all(len(found) == 1 for found in rows.values())
-    assert sorted(rows) == sorted(rows, key=lambda offset: min(rows[offset]))
-
-
 @pytest.mark.parametrize("grid, window, shift", [((8, 8), 4, 2), ((9, 6), 3, 1), ((14, 7), 7, 3)])
 def test_the_mask_joins_what_was_joined_before_the_shift(grid, window, shift):
     """Two tokens of a window may attend to each other if the cyclic shift moved both by the same way."""
