@@ -10,7 +10,7 @@ from .module import Module
 
 
 class ConvPositions(Module):
-    """x + depthwise convolution of x (section 3.2).    (B, H, W, C) -> (B, H, W, C)
+    """x + depthwise convolution of x.    (B, H, W, C) -> (B, H, W, C)
 
     Parameters
     ----------

@@ -111,6 +111,15 @@ def test_what_cannot_be_folded_is_copied_with_its_parameters(rng):
     np.testing.assert_array_equal(folded(images).numpy(), model(images).numpy())
 
 
+def test_on_a_device(device, rng):
+    model = drawn(nn.Sequential(nn.ConvNorm(3, 4, 3), nn.ConvPositions(4), nn.NormLinear(4, 5)), rng)
+    x = Tensor(rng.standard_normal((1, 5, 6, 3)))
+    expected = model(x).numpy()
+    folded = nn.fold(model.to(device))
+    assert {parameter.device for parameter in folded.parameters()} == {device}
+    np.testing.assert_allclose(folded(x.to(device)).numpy(), expected, rtol=1e-9, atol=1e-9)
+
+
 def test_more_training_may_follow(rng):
     folded, x = nn.fold(drawn(nn.ConvNorm(3, 4, 3), rng)).train(), Tensor(rng.standard_normal((1, 5, 5, 3)))
     gradients = minivit.grad((folded(x) ** 2).sum(), folded.parameters())
