@@ -37,7 +37,7 @@ def _conv2d(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1):
     def pair(setting):
         return (setting, setting) if isinstance(setting, int) else setting
     (B, *pixels, _), (*kernel, inputs, outputs) = x, w
-    grid = [(n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in zip(
+    grid = [(n + sum(pair(p)) - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in zip(
         pixels, kernel, pair(stride), pair(padding), pair(dilation), strict=True)]
     shape = (B, *grid, outputs)
     return shape, math.prod(shape) * math.prod(kernel) * inputs

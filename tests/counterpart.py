@@ -41,6 +41,10 @@ def draw(official, seed=0):
             fan_in = parameter[0].numel() if parameter.ndim > 1 else 1
             scale = fan_in ** -0.5 if name.endswith(".weight") and parameter.ndim > 1 else 0.3
             parameter.copy_(scale * noise + ("norm" in name and name.endswith("weight")))
+        for name, buffer in official.named_buffers():
+            if name.endswith(("running_mean", "running_var")):
+                noise = 0.3 * torch.randn(buffer.shape, generator=generator, dtype=torch.float64)
+                buffer.copy_(noise.exp() if name.endswith("var") else noise)
     return official
 
 
@@ -48,7 +52,7 @@ def in_our_layout(tensors, names, rename):
     """{our name: array} of the official tensors, {their name: array}.
 
     `rename` turns our name into theirs, or into several that are joined along our last axis. Matrices are transposed
-    and patch projections (D, C, P, P) flattened to (P P C, D).
+    and convolutions (D, C, P, P) flattened to (P P C, D).
     """
     def layout(name):
         array = tensors[name]
@@ -73,9 +77,9 @@ def assert_equal(ours, official, rename, images, run=lambda model, x: model(x), 
     """
     import torch
     run_official = run_official or run
-    weights = in_our_layout({name: p.detach().numpy() for name, p in official.named_parameters()},
-                            ours.state_dict(), rename)
-    ours.astype(np.float64).load_state_dict(weights)
+    own = ours.state_dict()
+    weights = in_our_layout({name: p.detach().numpy() for name, p in official.state_dict().items()}, own, rename)
+    ours.astype(np.float64).load_state_dict({name: x.reshape(own[name].shape) for name, x in weights.items()})
     pixels, x = Tensor(images, requires_grad=True), torch.tensor(images.transpose(0, 3, 1, 2)).requires_grad_()
     output, expected = run(ours, pixels), run_official(official, x)
     assert difference(output.numpy(), expected.detach().numpy()) < 1e-9
@@ -88,7 +92,7 @@ def assert_equal(ours, official, rename, images, run=lambda model, x: model(x), 
     official_gradients = in_our_layout({name: p.grad.numpy() for name, p in official.named_parameters()
                                         if p.grad is not None}, names, rename)
     for name, gradient in zip(names, gradients[:-1], strict=True):
-        assert difference(gradient, official_gradients[name]) < 1e-9, name
+        assert difference(gradient, official_gradients[name].reshape(gradient.shape)) < 1e-9, name
     assert difference(gradients[-1], x.grad.numpy().transpose(0, 2, 3, 1)) < 1e-9
 
     single = run(ours.astype(np.float32), Tensor(images.astype(np.float32)))

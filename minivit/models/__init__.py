@@ -1,4 +1,12 @@
-"""Architectures, one a file, found by looking into this folder: a file with VARIANTS is an architecture."""
+"""Architectures, one a file, found by looking into this folder: a file with VARIANTS is an architecture.
+
+What segmentation, detection, distillation and looking inside rely on, every model has:
+
+    image_size          (height, width) in pixels of the pictures that it is made for
+    features(images)    [(B, H, W, C), ...], what each stage makes, the finest grid first, before any norm behind it;
+                        of a model without stages what the head reads, or with layers=(2, 5) what those blocks make
+    head                what makes classes of the picture's one vector; Identity with num_classes=0
+"""
 
 import importlib
 import inspect

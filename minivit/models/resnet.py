@@ -16,7 +16,7 @@ networks (section 4.2: 16, 32, 64 channels) are the variants cifar20 to cifar110
 
 from functools import partial
 
-from ..nn import BatchNorm2d, Conv2d, Identity, Linear, Module, Sequential
+from ..nn import BatchNorm2d, Conv2d, Identity, Linear, Module, Sequential, in_turn
 from ..ops import max_pool2d, relu
 
 
@@ -85,14 +85,40 @@ class Stages(Module):
             self.stages.append(Sequential(*blocks))
         self.head = Linear(inputs, num_classes) if num_classes else Identity()
 
+    def features(self, x):
+        """What each stage makes.    (B, H, W, width) -> [(B, H, W, C), (B, H/2, W/2, 2C), ...]"""
+        return list(in_turn(self.stages, x))
+
     def forward(self, x):
         """(B, H, W, width) -> (B, num_classes)"""
-        for stage in self.stages:
-            x = stage(x)
-        return self.head(x.mean(axis=(1, 2)))
+        return self.head(self.features(x)[-1].mean(axis=(1, 2)))
 
 
-class ResNet(Module):
+class ResidualNetwork(Module):
+    """A stem, which each form makes and reads in its own way (`embed`), then the stages, `body`."""
+
+    @property
+    def head(self):
+        """The linear map from the mean of the last stage to the classes."""
+        return self.body.head
+
+    @head.setter
+    def head(self, head):
+        self.body.head = head
+
+    def features(self, images):
+        """What each stage makes, as timm's `features_only` gives it behind the stem.
+
+        (B, height, width, C) -> list of (B, H, W, C), the finest grid first
+        """
+        return self.body.features(self.embed(images))
+
+    def forward(self, images):
+        """(B, height, width, C) -> (B, num_classes)"""
+        return self.body(self.embed(images))
+
+
+class ResNet(ResidualNetwork):
     """For ImageNet (table 1): a 7 x 7 stem and max pooling, each with stride 2.    (B, H, W, 3) -> (B, num_classes)"""
 
     image_size = (224, 224)
@@ -101,13 +127,13 @@ class ResNet(Module):
         self.stem, self.norm = Conv2d(channels, width, 7, stride=2, padding=3, bias=False), BatchNorm2d(width)
         self.body = Stages(block, depths, width, num_classes)
 
-    def forward(self, images):
-        """(B, H, W, C) -> (B, num_classes)"""
+    def embed(self, images):
+        """The stem.    (B, H, W, C) -> (B, H/4, W/4, width)"""
         x = relu(self.norm(self.stem(images)))                        # (B, H/2, W/2, width)
-        return self.body(max_pool2d(x, 3, stride=2, padding=1))       # pooled (B, H/4, W/4, width)
+        return max_pool2d(x, 3, stride=2, padding=1)
 
 
-class ResNetCIFAR(Module):
+class ResNetCIFAR(ResidualNetwork):
     """For 32 x 32 pictures (section 4.2): a 3 x 3 stem that keeps the grid.    (B, H, W, 3) -> (B, num_classes)"""
 
     image_size = (32, 32)
@@ -116,9 +142,9 @@ class ResNetCIFAR(Module):
         self.stem, self.norm = Conv2d(channels, width, 3, padding=1, bias=False), BatchNorm2d(width)
         self.body = Stages(block, depths, width, num_classes)
 
-    def forward(self, images):
-        """(B, H, W, C) -> (B, num_classes)"""
-        return self.body(relu(self.norm(self.stem(images))))
+    def embed(self, images):
+        """The stem.    (B, H, W, C) -> (B, H, W, width)"""
+        return relu(self.norm(self.stem(images)))
 
 
 VARIANTS = {

@@ -24,10 +24,10 @@ from functools import lru_cache, partial
 import numpy as np
 
 from ..backend import to_device
-from ..engine import Tensor, no_grad
+from ..engine import Tensor
 from ..nn import (Attention, Dropout, DropPath, Identity, LayerNorm, Linear, Mlp, Module, Parameter, PatchEmbed,
-                  truncated_normal)
-from ..ops import attention_weights, expand, pad, roll, self_attention, take
+                  drop_path_rates, in_turn, offset_bias, signed_offsets, truncated_normal)
+from ..ops import expand, pad, roll
 
 
 def window_partition(x, window):
@@ -50,16 +50,6 @@ def pad_to_multiple(x, size):
         raise ValueError(f"expected pictures of shape (B, height, width, channels), got {x.shape}")
     rows, columns = (-n % size for n in x.shape[1:3])
     return pad(x, ((0, 0), (0, rows), (0, columns), (0, 0))) if rows or columns else x
-
-
-def relative_position_index(window):
-    """The row of the bias table for each pair of tokens of a window, by how far apart they are.    -> (n, n) int
-
-    Offsets run from 1 - M to M - 1 in both directions; (dy, dx) is row (dy + M - 1) (2 M - 1) + dx + M - 1.
-    """
-    y, x = np.indices((window, window)).reshape(2, -1)  # each (n,)
-    dy, dx = (c[:, None] - c + window - 1 for c in (y, x))
-    return dy * (2 * window - 1) + dx
 
 
 def shift_mask(grid, window, shift):
@@ -87,17 +77,17 @@ class WindowAttention(Attention):
         super().__init__(dim, heads, dropout=dropout)
         self.window = window
         self.relative_position_bias_table = Parameter(((2 * window - 1) ** 2, heads), truncated_normal(0.02))
-        self.index = relative_position_index(window)
+        self.index = signed_offsets((window, window))
 
     def forward(self, x, mask=None):
         """(B w, n, C), with a mask (w, 1, n, n) to add to the scores of shifted windows -> (B w, n, C)"""
-        return self.dropout(self.proj(self_attention(self.qkv(x), self.bias(x, mask), heads=self.heads)))
+        return super().forward(x, self.bias(x, mask))
 
     def bias(self, x, mask):
         """What is added to the scores: the bias of each offset, and the mask.    -> (h, n, n) or (B w, h, n, n)"""
         M, m, h, (windows, n, _) = self.window, math.isqrt(x.shape[1]), self.heads, x.shape
-        index = self.index.reshape(M, M, M, M)[:m, :m, :m, :m].reshape(-1)  # (n n,), of smaller windows if m < M
-        bias = take(self.relative_position_bias_table, index).reshape(n, n, h).transpose(2, 0, 1)  # (h, n, n)
+        index = self.index.reshape(M, M, M, M)[:m, :m, :m, :m].reshape(n, n)     # of smaller windows if m < M
+        bias = offset_bias(self.relative_position_bias_table, index)             # (h, n, n)
         if mask is None:
             return bias
         w = len(mask)
@@ -105,9 +95,7 @@ class WindowAttention(Attention):
 
     def weights(self, x, mask=None):
         """What each token looks at, for pictures: the attention probabilities.    (B w, n, C) -> (B w, h, n, n)"""
-        with no_grad():
-            q, k, _ = self.qkv(x).reshape(*x.shape[:2], 3, self.heads, -1).transpose(2, 0, 3, 1, 4)  # 3 (B w, h, n, d)
-            return attention_weights(q, k, self.bias(x, mask))
+        return super().weights(x, self.bias(x, mask))
 
     def describe(self):
         """The window and the number of heads."""
@@ -203,26 +191,30 @@ class Swin(Module):
         self.image_size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
         self.patch_embed, self.patch_norm = PatchEmbed(patch_size, channels, dim), LayerNorm(dim, eps=1e-5)
         self.dropout, self.stages = Dropout(dropout), []
-        grid, rates = math.ceil(min(self.image_size) / patch_size), iter(np.linspace(0, drop_path, sum(depths)))
-        for stage, (depth, stage_heads) in enumerate(zip(depths, heads, strict=True)):
+        grid, rates = math.ceil(min(self.image_size) / patch_size), drop_path_rates(drop_path, depths)
+        for stage, (stage_heads, stage_rates) in enumerate(zip(heads, rates, strict=True)):
             merge = PatchMerging(dim) if stage else Identity()
             dim, grid = (2 * dim, math.ceil(grid / 2)) if stage else (dim, grid)
             self.stages.append(Stage(merge, [
                 Block(dim, stage_heads, window=min(window, grid), shift=min(window, grid) // 2 * (index % 2),
-                      mlp_dim=int(mlp_ratio * dim), dropout=dropout, drop_path=float(next(rates)))
-                for index in range(depth)]))
+                      mlp_dim=int(mlp_ratio * dim), dropout=dropout, drop_path=rate)
+                for index, rate in enumerate(stage_rates)]))
         self.norm = LayerNorm(dim, eps=1e-5)
         self.head = Linear(dim, num_classes, initialiser=truncated_normal(0.02)) if num_classes else Identity()
 
-    def forward(self, images):
-        """(B, height, width, C) -> (B, num_classes)"""
+    def features(self, images):
+        """What each stage makes, without the norm behind the last, as timm's `features_only` gives it.
+
+        (B, height, width, C) -> [(B, H, W, C), (B, H/2, W/2, 2C), ...] with H = height / P, all rounded up
+        """
         images = pad_to_multiple(images, self.patch_embed.patch_size)
         grid = [pixels // self.patch_embed.patch_size for pixels in images.shape[1:3]]
         x = self.patch_norm(self.patch_embed(images)).reshape(len(images), *grid, -1)    # (B, H, W, C)
-        x = self.dropout(x)
-        for stage in self.stages:
-            x = stage(x)
-        return self.head(self.norm(x).mean(axis=(1, 2)))
+        return list(in_turn(self.stages, self.dropout(x)))
+
+    def forward(self, images):
+        """(B, height, width, C) -> (B, num_classes)"""
+        return self.head(self.norm(self.features(images)[-1]).mean(axis=(1, 2)))
 
 
 # section 3.3; "cifar" is our own size

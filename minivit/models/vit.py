@@ -11,9 +11,10 @@ Departures from the paper: none. GELU is exact, as in timm and transformers; the
 """
 
 from functools import partial
+from itertools import islice
 
 from ..nn import (Attention, Dropout, DropPath, Identity, LayerNorm, Linear, Mlp, Module, Parameter, PatchEmbed,
-                  interpolate_positions, normal, repeat_batch, sincos, truncated_normal, zeros)
+                  in_turn, interpolate_positions, normal, repeat_batch, sincos, to_grid, truncated_normal, zeros)
 from ..ops import attention, concatenate
 
 
@@ -80,15 +81,48 @@ class ViT(Module):
     def embed(self, images):
         """The patches as tokens, each told where it was (eq. 1).    (B, height, width, C) -> (B, prefix + N, D)"""
         x = self.prepend(self.patch_embed(images))                                          # (B, prefix + N, D)
-        grid = tuple(pixels // self.patch_embed.patch_size for pixels in images.shape[1:3])
-        return self.dropout(x + interpolate_positions(self.positions, self.grid, grid, prefix=self.prefix,
-                                                      antialias=self.antialias))
+        return self.dropout(x + interpolate_positions(self.positions, self.grid, self.grid_of(images),
+                                                      prefix=self.prefix, antialias=self.antialias))
+
+    def grid_of(self, images):
+        """Rows and columns of the patches of these pictures."""
+        return tuple(pixels // self.patch_embed.patch_size for pixels in images.shape[1:3])
 
     def encode(self, x):
         """The Transformer encoder (eq. 2-4).    (B, N, D) -> (B, N, D)"""
-        for block in self.blocks:
-            x = block(x)
+        for made in in_turn(self.blocks, x):
+            x = made
         return self.norm(x)
+
+    def features(self, images, layers=None):
+        """The patches' tokens on their grid, without the tokens in front of them.
+
+        Parameters
+        ----------
+        images : (B, height, width, C)
+        layers : sequence of int, optional
+            Blocks, the first is 0 and the last also -1: what each makes, before any norm behind it, as timm's
+            `forward_intermediates` gives it. By default what the last makes, behind the encoder's norm.
+
+        Returns
+        -------
+        list of (B, height / P, width / P, D)
+            One for each layer, in the order of `layers`.
+
+        Raises
+        ------
+        IndexError
+            For a block that the model does not have.
+        """
+        x = self.embed(images)
+        if layers is None:
+            chosen = [self.encode(x)]
+        else:
+            layers = [range(len(self.blocks))[layer] for layer in layers]
+            needed = islice(in_turn(self.blocks, x), max(layers, default=-1) + 1)
+            made = {layer: x for layer, x in enumerate(needed) if layer in layers}
+            chosen = [made[layer] for layer in layers]
+        return [to_grid(x, self.grid_of(images), prefix=self.prefix) for x in chosen]
 
     def prepend(self, x):
         """x_class in front of the patches (eq. 1).    (B, N, D) -> (B, 1 + N, D)"""

@@ -1,12 +1,19 @@
 """Layers: where parameters meet operations."""
 
 from .attention import Attention
-from .conv import Conv2d
-from .dropout import Dropout, DropPath
-from .embedding import (PatchEmbed, interpolate_positions, patchify, repeat_batch, sincos, sincos_positions, unpatchify)
+from .conv import Conv2d, same_padding
+from .conv_positions import ConvPositions
+from .dropout import Dropout, DropPath, drop_path_rates
+from .embedding import (PatchEmbed, interpolate_positions, patchify, repeat_batch, sincos, sincos_positions, to_grid,
+                        unpatchify)
+from .fold import fold, fold_after, fold_before, with_values
 from .linear import Linear, Mlp
-from .module import Identity, Module, Sequential, intercept_calls
+from .mbconv import MBConv
+from .module import Identity, Module, Sequential, in_turn, intercept_calls
+from .normed import ConvNorm, LinearNorm, NormLinear
 from .norms import BatchNorm2d, GroupNorm, LayerNorm, LayerScale, RMSNorm
+from .offsets import absolute_offsets, offset_bias, signed_offsets
 from .parameter import (Buffer, Parameter, constant, kaiming_normal, normal, ones, truncated_normal, uniform,
                         xavier_uniform, zeros)
 from .randomness import randomness
+from .squeeze_excite import SqueezeExcite

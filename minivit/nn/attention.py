@@ -11,6 +11,7 @@ class Attention(Module):
     """softmax(q k^T / sqrt(d)) v in each of H heads of width d = D / H, joined by a linear map.
 
     (B, N, D) -> (B, N, D). The columns of `qkv` are all queries, then all keys, then all values, each head by head.
+    A bias (N, N), (H, N, N) or (B, H, N, N) is added to the scores q k^T / sqrt(d).
     """
 
     def __init__(self, dim, heads, *, qkv_bias=True, dropout=0.0):
@@ -20,16 +21,16 @@ class Attention(Module):
         self.qkv, self.proj = Linear(dim, 3 * dim, bias=qkv_bias), Linear(dim, dim)
         self.dropout = Dropout(dropout)
 
-    def forward(self, x):
+    def forward(self, x, bias=None):
         """(B, N, D) -> (B, N, D)"""
-        return self.dropout(self.proj(self_attention(self.qkv(x), heads=self.heads)))
+        return self.dropout(self.proj(self_attention(self.qkv(x), bias, heads=self.heads)))
 
-    def weights(self, x):
+    def weights(self, x, bias=None):
         """What each token looks at, for pictures: the attention probabilities.    (B, N, D) -> (B, H, N, N)"""
         B, N, D = x.shape
         with no_grad():
             q, k, _ = self.qkv(x).reshape(B, N, 3, self.heads, D // self.heads).transpose(2, 0, 3, 1, 4)  # 3 (B,H,N,d)
-            return attention_weights(q, k)
+            return attention_weights(q, k, bias)
 
     def describe(self):
         """The number of heads."""

@@ -1,5 +1,7 @@
 """Noise that is only there in training: dropped activations and dropped branches."""
 
+import numpy as np
+
 from ..ops import drop_path, dropout
 from .module import Module
 from .randomness import RandomSource
@@ -24,6 +26,15 @@ class Dropout(Module):
     def describe(self):
         """The rate."""
         return f"{self.rate:g}"
+
+
+def drop_path_rates(rate, depths):
+    """The rate of stochastic depth of each block: it grows linearly from 0 in the first to `rate` in the last.
+
+    For stages of `depths` blocks -> [[float, ...], ...], a list for each stage (arXiv:1603.09382, section 3)
+    """
+    rates = iter(np.linspace(0, rate, sum(depths)).tolist())
+    return [[next(rates) for _ in range(depth)] for depth in depths]
 
 
 class DropPath(Dropout):

@@ -43,6 +43,17 @@ def patchify(images, patch_size, channels=None):
     return x.reshape(B, (height // P) * (width // P), P * P * C)  # (B, N, P P C)
 
 
+def to_grid(tokens, grid, *, prefix=0):
+    """Tokens laid out where their patches are; class tokens, the first `prefix`, apart.
+
+    (B, prefix + H W, D), for a grid (H, W) -> (B, H, W, D)
+    """
+    (B, N, D), (H, W) = tokens.shape, grid
+    if prefix + H * W != N:
+        raise ValueError(f"tokens: expected {prefix} + {H} x {W} for this grid, got {N}")
+    return tokens[:, prefix:].reshape(B, H, W, D)
+
+
 def unpatchify(patches, grid, channels):
     """The inverse of `patchify` for a grid (rows, columns) of patches.    (B, N, P P C) -> (B, height, width, C)"""
     (B, N, D), (rows, columns), C = patches.shape, grid, channels

@@ -142,6 +142,16 @@ class Sequential(Module):
         return self.layers[index]
 
 
+def in_turn(layers, x):
+    """What each layer makes of what the one before it made: for models that show their stages.
+
+    Any iterable of modules or functions, and the first one's input -> generator of outputs
+    """
+    for layer in layers:
+        x = layer(x)
+        yield x
+
+
 class Identity(Module):
     """Gives back what it gets."""
 

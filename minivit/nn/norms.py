@@ -9,11 +9,11 @@ from .parameter import Buffer, Parameter, constant, ones, zeros
 class LayerNorm(Module):
     """Each token is shifted and scaled to mean 0 and variance 1, then by learned numbers (Ba et al., 1607.06450).
 
-    (..., D) -> (..., D)
+    (..., D) -> (..., D); `initialiser` is the weight's: with zeros, a branch that ends here starts as nothing.
     """
 
-    def __init__(self, dim, *, eps=1e-6):
-        self.weight, self.bias, self.eps = Parameter((dim,), ones), Parameter((dim,), zeros), eps
+    def __init__(self, dim, *, eps=1e-6, initialiser=ones):
+        self.weight, self.bias, self.eps = Parameter((dim,), initialiser), Parameter((dim,), zeros), eps
 
     def forward(self, x):
         """(..., D) -> (..., D)"""
@@ -38,8 +38,8 @@ class RMSNorm(Module):
 class GroupNorm(Module):
     """Each picture's channels are normalised in groups (Wu and He, 1803.08494).    (B, H, W, C) -> (B, H, W, C)"""
 
-    def __init__(self, groups, channels, *, eps=1e-5):
-        self.weight, self.bias = Parameter((channels,), ones), Parameter((channels,), zeros)
+    def __init__(self, groups, channels, *, eps=1e-5, initialiser=ones):
+        self.weight, self.bias = Parameter((channels,), initialiser), Parameter((channels,), zeros)
         self.groups, self.eps = groups, eps
 
     def forward(self, x):
@@ -61,12 +61,13 @@ class LayerScale(Module):
 class BatchNorm2d(Module):
     """Each channel is normalised over the batch and the grid (Ioffe and Szegedy, arXiv:1502.03167).
 
-    (B, H, W, C) -> (B, H, W, C). In training with the statistics of the batch, of which running averages are kept,
-    running <- (1 - momentum) running + momentum batch (the variance unbiased, as in PyTorch); they are used in eval.
+    (B, H, W, C) -> (B, H, W, C), and of tokens (B, N, C) -> (B, N, C). In training with the statistics of the batch, of
+    which running averages are kept, running <- (1 - momentum) running + momentum batch (the variance unbiased, as in
+    PyTorch); they are used in eval.
     """
 
-    def __init__(self, channels, *, eps=1e-5, momentum=0.1):
-        self.weight, self.bias = Parameter((channels,), ones), Parameter((channels,), zeros)
+    def __init__(self, channels, *, eps=1e-5, momentum=0.1, initialiser=ones):
+        self.weight, self.bias = Parameter((channels,), initialiser), Parameter((channels,), zeros)
         self.running_mean, self.running_var = Buffer((channels,), zeros), Buffer((channels,), ones)
         self.eps, self.momentum = eps, momentum
 

@@ -20,6 +20,40 @@ def test_every_variant_runs_from_pixels_to_classes(architecture, variant):
     assert counted.multiply_adds > 0
 
 
+@pytest.mark.parametrize("architecture, variant", VARIANTS)
+def test_every_variant_says_its_image_size_and_has_a_head_that_can_be_left_out(architecture, variant):
+    model = minivit.create(architecture, variant, num_classes=7)
+    assert len(model.image_size) == 2
+    assert all(isinstance(pixels, int) for pixels in model.image_size)
+    assert 7 in {size for parameter in model.head.parameters() for size in parameter.shape}
+    assert not minivit.create(architecture, variant, num_classes=0).head.parameters()
+    model.head = nn.Identity()
+    assert not model.head.parameters()
+
+
+@pytest.mark.parametrize("architecture, variant", CIFAR)
+def test_each_stage_gives_a_grid_and_adds_to_what_was_learned_before_it(architecture, variant, rng):
+    model = minivit.create(architecture, variant, seed=1)
+    if "image_size" in vars(model):  # some of its weights belong to places
+        model = minivit.create(architecture, variant, seed=1, image_size=(16, 32))
+    images = Tensor(rng.standard_normal((2, 16, 32, 3), np.float32), requires_grad=True)
+    shapes, reached = [x.shape for x in model.features(images)], []
+    for stage, (B, H, W, C) in enumerate(shapes):
+        x = model.features(images)[stage]
+        assert (B, W) == (2, 2 * H)
+        assert 16 % H == 0
+        assert np.isfinite(x.numpy()).all()
+        pixels, *gradients = grad((x * rng.standard_normal(x.shape, np.float32)).sum(), [images, *model.parameters()])
+        assert np.abs(pixels).max(axis=-1).all()
+        reached.append({name for (name, parameter), gradient in zip(model.named_parameters(), gradients, strict=True)
+                        if np.abs(gradient).max() > 0})
+        assert C in {parameter.shape[-1] for name, parameter in model.named_parameters() if name in reached[-1]}
+    assert all(before < behind for before, behind in zip(reached, reached[1:], strict=False))
+    assert [H for _, H, _, _ in shapes] == sorted((H for _, H, _, _ in shapes), reverse=True)
+    head = {id(parameter) for parameter in model.head.parameters()}
+    assert not any(id(parameter) in head for name, parameter in model.named_parameters() if name in reached[-1])
+
+
 def batch(size, rng):
     return rng.standard_normal((size, 32, 32, 3), np.float32), rng.integers(0, 10, size)
 

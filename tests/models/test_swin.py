@@ -22,19 +22,6 @@ def test_windows_are_cut_and_put_together(shape, window, rng):
     np.testing.assert_array_equal(swin.window_reverse(windows, window, (H, W)), x)
 
 
-def test_the_bias_table_is_indexed_by_offset():
-    index = swin.relative_position_index(3)
-    assert index.shape == (9, 9)
-    assert len(np.unique(index)) == 25
-    places = [(y, x) for y in range(3) for x in range(3)]
-    rows = {}
-    for i, (y, x) in enumerate(places):
-        for j, (v, u) in enumerate(places):
-            rows.setdefault((y - v, x - u), set()).add(index[i, j])
-    assert all(len(found) == 1 for found in rows.values())
-    assert sorted(rows) == sorted(rows, key=lambda offset: min(rows[offset]))
-
-
 @pytest.mark.parametrize("grid, window, shift", [((8, 8), 4, 2), ((9, 6), 3, 1), ((14, 7), 7, 3)])
 def test_the_mask_joins_what_was_joined_before_the_shift(grid, window, shift):
     """Two tokens of a window may attend to each other if the cyclic shift moved both by the same way."""
@@ -101,6 +88,13 @@ def test_pictures_of_any_size(size, rng):
     logits = model(rng.standard_normal((2, *size, 3), np.float32))
     assert logits.shape == (2, 10)
     assert np.isfinite(logits.numpy()).all()
+
+
+def test_features_have_the_true_grid_of_each_stage_and_the_head_reads_the_last(rng):
+    model, images = minivit.create("swin").eval(), rng.standard_normal((2, 33, 47, 3), np.float32)
+    maps = model.features(images)  # padding adds rows and columns to patches, windows and mergings
+    assert [x.shape for x in maps] == [(2, 17, 24, 64), (2, 9, 12, 128), (2, 5, 6, 256)]
+    np.testing.assert_array_equal(model.head(model.norm(maps[-1]).mean(axis=(1, 2))).numpy(), model(images).numpy())
 
 
 def test_float32_stays_float32():

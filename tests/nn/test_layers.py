@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minivit import Tensor, nn, no_grad
+from minivit import Tensor, grad, nn, no_grad
 
 
 def load(module, **values):
@@ -88,6 +88,51 @@ def test_attention_is_pytorchs(rng):
         nn.Attention(8, 3)
 
 
+@pytest.mark.parametrize("shape", [(5, 5), (2, 5, 5), (3, 2, 5, 5)])
+def test_attention_adds_a_bias_to_the_scores_as_pytorch_s_does(shape, rng):
+    torch = pytest.importorskip("torch")
+    theirs = torch.nn.MultiheadAttention(8, 2, batch_first=True).double()
+    ours = nn.Attention(8, 2).astype(np.float64)
+    load(ours.qkv, weight=theirs.in_proj_weight.detach().numpy().T, bias=theirs.in_proj_bias.detach().numpy())
+    load(ours.proj, weight=theirs.out_proj.weight.detach().numpy().T, bias=theirs.out_proj.bias.detach().numpy())
+    x, bias = rng.standard_normal((3, 5, 8)), rng.standard_normal(shape)
+    pixels, added = (torch.tensor(array, requires_grad=True) for array in (x, bias))
+    y, weights = theirs(pixels, pixels, pixels, average_attn_weights=False,
+                        attn_mask=added.expand(3, 2, 5, 5).reshape(6, 5, 5))
+    x, bias = Tensor(x, requires_grad=True), Tensor(bias, requires_grad=True)
+    agree(ours(x, bias), y)
+    agree(ours.weights(x, bias), weights)
+    (y ** 2).sum().backward()
+    for gradient, expected in zip(grad((ours(x, bias) ** 2).sum(), [x, bias]), (pixels, added), strict=True):
+        np.testing.assert_allclose(gradient, expected.grad.numpy(), rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("layer", [nn.LayerNorm(4, initialiser=nn.zeros), nn.GroupNorm(2, 4, initialiser=nn.zeros),
+                                   nn.BatchNorm2d(4, initialiser=nn.zeros)])
+def test_a_norm_can_start_as_nothing(layer, rng):
+    x = rng.standard_normal((2, 3, 3, 4), np.float32)
+    assert not layer(x).numpy().any()
+    load(layer, bias=np.full(4, 2.0))
+    assert (layer(x.astype(np.float64)).numpy() == 2).all()
+
+
+def test_a_convolution_starts_as_it_is_told():
+    assert (nn.Conv2d(3, 4, 3, initialiser=nn.constant(0.5)).weight.numpy() == 0.5).all()
+
+
+def test_batch_norm_takes_all_tokens_of_a_batch_for_one_grid(rng):
+    grids, tokens = nn.BatchNorm2d(4), nn.BatchNorm2d(4)
+    x = rng.standard_normal((2, 3, 5, 4), np.float32)
+    np.testing.assert_array_equal(grids(x).numpy().reshape(2, 15, 4), tokens(x.reshape(2, 15, 4)).numpy())
+    np.testing.assert_array_equal(grids.running_var.numpy(), tokens.running_var.numpy())
+
+
+def test_stochastic_depth_grows_linearly_over_all_stages():
+    assert nn.drop_path_rates(0.4, (2, 1, 2)) == [[0.0, 0.1], [0.2], [pytest.approx(0.3), 0.4]]
+    assert nn.drop_path_rates(0.4, (1,)) == [[0.0]]
+    assert [sum(stage) for stage in nn.drop_path_rates(0.0, (2, 3))] == [0, 0]
+
+
 def test_layer_scale_multiplies_channels(rng):
     x = rng.standard_normal((2, 3, 4)).astype(np.float32)
     np.testing.assert_allclose(nn.LayerScale(4, 0.1)(x).numpy(), 0.1 * x, rtol=1e-6)
@@ -100,6 +145,10 @@ def test_patch_embed_is_a_strided_convolution_and_unpatchify_the_inverse(rng):
     y = torch.nn.functional.conv2d(torch.tensor(x.transpose(0, 3, 1, 2)), kernel, stride=4)
     np.testing.assert_allclose(embed(x).numpy(), y.flatten(2).transpose(1, 2).numpy(), rtol=1e-9, atol=1e-11)
     np.testing.assert_array_equal(nn.unpatchify(nn.patchify(x, 4), (2, 3), 3), x)
+    np.testing.assert_array_equal(nn.to_grid(nn.patchify(x, 4), (2, 3))[:, 1, 2], x[:, 4:, 8:].reshape(2, 48))
+    np.testing.assert_array_equal(nn.to_grid(nn.patchify(x, 4), (1, 4), prefix=2)[:, 0, 0], x[:, :4, 8:].reshape(2, 48))
+    with pytest.raises(ValueError, match="expected 1 [+] 2 x 3 for this grid, got 6"):
+        nn.to_grid(nn.patchify(x, 4), (2, 3), prefix=1)
     with pytest.raises(ValueError, match="6 patches of 48 numbers are no 3 x 3 grid"):
         nn.unpatchify(nn.patchify(x, 4), (3, 3), 3)
 
