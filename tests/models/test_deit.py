@@ -1,6 +1,5 @@
 """DeiT: its two tokens and heads, and equality with timm and transformers."""
 
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ from minivit import Tensor
 from minivit.counting import count
 from minivit.models.deit import DeiT
 from minivit.ops import concatenate, cross_entropy
-from minivit.train.trainer import Trainer
+from minivit.tasks.classify import Classify
 from tests.counterpart import assert_equal, assert_same_on, draw, import_official
 
 
@@ -32,11 +31,10 @@ def test_each_head_reads_its_own_token(rng):
 
 def test_without_a_teacher_both_heads_learn_the_labels(rng):
     model, images, labels = minivit.create("deit"), rng.standard_normal((3, 32, 32, 3), np.float32), np.array([1, 2, 3])
-    loop = SimpleNamespace(model=model, recipe=SimpleNamespace(label_smoothing=0.0))
-    loss, correct = Trainer.classify(loop, images, labels)
+    loss, numbers = Classify(model).loss(images, labels)
     outputs = model(images)
     assert loss.item() == pytest.approx(sum(cross_entropy(logits, labels).item() for logits in outputs) / 2)
-    assert correct == (model.eval()(images).numpy().argmax(1) == labels).sum()
+    assert numbers["accuracy"] == (model.eval()(images).numpy().argmax(1) == labels).mean()
 
 
 def test_features_without_heads():
