@@ -12,8 +12,8 @@ from tests.tasks.tiny_tasks import Contrast, Detect, Frozen, SelfDistillation
 from tests.train.runs import batches_of
 
 TASKS = [SelfDistillation, Contrast, Detect]
-RECIPE = Recipe(data="shapes10", device="cpu", threads=2, steps=8, batch_size=13, optimiser="adamw", lr=1e-3, average=0.9,
-                evaluations=1, evaluation_size=16)
+RECIPE = Recipe(data="shapes10", device="cpu", threads=2, steps=8, batch_size=13, optimiser="adamw", lr=1e-3,
+                average=0.9, evaluations=1, evaluation_size=16)
 
 
 def trained(task, sets, recipe, run=None, **settings):

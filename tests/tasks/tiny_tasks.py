@@ -15,7 +15,7 @@ def tiny_vit(num_classes=0):
 
 
 class SelfDistillation(Task):
-    """A student learns the centred answers of a teacher, which follows it; the centre is a mean over the whole batch."""
+    """A student learns the centred answers of a teacher, which follows it; the centre is a mean over the batch."""
 
     def __init__(self, model=None, momentum=0.9):
         self.student = model or tiny_vit()
