@@ -8,6 +8,7 @@ import pkgutil
 import sys
 
 from . import cli
+from .cli import describe
 from .names import expect
 
 
@@ -63,15 +64,6 @@ def main(arguments=None):
             raise
         print(f"minivit: {describe(error)}", file=sys.stderr)
         return 1 if isinstance(error, ArithmeticError) else 2
-
-
-def describe(error):
-    """An exception in words."""
-    if isinstance(error, MemoryError):
-        return f"out of memory; a smaller --batch-size or model needs less ({error})"
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}"
-    return str(error) or type(error).__name__
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
-"""What this machine gives: processor, BLAS kernel, product rate, GPU; and which settings hold it back.
+"""What this machine gives: processor, BLAS kernel, product rate, GPU; which settings hold it back, and what is missing.
 
 OpenBLAS picks its kernel by processor when it is loaded, unless OPENBLAS_CORETYPE names another. To learn what the
 processor could do without that variable, a second Python process without it is asked.
 """
 
+import importlib.metadata
+import importlib.util
 import json
 import os
 import platform
@@ -17,6 +19,13 @@ from .fast_forms import compiled, switched_off
 
 KERNEL_VARIABLES = ("OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES")
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+NEEDS = {  # beyond running: what it is for: (packages, what brings them)
+    "lessons": (("jupyterlab", "ipykernel", "nbclient"), "-r requirements-lessons.txt"),
+    "tests": (("pytest", "hypothesis"), "-r requirements-dev.txt"),
+    "parity": (("torch", "timm", "transformers"), "-r requirements-parity.txt"),
+    "hub": (("huggingface_hub",), "huggingface_hub"),
+}
 
 
 def cores():
@@ -82,6 +91,16 @@ def report():
         if free is not None and (free[0] != library["kernel"] or free[1] > 1.2 * rate):
             yield (f"warning     without these settings: kernel {free[0]}, {free[1]:.0f} GFLOP/s, "
                    f"{free[1] / rate:.1f} times as fast; unset them")
+
+
+def needs():
+    """A line for each use that needs more than running does: the packages with their versions, or what is missing."""
+    for use, (packages, remedy) in NEEDS.items():
+        missing = [package for package in packages if importlib.util.find_spec(package) is None]
+        if missing:
+            yield f"{use:<11} missing: {', '.join(missing)}; python -m pip install {remedy}"
+        else:
+            yield f"{use:<11} " + ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
 
 
 def _loops():

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from minivit import data
 from minivit.__main__ import build_parser, main
 from minivit.data import shapes10
 from minivit.train import Run
+from tests.data.test_pictures import DAMAGED
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = list(build_parser()[1])
@@ -108,6 +110,30 @@ def test_pictures_of_the_same_name_get_files_of_their_own(run, picture, tmp_path
     assert main(["predict", str(run.folder), *images, "--out", str(tmp_path / "attention")]) == 0
     assert sorted(path.name for path in (tmp_path / "attention").iterdir()) == [
         "a picture-2.png", "a picture-3.png", "a picture.png"]
+
+
+@pytest.mark.parametrize("name", ["truncated.png", "400_megapixels.png", "nothing.png"])
+def test_predict_names_what_cannot_be_read_and_classifies_the_others(run, picture, tmp_path, capsys, name):
+    if name != "nothing.png":
+        (tmp_path / name).write_bytes(DAMAGED[name])
+    capsys.readouterr()
+    assert main(["predict", str(run.folder), str(tmp_path / name), str(picture)]) == 2
+    said = capsys.readouterr()
+    assert said.out.startswith(f"{picture}: ")
+    assert said.err.startswith(f"minivit: {tmp_path / name}: ")
+    assert said.err.count("\n") == 1
+    assert main(["predict", str(run.folder), str(tmp_path / name)]) == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_predict_shows_a_picture_of_sixteen_bits_as_one_of_eight(run, tmp_path, capsys):
+    levels = np.arange(1024, dtype=np.uint16).reshape(32, 32) // 4
+    for name, picture in (("a.png", levels.astype(np.uint8)), ("b.png", levels * 257)):
+        Image.fromarray(picture).save(tmp_path / name)
+    capsys.readouterr()
+    assert main(["predict", str(run.folder), str(tmp_path / "a.png"), str(tmp_path / "b.png")]) == 0
+    answers = [line.partition(": ")[2] for line in capsys.readouterr().out.splitlines()[::2]]
+    assert answers[0] == answers[1]
 
 
 def test_predict_with_a_model_without_attention(recipe, tmp_path, picture, capsys):

@@ -4,6 +4,7 @@ import pytest
 
 from minivit import device
 from minivit.__main__ import main
+from minivit.data import cifar
 
 
 def test_models_lists_every_variant_with_its_cost(capsys):
@@ -45,4 +46,22 @@ def test_mistakes_get_one_line(capsys, arguments, message):
 def test_device(capsys, monkeypatch):
     monkeypatch.setattr(device, "report", lambda: ["processor   X"])
     assert main(["device"]) == 0
-    assert capsys.readouterr().out == "processor   X\n"
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first == "processor   X"
+    assert [line.split()[0] for line in others] == [*device.NEEDS, "data"]
+
+
+@pytest.mark.parametrize("present", ["cifar-10-batches-bin", "cifar-10-binary.tar.gz", None])
+def test_device_tells_where_cifar10_is_or_how_to_get_it(tmp_path, monkeypatch, capsys, present):
+    monkeypatch.setenv("MINIVIT_DATA", str(tmp_path))
+    monkeypatch.setattr(device, "product_rate", lambda: 100.0)
+    version = cifar.SETS["cifar10"].versions[0]
+    files = {version.folder: [f"{version.folder}/{file}" for file in version.files], version.archive: [version.archive]}
+    for file in files.get(present, []):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_bytes(b"")
+    assert main(["device"]) == 0
+    *_, last = capsys.readouterr().out.splitlines()
+    assert last == (f"data        CIFAR-10 is in {tmp_path}" if present else
+                    f"data        shapes10 is built in; CIFAR-10 is not in {tmp_path}; "
+                    "python -m minivit data cifar10 fetches it (170 MB)")

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from minivit import device
+from tests.test_requirements import requirements
 
 
 def test_blas_and_product_rate():
@@ -75,3 +76,22 @@ def test_another_process_really_answers(monkeypatch):
     kernel, rate = device.without_settings()
     assert isinstance(kernel, str)
     assert rate > 0
+
+
+def test_what_is_missing_for_what_and_how_to_get_it(monkeypatch):
+    monkeypatch.setattr(device.importlib.util, "find_spec", lambda name: None if name in ("jupyterlab", "torch") else 1)
+    monkeypatch.setattr(device.importlib.metadata, "version", lambda name: "1.2")
+    lines = dict(line.split(None, 1) for line in device.needs())
+    assert lines["lessons"] == "missing: jupyterlab; python -m pip install -r requirements-lessons.txt"
+    assert lines["parity"] == "missing: torch; python -m pip install -r requirements-parity.txt"
+    assert lines["tests"] == "pytest 1.2, hypothesis 1.2"
+
+
+@pytest.mark.parametrize("use", device.NEEDS)
+def test_what_is_told_to_install_brings_what_is_missing(use):
+    packages, remedy = device.NEEDS[use]
+    if remedy.startswith("-r "):
+        asked = "\n".join(requirements(remedy.removeprefix("-r ")))
+        assert all(f"\n{package}" in f"\n{asked}" for package in packages)
+    else:
+        assert packages == (remedy,)

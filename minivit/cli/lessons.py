@@ -11,11 +11,14 @@ def add_commands(subparsers):
     lesson = subparsers.add_parser(
         "lesson", help="open a lesson in JupyterLab, or run it",
         description="Open a lesson in JupyterLab; or run it from its first cell to its last, which stores its outputs. "
-                    "With MINIVIT_BUDGET=smoke in the environment, training is cut to seconds.")
+                    "With MINIVIT_BUDGET=smoke in the environment, training is cut to seconds, and the lesson itself "
+                    "stays as it is.")
     lesson.add_argument("lesson", metavar="LESSON", help="a number such as 6, a name such as vit, or a notebook")
     lesson.add_argument("--run", action="store_true", dest="execute",
                         help="run it without a browser, and show how far it is")
-    lesson.add_argument("--out", metavar="FILE", help="with --run: write here, not back into the lesson")
+    lesson.add_argument("--out", metavar="FILE",
+                        help="with --run: write here, not back into the lesson (a smoke run: into "
+                             "NN_name.smoke.ipynb in this folder)")
     lesson.set_defaults(run=open_or_execute)
     slides = subparsers.add_parser(
         "slides", help="write a lesson as slides",
@@ -45,7 +48,6 @@ def list_lessons(args):
 def open_or_execute(args):
     """The command `lesson`."""
     import sys
-    from pathlib import Path
 
     from ..lessons.course import locate
     path = locate(args.lesson)
@@ -54,13 +56,17 @@ def open_or_execute(args):
     if not args.execute:
         return open_in_jupyterlab(path)
     needs("nbclient", "running a lesson")
-    from ..lessons.execute import execute
+    from ..lessons import SMOKE_RUN, budget
+    from ..lessons.execute import destination, execute
+    out = destination(path, args.out)
+    if budget(False, smoke=True):
+        print(SMOKE_RUN)
     try:
-        seconds = execute(path, args.out and Path(args.out))
+        seconds = execute(path, out)
     except RuntimeError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
-    print(f"{seconds / 60:.1f} minutes; written: {args.out or path}")
+    print(f"{seconds / 60:.1f} minutes; written: {out}")
     return 0
 
 
@@ -83,10 +89,11 @@ def write_slides(args):
     from ..lessons.course import locate
     path = locate(args.lesson)
     needs("nbconvert", "writing slides")
+    from ..files import write_atomically
     from ..lessons.assets import assets
     from ..lessons.slides import slides
     out = Path(args.out or f"{path.stem}.slides.html")
-    out.write_text(slides(path, assets()), encoding="utf-8")
+    write_atomically(out, slides(path, assets()))
     print(f"{out}: open it in a browser; space and arrows go on, Esc shows all slides")
 
 
@@ -94,4 +101,4 @@ def needs(package, what):
     """Raise an error that tells what to install, unless the package is there."""
     from importlib.util import find_spec
     if find_spec(package) is None:
-        raise ValueError(f"{what} needs {package}: python -m pip install {package}")
+        raise ValueError(f"{what} needs {package}: python -m pip install -r requirements-lessons.txt")

@@ -18,8 +18,9 @@ def add_commands(subparsers):
     info.add_argument("--depth", type=int, default=3, help="how far to look into modules of modules (default 3)")
     info.set_defaults(run=show_layers)
     device = subparsers.add_parser(
-        "device", help="processor, BLAS, product rate, GPU, and what holds them back",
-        description="What this machine gives, measured; and which settings hold it below what it can do.")
+        "device", help="processor, BLAS, product rate, GPU, and what is missing for what",
+        description="What this machine gives, measured; which settings hold it below what it can do; and what is "
+                    "missing for speed, the GPU, lessons, tests, comparisons and CIFAR-10, with the command for it.")
     device.set_defaults(run=show_device)
 
 
@@ -68,10 +69,23 @@ def show_layers(args):
 
 def show_device(args):
     """Print the report of `device`."""
-    from ..device import report
-    for line in report():
+    from ..device import needs, report
+    for line in [*report(), *needs(), f"data        {cifar10_in_words()}"]:
         print(line)
     return 0
+
+
+def cifar10_in_words():
+    """Where CIFAR-10 is, or how to get it."""
+    from ..data import cache_folder
+    from ..data.cifar import there
+    try:
+        folder = cache_folder()
+    except OSError as error:
+        return str(error)
+    if there("cifar10", folder):
+        return f"CIFAR-10 is in {folder}"
+    return f"shapes10 is built in; CIFAR-10 is not in {folder}; python -m minivit data cifar10 fetches it (170 MB)"
 
 
 def _shape(shape):

@@ -1,7 +1,11 @@
 """python -m minivit evaluate, predict: what a trained model knows."""
 
 import itertools
+import sys
 from pathlib import Path
+
+from . import describe
+from .train import positive
 
 
 def add_commands(subparsers):
@@ -20,7 +24,8 @@ def add_commands(subparsers):
                          help="the folder of a run, and picture files of any kind; they are cropped and resized")
     predict.add_argument("--weights", metavar="FILE",
                          help="not a run: an official checkpoint, its folder, or its name on the Hugging Face hub")
-    predict.add_argument("--top", type=int, default=5, metavar="K", help="how many classes to print (default 5)")
+    predict.add_argument("--top", type=positive(int), default=5, metavar="K",
+                         help="how many classes to print (default 5)")
     predict.add_argument("--out", metavar="FOLDER", help="where the attention goes (default RUN/attention)")
     predict.set_defaults(run=classify)
     for parser in (evaluate, predict):
@@ -59,32 +64,50 @@ def print_classes(classes, confusion):
 
 
 def classify(args):
-    """Print the most probable classes of every picture file."""
+    """Print the most probable classes of every picture file; returns 2 if one of them cannot be read."""
+    unread = []
     if args.weights:
-        classify_with_weights(args)
+        classify_with_weights(args, unread)
     else:
         folder, *images = args.paths
         if not images:
             raise ValueError("IMAGE: expected picture files after the folder of a run, or after --weights FILE")
-        classify_with_run(folder, images, args)
+        classify_with_run(folder, images, args, unread)
+    return 2 if unread else 0
 
 
-def classify_with_weights(args):
+def readable(paths, unread):
+    """(path, picture) of every file that can be read; the others are told, and added to the list `unread`."""
+    from ..data import read_picture
+    for path in paths:
+        try:
+            picture = read_picture(path)
+        except (OSError, ValueError) as error:
+            print(f"minivit: {describe(error)}", file=sys.stderr)
+            unread.append(path)
+        else:
+            yield path, picture
+
+
+def classify_with_weights(args, unread):
     """By an official model."""
     from ..interop import load, predict
     model = load(args.weights).to(device_of(args))
-    for path in args.paths:
-        print(f"{path}: {answer_of(predict(model, path, args.top))}")
+    for path, picture in readable(args.paths, unread):
+        print(f"{path}: {answer_of(predict(model, picture, args.top))}")
 
 
-def classify_with_run(folder, images, args):
+def classify_with_run(folder, paths, args, unread):
     """By the model of a run, whose attention is written to a file; of another task, what its pictures show."""
     import numpy as np
 
     from .. import data, viz
     from ..files import write_atomically
     run, task, about_data, device = trained_task(folder, args)
-    pictures = np.stack([read_picture(path, about_data["image_size"]) for path in images])
+    found = [(path, fitted(picture, about_data["image_size"])) for path, picture in readable(paths, unread)]
+    if not found:
+        return
+    pictures = np.stack([picture for _, picture in found])
     samples = data.Samples(data.Dataset(pictures, name="the pictures"), mean=about_data["mean"], std=about_data["std"],
                            device=device)
     if not hasattr(task, "logits"):
@@ -92,7 +115,7 @@ def classify_with_run(folder, images, args):
         return
     model, target, written = task.backbone, Path(args.out or run.folder / "attention"), set()
     grid = getattr(model, "grid", None)
-    for path, picture, probabilities in zip(images, pictures, probabilities_of(task, samples), strict=True):
+    for (path, picture), probabilities in zip(found, probabilities_of(task, samples), strict=True):
         best = np.argsort(-probabilities)[:args.top]
         answer = answer_of([(about_data["classes"][k], probabilities[k]) for k in best])
         print(f"{path}: {answer}")
@@ -162,11 +185,9 @@ def threads_of(device):
     return cores() if device == "cpu" else 1
 
 
-def read_picture(path, size):
-    """A picture file, upright, cropped to the right proportions and resized.    -> uint8 (height, width, 3)"""
+def fitted(picture, size):
+    """A picture, cropped to the right proportions and resized.    PIL.Image -> uint8 (height, width, 3)"""
     import numpy as np
     from PIL import Image, ImageOps
     height, width = size
-    with Image.open(path) as image:
-        upright = ImageOps.exif_transpose(image).convert("RGB")
-        return np.asarray(ImageOps.fit(upright, (width, height), Image.Resampling.LANCZOS))
+    return np.asarray(ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS))

@@ -3,10 +3,11 @@
 from ..names import expect
 from .archive import cache_folder
 from .augment import augment, colour_jitter, normalise, random_crop, random_erasing, random_flip
-from .auto import load
+from .auto import is_folder, load
 from .batches import batch_count, batches
 from .dataset import Dataset, channel_statistics
 from .mix import cutmix, mixup, one_hot
+from .pictures import read_picture
 from .randaugment import rand_augment
 from .samples import Samples
 

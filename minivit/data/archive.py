@@ -9,7 +9,21 @@ from pathlib import Path
 
 
 def cache_folder():
-    """Where data sets are kept: $MINIVIT_DATA if it is set, else `minivit` in the user's cache folder."""
+    """Where data sets are kept: $MINIVIT_DATA if it is set, else `minivit` in the user's cache folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        If that is below a home folder, and there is none.
+    """
+    try:
+        return _cache_folder()
+    except RuntimeError as error:  # of pathlib
+        raise FileNotFoundError("no home folder for the cache of data sets; set MINIVIT_DATA to a folder where they "
+                                f"may be kept ({error})") from error
+
+
+def _cache_folder():
     if chosen := os.environ.get("MINIVIT_DATA"):
         return Path(chosen).expanduser()
     if sys.platform == "win32":

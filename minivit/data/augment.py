@@ -10,10 +10,15 @@ by `functools.partial`:
     images = normalise(augment(images, rng, steps), mean, std)
 """
 
+import math
+
 import numpy as np
 
 from ..backend import array_module
+from ..names import expect
+from ..settings import expect_number, expect_whole
 from . import colour
+from .checks import expect_pictures
 
 
 def augment(images, rng, steps):
@@ -31,6 +36,8 @@ def normalise(images, mean, std):
     if images.dtype != np.uint8:
         raise TypeError(f"normalise: expected uint8 images, got {images.dtype}")
     xp = array_module(images)
+    if array_module(std) is np and not np.all(np.asarray(std) > 0):  # on a GPU, the host would wait for the answer
+        raise ValueError(f"normalise: expected std above 0, got {std}")
     mean, std = (xp.asarray(value, dtype=np.float32) for value in (mean, std))
     return images * (1 / (255 * std)) - mean / std
 
@@ -45,6 +52,9 @@ def random_crop(images, rng, *, padding=4, mode="constant"):
     mode : {"constant", "reflect"}
         Whether the padding is black or mirrors the picture.
     """
+    expect_pictures("random_crop", images)
+    expect_whole("random_crop: padding", padding, 0)
+    expect("random_crop: mode", mode, ("constant", "reflect"))
     xp = array_module(images)
     batch, height, width, channels = images.shape
     padded = xp.pad(images, ((0, 0), (padding, padding), (padding, padding), (0, 0)), mode=mode)
@@ -56,6 +66,8 @@ def random_crop(images, rng, *, padding=4, mode="constant"):
 
 def random_flip(images, rng, *, probability=0.5):
     """Mirror left and right, each picture with a probability.    (B, H, W, C) -> (B, H, W, C)"""
+    expect_pictures("random_flip", images)
+    expect_number("random_flip: probability", probability, 0, 1)
     chosen = array_module(images).asarray(np.flatnonzero(rng.random(len(images)) < probability))
     flipped = images.copy()
     flipped[chosen] = images[chosen][:, :, ::-1]
@@ -77,6 +89,10 @@ def random_erasing(images, rng, *, probability=0.5, area=(0.02, 0.4), aspect=(0.
     aspect : (float, float)
         Range of its height by its width.
     """
+    expect_pictures("random_erasing", images)
+    expect_number("random_erasing: probability", probability, 0, 1)
+    expect_range("random_erasing: area", area, 1)
+    expect_range("random_erasing: aspect", aspect)
     xp = array_module(images)
     batch, height, width, _ = images.shape
     areas = height * width * rng.uniform(*area, (batch, 10))
@@ -98,6 +114,16 @@ def random_erasing(images, rng, *, probability=0.5, area=(0.02, 0.4), aspect=(0.
     return images
 
 
+def expect_range(what, ends, high=math.inf):
+    """Raise an error unless `ends` are two numbers above 0, up to `high`, of which the second is not the smaller."""
+    if not isinstance(ends, tuple | list) or len(ends) != 2:
+        raise TypeError(f"{what}: expected two numbers, got {ends!r}")
+    for end in ends:
+        expect_number(what, end, 0, high, above=True)
+    if ends[0] > ends[1]:
+        raise ValueError(f"{what}: expected the smaller number first, got {ends}")
+
+
 def rectangle_masks(xp, top, bottom, left, right, shape):
     """Which pixels lie in rows top to bottom - 1 and columns left to right - 1.    (B,) each -> bool (B, H, W)"""
     top, bottom, left, right = (xp.asarray(edge)[:, None, None] for edge in (top, bottom, left, right))
@@ -111,6 +137,11 @@ def colour_jitter(images, rng, *, brightness=0.4, contrast=0.4, saturation=0.4, 
     Each amount is half the width of a range: of factors around 1, of turns of the hue around 0. The defaults are those
     of SimCLR for CIFAR-10: Chen et al., ICML 2020, arXiv:2002.05709, appendix A with the strength 0.5 of appendix B.9.
     """
+    expect_pictures("colour_jitter", images, kind="u")
+    for setting, amount, high in (("brightness", brightness, 1), ("contrast", contrast, 1),
+                                  ("saturation", saturation, 1), ("hue", hue, 0.5)):
+        expect_number(f"colour_jitter: {setting}", amount, 0, high)
+
     def amounts(middle, half):
         return rng.uniform(middle - half, middle + half, len(images))
     images = colour.brightness(images, amounts(1, brightness))

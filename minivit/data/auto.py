@@ -26,9 +26,11 @@ def load(name="auto", *, address=cifar.ADDRESS):
     train, test : Dataset
         images uint8 (N, 32, 32, 3), labels int64 (N,). Their `name` tells which set it is.
     """
-    if name not in NAMES and Path(name).is_dir():
+    if is_folder(name):
         return _from_folder(Path(name))
-    expect("data", name, NAMES)
+    if Path(name).is_file():
+        raise ValueError(f"data: {name} is a file; expected the folder that it lies in, or one of {', '.join(NAMES)}")
+    expect("data", name, NAMES, others="or the path of a folder")
     if name == "auto":
         return _cifar10_or_shapes10(address)
     if name == "shapes10":
@@ -36,14 +38,27 @@ def load(name="auto", *, address=cifar.ADDRESS):
     return cifar.load(name, address=address)
 
 
+def is_folder(name):
+    """Whether a name of a data set means a folder: any that is there, but for one called as a built-in name is."""
+    return name not in NAMES and Path(name).is_dir()
+
+
 def _cifar10_or_shapes10(address):
     try:
         return cifar.load("cifar10", address=address)
     except (OSError, ValueError) as error:
-        archive = cifar.SETS["cifar10"].versions[0].archive
-        print(f"Taking the built-in set shapes10, because CIFAR-10 cannot be had ({error}). To get it, run "
-              f"`python -m minivit data cifar10` online, or put {address}/{archive} into {cache_folder()}.")
+        print(f"Taking the built-in set shapes10, because CIFAR-10 cannot be had ({error}). {_remedy(address)}")
         return shapes10.load()
+
+
+def _remedy(address):
+    """How to come by CIFAR-10, in one sentence."""
+    try:
+        folder = cache_folder()
+    except OSError:
+        return "Set MINIVIT_DATA to a folder, and run `python -m minivit data cifar10` online."
+    archive = cifar.SETS["cifar10"].versions[0].archive
+    return f"To get it, run `python -m minivit data cifar10` online, or put {address}/{archive} into {folder}."
 
 
 def _from_folder(folder):

@@ -2,9 +2,12 @@
 
 import numpy as np
 
+from ..settings import expect_whole
+
 
 def batch_count(count, batch_size, *, drop_last=False):
     """How many batches an epoch of `count` pictures has."""
+    expect_whole("batch_size", batch_size, 1)
     return count // batch_size if drop_last else -(-count // batch_size)
 
 
@@ -31,8 +34,7 @@ def batches(dataset, batch_size, rng=None, *, drop_last=False, start=0):
     ------
     images, labels : uint8 (B, H, W, 3), int64 (B,)
     """
-    if batch_size < 1:
-        raise ValueError(f"batches: expected a batch_size of at least 1, got {batch_size}")
+    expect_whole("batches: start", start, 0)
     count = len(dataset)
     order = np.arange(count) if rng is None else rng.permutation(count)
     for step in range(start, batch_count(count, batch_size, drop_last=drop_last)):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..files import locked
 from .archive import cache_folder, unpack
 from .dataset import Dataset
 from .download import download, verify
@@ -38,6 +39,10 @@ class Version:
     def files(self):
         """All file names that the folder must have."""
         return (*self.train, *self.test, self.names)
+
+    def missing(self, folder):
+        """The names of those that a folder lacks."""
+        return [file for file in self.files if not (folder / file).is_file()]
 
 
 @dataclass(frozen=True)
@@ -160,18 +165,26 @@ def find(name, root):
     versions = SETS[name].versions
     for version in versions:
         for folder in (root / version.folder, root):
-            if all((folder / file).is_file() for file in version.files):
+            if not version.missing(folder):
                 return version, folder
     for version in versions:
         folder, archive = root / version.folder, root / version.archive
+        if archive.is_file() and not folder.exists():
+            with locked(archive):
+                if not folder.exists():  # else another process has unpacked it meanwhile
+                    verify(archive, version.md5)
+                    unpack(archive, folder, version.files)
         if folder.is_dir():
-            missing = [file for file in version.files if not (folder / file).is_file()]
-            raise ValueError(f"{folder}: incomplete, {', '.join(missing)} missing; complete or remove the folder")
-        if archive.is_file():
-            verify(archive, version.md5)
-            unpack(archive, folder, version.files)
+            if missing := version.missing(folder):
+                raise ValueError(f"{folder}: incomplete, {', '.join(missing)} missing; complete or remove the folder")
             return version, folder
     return None
+
+
+def there(name, root):
+    """Whether a set lies in a folder, unpacked or as an archive; nothing is read or unpacked."""
+    return any((root / version.archive).is_file() or not version.missing(root / version.folder)
+               for version in SETS[name].versions)
 
 
 def read(name, version, folder):

@@ -25,9 +25,18 @@ class Dataset:
     name: str = "pictures"
 
     def __post_init__(self):
+        images, labels = self.images, self.labels
+        if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 4:
+            raise TypeError(f"{self.name}: expected images as a uint8 array (N, H, W, 3), got {_described(images)}")
+        labelled = labels is not None
+        if labelled and (not isinstance(labels, np.ndarray) or labels.dtype.kind not in "iu" or labels.ndim != 1):
+            raise TypeError(f"{self.name}: expected labels as an integer array (N,), got {_described(labels)}")
         for field, array in self._arrays().items():
-            if len(array) != len(self.images):
-                raise ValueError(f"{self.name}: {len(self.images)} images, but {len(array)} {field}")
+            if len(array) != len(images):
+                raise ValueError(f"{self.name}: {len(images)} images, but {len(array)} {field}")
+        if labelled and len(labels) and not 0 <= labels.min() <= labels.max() < len(self.classes):
+            raise ValueError(f"{self.name}: expected labels from 0 to {len(self.classes) - 1}, as there are classes, "
+                             f"got {labels.min()} to {labels.max()}")
 
     def __len__(self):
         return len(self.images)
@@ -39,6 +48,10 @@ class Dataset:
     def _arrays(self):
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
+
+
+def _described(value):
+    return f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
 
 
 def channel_statistics(images):

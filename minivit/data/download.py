@@ -9,6 +9,9 @@ import urllib.request
 from http import HTTPStatus
 from http.client import HTTPException
 
+from ..bars import bar
+from ..files import locked
+
 PATIENCE = 10  # seconds to wait for an answer, and for more of it
 CHUNK = 1 << 18  # bytes
 
@@ -16,9 +19,9 @@ CHUNK = 1 << 18  # bytes
 def download(url, path, md5):
     """Fetch `url` into `path`, showing a progress bar, and verify its MD5 checksum.
 
-    What has come is kept in `path`.partial: after a break the download goes on from there, at once or in a later
-    call (range requests, RFC 9110, section 14), or starts again where the server does not offer that. `path` itself
-    appears only when it is complete and verified.
+    Of several processes, one downloads and the others wait for it. What has come is kept in `path`.partial: after a
+    break the download goes on from there, at once or in a later call (range requests, RFC 9110, section 14), or starts
+    again where the server does not offer that. `path` itself appears only when it is complete and verified.
 
     Raises
     ------
@@ -27,13 +30,18 @@ def download(url, path, md5):
     ValueError
         If what came is not the file with this checksum.
     """
-    from tqdm.auto import tqdm  # here, because it is slow to import
+    with locked(path):
+        if path.exists():  # another process has fetched it meanwhile
+            verify(path, md5)
+        else:
+            _download(url, path, md5)
 
-    path.parent.mkdir(parents=True, exist_ok=True)
+
+def _download(url, path, md5):
     partial = path.with_name(path.name + ".partial")
-    with tqdm(desc=path.name, unit="B", unit_scale=True, unit_divisor=1024, delay=0.5) as bar:
+    with bar(desc=path.name, unit="B", unit_scale=True, unit_divisor=1024, delay=0.5) as progress:
         kept = _size(partial)
-        while not _fetch_rest(url, partial, bar):
+        while not _fetch_rest(url, partial, progress):
             if _size(partial) <= kept:
                 raise _failure(url, partial, "the connection breaks again and again")
             kept = _size(partial)
@@ -53,7 +61,7 @@ def verify(path, md5):
         raise ValueError(f"{path}: expected the published file, MD5 {md5}, got {_size(path)} bytes with MD5 {found}")
 
 
-def _fetch_rest(url, partial, bar):
+def _fetch_rest(url, partial, progress):
     """Append to `partial` what it lacks, over one connection; returns whether it is complete then."""
     request = urllib.request.Request(url, headers={"Range": f"bytes={_size(partial)}-"})
     try:
@@ -69,17 +77,17 @@ def _fetch_rest(url, partial, bar):
     goes_on = response.status == HTTPStatus.PARTIAL_CONTENT
     with response, open(partial, "ab" if goes_on else "wb") as file:
         length = response.headers["Content-Length"]
-        bar.n = bar.initial = file.tell()
-        bar.total = None if length is None else file.tell() + int(length)
+        progress.n = progress.initial = file.tell()
+        progress.total = None if length is None else file.tell() + int(length)
         while True:
             try:
                 chunk = response.read1(CHUNK)
             except (OSError, HTTPException):
                 return False
             if not chunk:
-                return bar.total is None or file.tell() == bar.total
+                return progress.total is None or file.tell() == progress.total
             file.write(chunk)
-            bar.update(len(chunk))
+            progress.update(len(chunk))
 
 
 def _open(request):

@@ -3,12 +3,19 @@
 import numpy as np
 
 from ..backend import array_module
+from ..settings import expect_number, expect_whole
 from .augment import rectangle_masks
+from .checks import expect_pictures
 
 
 def one_hot(labels, classes):
     """t_bk = 1 where k is the label of picture b, else 0.    int (B,) -> float32 (B, classes)"""
+    expect_whole("one_hot: classes", classes, 1)
     xp = array_module(labels)
+    if labels.dtype.kind not in "iu" or labels.ndim != 1:
+        raise TypeError(f"one_hot: expected integer labels (B,), got {labels.dtype} {labels.shape}")
+    if xp is np and len(labels) and not 0 <= labels.min() <= labels.max() < classes:  # on a GPU the host would wait
+        raise ValueError(f"one_hot: expected labels from 0 to {classes - 1}, got {labels.min()} to {labels.max()}")
     return (labels[:, None] == xp.arange(classes)).astype(np.float32)
 
 
@@ -28,8 +35,8 @@ def mixup(images, targets, rng, *, alpha=0.2):
     images, targets
         Of the same shapes and dtypes.
     """
-    if images.dtype.kind != "f":
-        raise TypeError(f"mixup: expected floating-point images (normalise them first), got {images.dtype}")
+    expect_pictures("mixup", images, kind="f")
+    _expect_settings("mixup", images, targets, alpha)
     xp = array_module(images)
     share = rng.beta(alpha, alpha, len(images))
     partner = xp.asarray(rng.permutation(len(images)))
@@ -56,6 +63,8 @@ def cutmix(images, targets, rng, *, alpha=1.0):
     images, targets
         Of the same shapes and dtypes.
     """
+    expect_pictures("cutmix", images)
+    _expect_settings("cutmix", images, targets, alpha)
     xp = array_module(images)
     batch, height, width, _ = images.shape
     side = np.sqrt(1 - rng.beta(alpha, alpha, batch))
@@ -68,6 +77,15 @@ def cutmix(images, targets, rng, *, alpha=1.0):
     pasted = rectangle_masks(xp, top, bottom, left, right, (height, width))
     images = xp.where(pasted[..., None], images[partner], images)
     return images, _mixed(targets, partner, xp.asarray(share, dtype=targets.dtype))
+
+
+def _expect_settings(mix, images, targets, alpha):
+    expect_number(f"{mix}: alpha", alpha, 0, above=True)
+    if targets.dtype.kind != "f":
+        raise TypeError(f"{mix}: expected floating-point targets (B, K), as one_hot makes them of labels, got "
+                        f"{targets.dtype} {targets.shape}")
+    if targets.ndim != 2 or len(targets) != len(images):
+        raise ValueError(f"{mix}: expected targets ({len(images)}, K) for {len(images)} images, got {targets.shape}")
 
 
 def _mixed(targets, partner, share):

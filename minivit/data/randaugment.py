@@ -11,6 +11,8 @@ stronger with M, and an enhancement has the factor 1 plus or minus 0.09 M.
 import numpy as np
 
 from ..backend import array_module
+from ..settings import expect_number, expect_whole
+from .checks import expect_pictures
 from .colour import autocontrast, brightness, contrast, equalize, posterize, saturation, sharpness, solarize
 
 GREY = 128
@@ -85,10 +87,9 @@ def rand_augment(images, rng, *, operations=2, magnitude=9):
     magnitude : float
         M, from 0 to 10.
     """
-    if images.dtype != np.uint8:
-        raise TypeError(f"rand_augment: expected uint8 images (normalise them afterwards), got {images.dtype}")
-    if not 0 <= magnitude <= 10:
-        raise ValueError(f"rand_augment: expected a magnitude from 0 to 10, got {magnitude}")
+    expect_pictures("rand_augment", images, kind="u")
+    expect_whole("rand_augment: operations", operations, 0)
+    expect_number("rand_augment: magnitude", magnitude, 0, 10)
     xp = array_module(images)
     images = images.copy()
     for _ in range(operations):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..settings import expect_whole
 from .dataset import Dataset
 from .outlines import OUTLINES
 
@@ -51,6 +52,7 @@ def draw(count, rng):
     Shapes10
         images uint8 (N, 32, 32, 3), labels int64 (N,), masks bool (N, 32, 32), boxes int64 (N, 4).
     """
+    expect_whole("shapes10: number of pictures", count, 0)
     labels = rng.permutation(np.arange(count, dtype=np.int64) % len(CLASSES))
     images = np.empty((count, SIZE, SIZE, 3), np.uint8)
     masks = np.empty((count, SIZE, SIZE), bool)

@@ -3,7 +3,6 @@
 import hashlib
 import importlib.metadata
 import json
-import os
 import platform
 import re
 import secrets
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from ..files import write_atomically
 from .assess import after, before
 from .exercise import FOLDER, load
 from .pool import run_all
@@ -119,8 +119,6 @@ def record(submission, verdicts, about, key):
 
 
 def write(file, content):
-    """Write JSON to a temporary name, then rename it: a record is whole or not there."""
-    part = file.with_suffix(".part")
-    part.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    os.replace(part, file)
+    """Write JSON: a record is whole or not there. Returns the content."""
+    write_atomically(file, json.dumps(content, indent=1))
     return content

@@ -1,11 +1,13 @@
 """Where a checkpoint is: a file, a folder, or a repository on the Hugging Face hub, fetched into its cache."""
 
+import os
 import re
 from pathlib import Path
 
 from .files import PICKLES
 
-FETCHED = ["config.json", "preprocessor_config.json", "model.safetensors"]
+FETCHED = ["config.json", "preprocessor_config.json", "model.safetensors", "model.safetensors.index.json",
+           "model-*-of-*.safetensors"]
 
 
 def locate(name_or_path):
@@ -18,6 +20,8 @@ def locate(name_or_path):
     RuntimeError
         If the repository cannot be fetched; the message says why.
     """
+    if not isinstance(name_or_path, str | os.PathLike) or not str(name_or_path).strip():
+        raise TypeError(f"expected a file, a folder or a name of the Hugging Face hub, got {name_or_path!r}")
     path = Path(name_or_path)
     if path.exists():
         return path
@@ -36,14 +40,15 @@ def fetch(name):
     try:
         from huggingface_hub import errors, snapshot_download
     except ImportError as error:
-        raise RuntimeError(f"{name}: fetching needs huggingface_hub (python -m pip install huggingface_hub); a file or "
-                           "folder that is already here can be loaded without") from error
+        raise RuntimeError(f"{name}: no such file or folder here, and fetching it from the Hugging Face hub needs "
+                           "huggingface_hub: python -m pip install huggingface_hub") from error
     try:
         folder = Path(snapshot_download(name, allow_patterns=FETCHED))
     except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, OSError) as error:
         reason = str(error).strip().partition("\n")[0]
-        raise RuntimeError(f"{name}: not in the hub's cache, and could not be fetched ({reason})") from error
-    if not (folder / "model.safetensors").exists():
+        raise RuntimeError(f"{name}: no such file or folder here, not in the cache of the Hugging Face hub, and could "
+                           f"not be fetched ({reason})") from error
+    if not any((folder / file).exists() for file in ("model.safetensors", "model.safetensors.index.json")):
         raise ValueError(f"{name}: has no model.safetensors. A pytorch_model.bin is a pickle, which can run any code "
                          "when it is opened. If you trust its source, let transformers convert it: "
                          "from_pretrained(name).save_pretrained(folder), and load the folder")

@@ -6,7 +6,9 @@ import numpy as np
 
 from ..backend import to_device
 from ..engine import no_grad
+from ..nn import evaluating
 from ..ops import softmax
+from ..settings import expect_whole
 from .preprocessing import Preprocessing
 
 
@@ -37,18 +39,27 @@ def predict(model, image, top=5):
     model : Module
         That `minivit.load` has returned.
     image : path, PIL.Image or uint8 array (height, width, 3)
+        As `data.read_picture` takes it.
+    top : int
+        How many classes; of fewer, all.
 
     Returns
     -------
     list of (str, float)
         Name (or number) and probability, the most probable class first.
     """
+    expect_whole("top", top, 1)
+    if not hasattr(model, "pretrained"):
+        raise ValueError("predict: expected a model that minivit.load has returned; this one has no preprocessing "
+                         "(model.pretrained)")
     classes = model.pretrained.classes
     if classes == ():
         raise ValueError(f"{model.pretrained.name}: has no head that tells classes apart")
     pixels = to_device(model.pretrained.preprocessing(image)[None], model.parameters()[0].device)  # (1, H, W, 3)
-    with no_grad():
-        logits = model.eval()(pixels)
+    with no_grad(), evaluating(model):
+        logits = model(pixels)
     probabilities = softmax(logits).numpy()[0]
+    if classes and len(classes) != len(probabilities):
+        raise ValueError(f"{model.pretrained.name}: {len(classes)} names of classes for {len(probabilities)} outputs")
     best = np.argsort(-probabilities)[:top]
     return [(classes[k] if classes else f"class {k}", float(probabilities[k])) for k in best]

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..data import read_picture
+
 FILTERS = ["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]  # the position is the number in Pillow
 IMAGENET = dict(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
@@ -55,13 +57,7 @@ class Preprocessing:
         -------
         float32 array (height, width, 3)
         """
-        from PIL import Image, ImageOps
-        if isinstance(image, np.ndarray):
-            image = Image.fromarray(image)
-        elif not isinstance(image, Image.Image):
-            with Image.open(image) as file:
-                image = ImageOps.exif_transpose(file)  # a camera may say which side is up instead of turning the pixels
-        image = image.convert("RGB")
+        image = read_picture(image)
         size = self._resized(image.height, image.width)
         if size != (image.height, image.width):
             image = image.resize(size[::-1], FILTERS.index(self.interpolation))

@@ -8,14 +8,18 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
+from ..files import write_atomically
+from .course import COURSE
+from .training import budget
+
 ROOT = Path(__file__).parents[2]
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
 
 def execute(path, out=None, say=print):
-    """Run the notebook `path` in a fresh kernel, and write it, with its outputs, to `out` or back.
+    """Run the notebook `path` in a fresh kernel, and write it, with its outputs, to `out`, or back.
 
-    Nothing is written if a cell fails.
+    Nothing is written if a cell fails. A smoke run (MINIVIT_BUDGET=smoke) is never written back: see `destination`.
 
     Parameters
     ----------
@@ -31,9 +35,12 @@ def execute(path, out=None, say=print):
 
     Raises
     ------
+    ValueError
+        If a smoke run is to be written where it is read.
     RuntimeError
         If a cell fails, with its number, its code and the traceback.
     """
+    out = destination(path, out)
     notebook = nbformat.read(path, as_version=4)
     trim(notebook, Path(path).stem.partition("_")[0])
     codes = [index for index, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
@@ -61,8 +68,23 @@ def execute(path, out=None, say=print):
             if "execution_count" in output:
                 output.execution_count = count
     notebook.metadata["language_info"] = {"name": "python"}
-    write(notebook, out or path)
+    write(notebook, out)
     return time.perf_counter() - begun
+
+
+def destination(path, out=None):
+    """Where a run of the notebook `path` is written: to `out`; without it back to `path`.
+
+    A smoke run has the numbers of a few seconds of training. Without `out` it is written to NAME.smoke.ipynb in the
+    working directory; an `out` that is the lesson itself, or another of the course, is refused.
+    """
+    if not budget(False, smoke=True):
+        return Path(out or path)
+    out = Path(out or f"{Path(path).stem}.smoke.ipynb")
+    if out.resolve() == Path(path).resolve() or any(out.resolve() == lesson.path.resolve() for lesson in COURSE):
+        raise ValueError(f"{out}: a smoke run does not replace a lesson; write it elsewhere, or run it without "
+                         "MINIVIT_BUDGET=smoke")
+    return out
 
 
 def kernel_environment():
@@ -83,8 +105,6 @@ def trim(notebook, number):
 
 
 def write(notebook, path):
-    """Write a notebook, first to a temporary name."""
+    """Write a notebook, whole or not at all."""
     nbformat.validate(notebook)
-    temporary = Path(path).with_suffix(".partial")
-    temporary.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
-    os.replace(temporary, path)
+    write_atomically(path, nbformat.writes(notebook) + "\n")

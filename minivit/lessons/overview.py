@@ -5,6 +5,7 @@ import io
 import json
 from itertools import groupby
 
+from ..files import write_atomically
 from .course import COURSE, FOLDER, PARTS, REPOSITORY
 
 COLAB = "https://colab.research.google.com/github/{repository}/blob/main/lessons/{file}"
@@ -20,8 +21,9 @@ Written by `python -m minivit course --write`. Every lesson has a graded exercis
 | | |
 |---|---|
 | read | here on the web: every notebook has the outputs of a full run |
-| work | `python -m minivit lesson 6` opens lesson 06 in JupyterLab (`python -m pip install jupyterlab`) |
-| run | `python -m minivit lesson 6 --run`, within ten minutes; with `MINIVIT_BUDGET=smoke` within thirty seconds |
+| set up | `python -m pip install -r requirements-lessons.txt`, in the folder of the repository |
+| work | `python -m minivit lesson 6` opens lesson 06 in JupyterLab |
+| run | `python -m minivit lesson 6 --run`, in ten minutes; with `MINIVIT_BUDGET=smoke`, a copy in thirty seconds |
 | show | `python -m minivit slides 6` writes it as slides for the lecture hall, one file without a network |
 | practise | `exercises/06_vit.ipynb`, then `python -m minivit check 06` |
 """
@@ -103,5 +105,5 @@ def write_overview():
     files = pictures | {FOLDER / "pictures" / "map.svg": map_svg().encode(), FOLDER / "README.md": readme().encode()}
     for path, content in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        write_atomically(path, content)
     return list(files)

@@ -21,6 +21,9 @@ from ..tasks.classify import Classify, Objective
 from ..train import Recipe, Run, Threads
 
 
+SMOKE_RUN = "A smoke run (MINIVIT_BUDGET=smoke): training takes seconds, and the numbers are not those of the text."
+
+
 def budget(full, *, smoke):
     """The first value, or the second one where MINIVIT_BUDGET=smoke asks for a lesson that ends within 30 seconds."""
     asked = os.environ.get("MINIVIT_BUDGET", "full")

@@ -9,6 +9,7 @@ from .embedding import (PatchEmbed, interpolate_positions, patchify, repeat_batc
 from .fold import fold, fold_after, fold_before, with_values
 from .linear import Linear, Mlp
 from .mbconv import MBConv
+from .mode import evaluating
 from .module import Identity, Module, Sequential, in_turn, intercept_calls
 from .normed import ConvNorm, LinearNorm, NormLinear
 from .norms import BatchNorm2d, GroupNorm, LayerNorm, LayerScale, RMSNorm

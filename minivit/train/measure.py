@@ -9,7 +9,7 @@ import numpy as np
 
 from ..backend import random_generator, to_device
 from ..engine import no_grad
-from ..nn import randomness
+from ..nn import evaluating, randomness
 from .batches import TEST
 from .progress import progress_bar
 from .trainer import Trainer
@@ -35,10 +35,8 @@ def evaluate(task, samples, threads, *, progress=True):
 @contextlib.contextmanager
 def going_over(task, samples, threads, *, progress=True):
     """The `over` of `Task.test`: over(f) -> [f(chosen), ...] of all samples, in batches, on all threads."""
-    modes = [(module, module.training) for module in task.modules()]
-    task.eval()
     lock = threading.Lock()
-    with progress_bar(len(samples), "test", leave=False, disable=not progress) as bar:
+    with evaluating(task), progress_bar(len(samples), "test", leave=False, disable=not progress) as bar:
 
         def over(function):
             def apply(start):
@@ -49,11 +47,7 @@ def going_over(task, samples, threads, *, progress=True):
                     bar.update(len(chosen))
                 return result
             return threads.map(apply, range(0, len(samples), BATCH))
-        try:
-            yield over
-        finally:
-            for module, mode in modes:
-                module.training = mode
+        yield over
 
 
 def evaluated(task, samples, threads, *, tables=False, progress=True):

@@ -92,11 +92,11 @@ def decide(recipe):
         raise ValueError(f"precision: {recipe.precision!r} needs a GPU with nvmath-python (requirements-gpu.txt) and "
                          f"without MINIVIT_KERNELS=0; on this device ({device!r}), take 'float32'")
     threads = 1 if device == "cuda" else recipe.threads or cores()
-    folder = Path(recipe.data)
+    where = str(Path(recipe.data).resolve()) if data.is_folder(recipe.data) else recipe.data
     runs = {name: rooted_run(recipe.task_settings[name]) for name in find_task(recipe.task).runs
             if name in recipe.task_settings}
-    return replace(recipe, data=str(folder.resolve()) if folder.is_dir() else recipe.data, device=device,
-                   threads=min(threads, recipe.batch_size), init=recipe.init and rooted_run(recipe.init),
+    return replace(recipe, data=where, device=device, threads=min(threads, recipe.batch_size),
+                   init=recipe.init and rooted_run(recipe.init),
                    task_settings=recipe.task_settings | runs)
 
 

@@ -1,7 +1,7 @@
 """Where a Vision Transformer looks."""
 
 from ..engine import Tensor, no_grad
-from ..nn import Attention, intercept_calls
+from ..nn import Attention, evaluating, intercept_calls
 from .figure import new_figure
 
 
@@ -17,8 +17,8 @@ def attention_maps(model, images):
             maps.append(module.weights(*inputs).numpy())
         return module.forward(*inputs, **settings)
 
-    with no_grad(), intercept_calls(follow):
-        model.eval()(Tensor(images))
+    with no_grad(), evaluating(model), intercept_calls(follow):
+        model(Tensor(images))
     return maps
 
 

@@ -67,3 +67,56 @@ def test_folder_without_a_set(tmp_path):
 def test_unknown_name(name, nearest):
     with pytest.raises(ValueError, match=f"did you mean '{nearest}'" if nearest else "does not exist; there are auto"):
         data.load(name)
+
+
+@pytest.mark.parametrize("name", ["shapes10", "auto", "cifar10", "cifar100"])
+def test_a_folder_of_that_name_is_not_what_a_built_in_name_means(small, server, cache, tmp_path, monkeypatch, name):
+    from minivit.train import Recipe
+    from minivit.train.start import decide
+    server.files = small
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).mkdir()
+    assert decide(Recipe(data=name, device="cpu")).data == name
+    assert data.load(name, address=server.address)[0].name == ("cifar10" if name == "auto" else name)
+
+
+def test_a_folder_keeps_its_place_when_the_working_directory_changes(tmp_path, monkeypatch):
+    from minivit.train import Recipe
+    from minivit.train.start import decide
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    assert decide(Recipe(data="mine", device="cpu")).data == str(tmp_path / "mine")
+
+
+def test_a_file_is_not_a_folder(tmp_path):
+    (tmp_path / "cifar-10-binary.tar.gz").write_bytes(b"")
+    with pytest.raises(ValueError, match="cifar-10-binary.tar.gz is a file; expected the folder that it lies in, or "):
+        data.load(tmp_path / "cifar-10-binary.tar.gz")
+
+
+@pytest.fixture
+def homeless(monkeypatch):
+    """A process whose user has no home folder, as in a container."""
+    def fail(path):
+        raise RuntimeError("Could not determine home directory.")
+    for name in ("MINIVIT_DATA", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pathlib.Path.home", lambda: fail(None))
+    monkeypatch.setattr("pathlib.Path.expanduser", fail)
+
+
+def test_auto_without_a_home_takes_shapes10(homeless, closed, capsys):
+    assert data.load("auto", address=closed)[0].name == "shapes10"
+    said = capsys.readouterr().out
+    assert "Taking the built-in set shapes10" in said
+    assert "MINIVIT_DATA" in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("chosen", [None, "~nobody/data"])
+def test_what_needs_a_home_says_what_to_set(homeless, closed, monkeypatch, chosen):
+    if chosen:
+        monkeypatch.setenv("MINIVIT_DATA", chosen)
+    for use in (lambda: data.load("cifar10", address=closed), data.cache_folder):
+        with pytest.raises(FileNotFoundError, match="no home folder .* set MINIVIT_DATA to a folder"):
+            use()

@@ -55,5 +55,5 @@ def test_batch_count(count, size, drop_last, expected):
 
 
 def test_empty_batches_are_refused(dataset):
-    with pytest.raises(ValueError, match="batches: expected a batch_size of at least 1, got 0"):
+    with pytest.raises(ValueError, match="batch_size: expected a whole number of at least 1, got 0"):
         next(batches(dataset, 0))

@@ -94,5 +94,5 @@ def test_what_it_refuses():
     rng = np.random.default_rng(0)
     with pytest.raises(TypeError, match="rand_augment: expected uint8 images .* got float64"):
         rand_augment(IMAGES / 255, rng)
-    with pytest.raises(ValueError, match="rand_augment: expected a magnitude from 0 to 10, got 15"):
+    with pytest.raises(ValueError, match="rand_augment: magnitude: expected a number from 0 to 10, got 15"):
         rand_augment(IMAGES, rng, magnitude=15)

@@ -1,5 +1,7 @@
 """python -m minivit predict --weights: the door that needs no Python."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -8,6 +10,7 @@ import minivit
 from minivit.__main__ import main
 from minivit.interop import predict, save
 from minivit.models.vit import ViT
+from tests.data.test_pictures import DAMAGED
 from tests.interop.models import VIT
 
 CLASSES = ("aeroplane", "bird", "cat", "deer", "frog", "truck")
@@ -57,6 +60,54 @@ def test_bad_weights_are_refused_in_one_line(name, message, pictures, tmp_path, 
     said = capsys.readouterr().err
     assert message in said
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("top", ["0", "-1", "2.5", "x"])
+def test_a_number_of_classes_that_is_none(weights, pictures, capsys, top):
+    with pytest.raises(SystemExit) as end:
+        main(["predict", "--weights", str(weights), pictures[0], "--top", top])
+    assert end.value.code == 2
+    assert f"argument --top: expected a whole number above 0, got {top}" in capsys.readouterr().err
+    with pytest.raises((TypeError, ValueError), match="top: expected a whole number"):
+        predict(minivit.load(weights), pictures[0], top=float(top) if top == "2.5" else 0)
+
+
+def test_more_classes_than_there_are(weights, pictures):
+    assert len(predict(minivit.load(weights), pictures[0], top=100)) == len(CLASSES)
+
+
+@pytest.mark.parametrize("name", ["truncated.png", "400_megapixels.png", "words.jpg", "nothing.png"])
+def test_what_cannot_be_read_is_named_and_the_others_are_classified(weights, pictures, tmp_path, capsys, name):
+    if name != "nothing.png":
+        (tmp_path / name).write_bytes(DAMAGED[name])
+    assert main(["predict", "--weights", str(weights), pictures[0], str(tmp_path / name), pictures[1]]) == 2
+    said = capsys.readouterr()
+    assert [line.partition(": ")[0] for line in said.out.splitlines()] == pictures
+    assert said.err.startswith(f"minivit: {tmp_path / name}: ")
+    assert said.err.count("\n") == 1
+
+
+def test_a_turned_picture_has_one_answer(weights, tmp_path, rng):
+    image = Image.fromarray(rng.integers(0, 256, (30, 44, 3), np.uint8))
+    exif = image.getexif()
+    exif[0x0112] = 6
+    image.save(tmp_path / "turned.png", exif=exif)
+    model = minivit.load(weights)
+    upright = np.rot90(np.asarray(image), -1)
+    for source in (tmp_path / "turned.png", Image.open(tmp_path / "turned.png")):
+        assert predict(model, source) == predict(model, upright)
+
+
+def test_a_model_with_other_outputs_than_names(weights, pictures):
+    model = minivit.load(weights)
+    model.pretrained = replace(model.pretrained, classes=CLASSES[:4])
+    with pytest.raises(ValueError, match="4 names of classes for 6 outputs"):
+        predict(model, pictures[0])
+
+
+def test_a_model_that_was_not_loaded(pictures):
+    with pytest.raises(ValueError, match="predict: expected a model that minivit.load has returned"):
+        predict(ViT(**VIT).initialise(1), pictures[0])
 
 
 def test_a_run_or_weights_are_needed(pictures, capsys):

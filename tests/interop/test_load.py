@@ -175,8 +175,14 @@ def test_names_that_are_nowhere(tmp_path, monkeypatch):
         with pytest.raises(FileNotFoundError, match="no such file or folder, and no name of the Hugging Face hub"):
             minivit.load(name)
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(RuntimeError, match="timm/nothing: fetching needs huggingface_hub .python -m pip install"):
+    with pytest.raises(RuntimeError, match="timm/nothing: no such file or .* needs huggingface_hub: python -m pip"):
         minivit.load("timm/nothing")
+
+
+@pytest.mark.parametrize("name", [None, "", " ", 5, ["model.safetensors"]])
+def test_what_is_no_name(name):
+    with pytest.raises(TypeError, match="expected a file, a folder or a name of the Hugging Face hub, got "):
+        minivit.load(name)
 
 
 def test_a_repository_with_a_pickle_alone_is_refused(tmp_path, monkeypatch):
@@ -205,4 +211,4 @@ def test_the_hubs_cache_is_used_without_a_network(tmp_path):
     assert output.returncode == 0, output.stderr
     first, second = output.stdout.splitlines()
     assert first == f"timm/vit_tiny_patch4_16.made_here (4, 4) {float(model.positions.data.sum())}"
-    assert second.startswith("timm/another: not in the hub's cache, and could not be fetched")
+    assert second.startswith("timm/another: no such file or folder here, not in the cache of the Hugging Face hub")

@@ -2,13 +2,14 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from minivit.__main__ import main
-from minivit.lessons import course
+from minivit.lessons import SMOKE_RUN, course, execute
 from minivit.lessons.course import locate
 
 ROOT = Path(__file__).parents[2]
@@ -84,9 +85,10 @@ def test_what_to_install(folder, capsys, monkeypatch):
     import importlib.util
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert main(["lesson", "6"]) == 2
-    assert "opening a lesson needs jupyterlab: python -m pip install jupyterlab" in capsys.readouterr().err
+    remedy = "python -m pip install -r requirements-lessons.txt"
+    assert f"opening a lesson needs jupyterlab: {remedy}" in capsys.readouterr().err
     assert main(["slides", "6"]) == 2
-    assert "writing slides needs nbconvert: python -m pip install nbconvert" in capsys.readouterr().err
+    assert f"writing slides needs nbconvert: {remedy}" in capsys.readouterr().err
 
 
 def test_jupyterlab_is_started_at_the_lesson(folder, monkeypatch):
@@ -104,6 +106,51 @@ def test_jupyterlab_is_started_at_the_lesson(folder, monkeypatch):
     assert command == [sys.executable, "-m", "jupyterlab", str(folder / "06_vit.ipynb")]
     assert how["cwd"] == folder.parent
     assert str(ROOT) in how["env"]["PYTHONPATH"]
+
+
+@pytest.fixture
+def smoke(folder, tmp_path, monkeypatch):
+    """The environment of a smoke run, in a working directory of its own."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    monkeypatch.setenv("MINIVIT_BUDGET", "smoke")
+    monkeypatch.setattr(execute, "COURSE", [SimpleNamespace(path=folder / "00_start_here.ipynb"),
+                                            SimpleNamespace(path=folder / "06_vit.ipynb")])
+    path = folder / "06_vit.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[1].source = "from minivit.lessons import budget\nprint(budget('full', smoke='seconds'))"
+    nbformat.write(notebook, path)
+    return path
+
+
+def test_a_smoke_run_is_written_beside_and_says_what_it_is(smoke, capsys):
+    before = smoke.read_bytes()
+    assert main(["lesson", "6", "--run"]) == 0
+    assert smoke.read_bytes() == before
+    said = capsys.readouterr().out
+    assert said.startswith(SMOKE_RUN)
+    assert "written: 06_vit.smoke.ipynb" in said
+    notebook = nbformat.read("06_vit.smoke.ipynb", as_version=4)
+    assert notebook.cells[1].outputs[0].text == f"{SMOKE_RUN}\nseconds\n"
+
+
+@pytest.mark.parametrize("out", ["../06_vit.ipynb", "../00_start_here.ipynb", "../elsewhere/../06_vit.ipynb",
+                                 "link.ipynb"])
+def test_a_smoke_run_replaces_no_lesson(smoke, capsys, out):
+    Path("link.ipynb").symlink_to(smoke)
+    before = smoke.read_bytes()
+    assert main(["lesson", "6", "--run", "--out", out]) == 2
+    assert f"{out}: a smoke run does not replace a lesson" in capsys.readouterr().err
+    assert smoke.read_bytes() == before
+    with pytest.raises(ValueError, match="a smoke run does not replace a lesson"):
+        execute.execute(smoke, smoke)
+
+
+def test_a_full_run_says_nothing_of_smoke(smoke, capsys, monkeypatch):
+    monkeypatch.delenv("MINIVIT_BUDGET")
+    assert main(["lesson", "6", "--run"]) == 0
+    assert nbformat.read(smoke, as_version=4).cells[1].outputs[0].text == "full\n"
+    assert SMOKE_RUN not in capsys.readouterr().out
 
 
 def test_out_needs_run(folder, capsys):

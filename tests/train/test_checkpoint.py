@@ -1,4 +1,4 @@
-"""Files that are old or new, never half; checkpoints that come back as they were."""
+"""Checkpoints that come back as they were, or are refused; old or new, never half."""
 
 import errno
 import os
