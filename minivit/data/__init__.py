@@ -1,6 +1,7 @@
 """Floor 4: data sets, batches, and augmentation of whole batches. Everything works on arrays, nothing on Tensors."""
 
 from ..names import expect
+from .annotated import augment_annotated
 from .archive import cache_folder
 from .augment import augment, colour_jitter, normalise, random_crop, random_erasing, random_flip
 from .auto import is_folder, load

@@ -5,6 +5,7 @@ from dataclasses import fields
 import numpy as np
 
 from ..backend import array_module, asnumpy, to_device
+from .annotated import augment_annotated
 from .augment import augment, normalise
 
 
@@ -34,8 +35,8 @@ class Samples:
     def __init__(self, dataset, *, mean, std, steps=(), device="cpu"):
         self.name, self.classes, self.size = dataset.name, dataset.classes, len(dataset)
         self.steps, self.device = list(steps), device
-        self.mean, self.std = (to_device(np.asarray(value, np.float32), device) for value in (mean, std))
         try:
+            self.mean, self.std = (to_device(np.asarray(value, np.float32), device) for value in (mean, std))
             for field in fields(dataset):
                 value = getattr(dataset, field.name)
                 if isinstance(value, np.ndarray):
@@ -53,6 +54,12 @@ class Samples:
         """Some pictures, augmented if there is a generator to draw from, and normalised.    -> float32 (B, H, W, C)"""
         images = self.images[chosen]
         return self.normalised(images if rng is None else augment(images, rng, self.steps))
+
+    def annotated_view(self, chosen, rng=None):
+        """The same with what is known of places: images, masks, boxes, as far as the data set has them, else None."""
+        found = {name: getattr(self, name)[chosen] for name in ("masks", "boxes") if hasattr(self, name)}
+        images, masks, boxes = augment_annotated(self.images[chosen], rng, self.steps if rng else (), **found)
+        return self.normalised(images), masks, boxes
 
     def normalised(self, images):
         """uint8 (B, H, W, C) -> float32 (B, H, W, C)"""

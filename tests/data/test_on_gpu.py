@@ -5,9 +5,9 @@ import pytest
 
 from minivit import data
 from minivit.train import Recipe
-from minivit.train.batches import Batches, moved
 from tests import cupy_stand_in
 from tests.cuda_streams import TRAFFIC
+from tests.train.runs import batches_of
 
 COUNT = 64
 AUGMENTATIONS = [[], [("random_crop", {"mode": "reflect"}), ("random_flip", {})], [("rand_augment", {"operations": 5})],
@@ -27,9 +27,9 @@ def pictures(monkeypatch):
 @pytest.mark.parametrize("augmentation", AUGMENTATIONS, ids=str)
 @pytest.mark.parametrize("mix", [{}, {"mixup": 0.2}, {"cutmix": 1.0}], ids=str)
 def test_a_batch_crosses_the_bus_as_a_few_numbers(pictures, augmentation, mix):
-    recipe = Recipe(augmentation=augmentation, batch_size=COUNT, device="cuda", **mix)
+    recipe = Recipe(augmentation=augmentation, batch_size=COUNT, device="cuda", task_settings=mix)
     TRAFFIC.clear()
-    batches = Batches(pictures, recipe, [0.5, 0.4, 0.3], [0.2, 0.2, 0.2])
+    batches = batches_of(pictures, recipe, [0.5, 0.4, 0.3], [0.2, 0.2, 0.2])
     size = pictures.images.nbytes + pictures.labels.nbytes + 24
     assert (TRAFFIC["to the device"], TRAFFIC["bytes to the device"]) == (4, size)
     for step in range(3):
@@ -42,9 +42,9 @@ def test_a_batch_crosses_the_bus_as_a_few_numbers(pictures, augmentation, mix):
 
 
 def test_it_is_the_batch_of_the_cpu(pictures):
-    recipes = [Recipe(augmentation=AUGMENTATIONS[1], batch_size=COUNT, device=device, cutmix=1.0)
+    recipes = [Recipe(augmentation=AUGMENTATIONS[1], batch_size=COUNT, device=device, task_settings={"cutmix": 1.0})
                for device in ("cpu", "cuda")]
-    ours, theirs = (Batches(pictures, recipe, 0.5, 0.25).draw(2) for recipe in recipes)
+    ours, theirs = (batches_of(pictures, recipe, 0.5, 0.25).draw(2) for recipe in recipes)
     for host, array in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(array.get(), host, rtol=1e-6, atol=1e-6)
 
@@ -54,4 +54,4 @@ def test_pictures_that_do_not_fit_are_told_with_the_remedy(pictures, monkeypatch
         raise MemoryError("Out of memory allocating 230,400 bytes")
     monkeypatch.setattr(cupy_stand_in.CUPY, "asarray", full, raising=False)
     with pytest.raises(RuntimeError, match=r"the 300 pictures of some take 0\.0 GiB, and less is free; .*nvidia-smi"):
-        moved(pictures, "cuda")
+        data.Samples(pictures, mean=0.5, std=0.25, device="cuda")
