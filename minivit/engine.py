@@ -80,7 +80,7 @@ def primitive(function):
             elif isinstance(argument, np.generic):
                 argument = argument.item()  # a NumPy float64 scalar would turn a float32 tensor into float64
             elif is_array(argument):
-                argument = plain_array(argument, copy=recording)  # its owner may change it before backward runs
+                argument = plain_array(argument, name, copy=recording)  # its owner may change it before backward runs
             arrays.append(argument)
         if not tensors:
             arrays = with_an_array(arrays)
@@ -91,7 +91,7 @@ def primitive(function):
             else:
                 value, backward = interpreter(function, arrays, settings)
         except EXPLAINED as error:
-            if str(error).startswith(name):
+            if str(error).startswith(f"{name}:"):
                 raise
             raise explained(error, name, function, arrays) from error
         value = np.asarray(value) if isinstance(value, np.generic) else value
@@ -118,7 +118,9 @@ class Gradients:
         if place in self.owned:
             self.arrived[place] += gradient
             return
-        is_fresh = _is_writable(gradient) and not array_module(dy).may_share_memory(gradient, dy)
+        flags = gradient.flags
+        is_fresh = (flags.c_contiguous and getattr(flags, "writeable", True)  # CuPy has no such flag
+                    and not array_module(dy).may_share_memory(gradient, dy))
         if place not in self.arrived:
             self.arrived[place] = gradient
         elif is_fresh:
@@ -136,10 +138,6 @@ class Gradients:
     def own(self, place):
         """What arrived at a place, in memory that nobody else holds."""
         return self.arrived[place] if place in self.owned else self.arrived[place].copy()
-
-
-def _is_writable(gradient):
-    return gradient.flags.c_contiguous and getattr(gradient.flags, "writeable", True)  # CuPy has no such flag
 
 
 def _gradients(root, wanted=frozenset()):
@@ -188,9 +186,9 @@ def _returned(node, gradients, position, shape):
     gradient = gradients[position]
     if callable(gradient):
         gradient = gradient()
-    if gradient is None:
-        return None
-    return unbroadcast(np.asarray(gradient) if isinstance(gradient, np.generic) else gradient, shape)
+    if isinstance(gradient, np.generic):
+        gradient = np.asarray(gradient)
+    return gradient if gradient is None or gradient.shape == shape else unbroadcast(gradient, shape)
 
 
 def unbroadcast(gradient, shape):

@@ -11,13 +11,18 @@ import numpy as np
 from .backend import array_module, asnumpy, device_of, is_array, to_device
 
 
-def plain_array(x, copy):
-    """An array of NumPy's or CuPy's own type: np.matrix multiplies in another way, and a masked array leaves out."""
-    if not isinstance(x, np.ndarray) or type(x) is np.ndarray:
-        return x.copy() if copy else x
+def plain_array(x, name, copy):
+    """An array of NumPy's or CuPy's own type, its bytes in the order of this machine; `name` is for errors.
+
+    Others would silently do something else: np.matrix multiplies matrices, and a masked array leaves out.
+    """
     if isinstance(x, np.ma.MaskedArray):
-        raise TypeError("expected an array, got a masked array: say what stands in the gaps with .filled(value)")
-    return np.array(x) if copy else np.asarray(x)
+        raise TypeError(f"{name}: expected an array, got a masked array: say what stands in the gaps by .filled(value)")
+    if type(x) is np.ndarray and not x.dtype.isnative:
+        return x.astype(x.dtype.newbyteorder("="))
+    if isinstance(x, np.ndarray) and type(x) is not np.ndarray:
+        return plain_array(np.array(x), name, copy=False)
+    return x.copy() if copy else x
 
 
 def array_from_numbers(data):
@@ -52,11 +57,9 @@ class Tensor:
     def __init__(self, data, requires_grad=False):
         if isinstance(data, Tensor):
             data = data._array
-        array = plain_array(data, copy=True) if is_array(data) else array_from_numbers(data)
+        array = plain_array(data, "Tensor", copy=True) if is_array(data) else array_from_numbers(data)
         if array.dtype.kind not in "fiub":
             raise TypeError(f"Tensor: expected real numbers or truths, got dtype {array.dtype}")
-        if not array.dtype.isnative:  # the bytes of a number in another order, as some files have them
-            array = array.astype(array.dtype.newbyteorder("="))
         if requires_grad and array.dtype.kind != "f":
             raise TypeError(f"Tensor: requires_grad needs a floating-point dtype, got {array.dtype}; write numbers with "
                             "a point, or convert the array with .astype(np.float32)")

@@ -7,14 +7,14 @@ import numpy as np
 
 from ..backend import array_module
 from ..engine import primitive
-from .operands import as_arrays, in_64_bits
+from .operands import products
 from .products import multiply
 
 
 @primitive
+@products
 def matmul(x, y):
     """x @ y.    (..., n, k), (..., k, m) -> (..., n, m); a vector (k,) on either side drops its axis from the result"""
-    x, y = in_64_bits(*as_arrays(x, y), counted="iub")
     _check_inner("matmul", x, y)
     z = x @ y if y.ndim == 1 else multiply(x, y)  # (..., n, m)
 
@@ -38,9 +38,9 @@ def matmul(x, y):
 
 
 @primitive
+@products
 def linear(x, w, b=None):
     """y = x w + b, in one two-dimensional product.    (..., n), (n, m), (m,) -> (..., m)"""
-    x, w, b = in_64_bits(*as_arrays(x, w, b), counted="iub")
     _check_inner("linear", x, w)
     if w.ndim != 2 or (b is not None and b.shape != w.shape[1:]):
         raise ValueError(f"linear: expected weights (n, m) and a bias (m,), got {w.shape} and "

@@ -47,9 +47,12 @@ def ufunc(tensor, function, method, *inputs, out=None, **settings):
     if operation and method == "__call__" and out is None and not settings:
         return operation(*inputs)
     if out is not None:
+        if any(isinstance(x, Tensor) and x.requires_grad for x in (*inputs, *out)):
+            raise TypeError(f"np.{function.__name__}: a Tensor with a gradient cannot be written into an array; "
+                            "array = array + t makes a new Tensor")
         settings["out"] = out
-    has_gradient = "?" not in {kinds[-1] for kinds in function.types}
-    return _of_values(getattr(function, method), f"np.{function.__name__}", inputs, settings, has_gradient)
+    is_truth = any("f" in kinds and kinds.endswith("?") for kinds in function.types)  # of floating-point numbers
+    return _of_values(getattr(function, method), f"np.{function.__name__}", inputs, settings, not is_truth)
 
 
 def function(tensor, numpys, types, args, settings):
@@ -60,16 +63,19 @@ def function(tensor, numpys, types, args, settings):
                 if not (given is None and setting in ("out", "dtype", "order"))}
     if operation and len(args) <= positional and not (name == "where" and len(args) == 1):
         return operation(*args, **settings)
-    return _of_values(numpys, f"np.{name}", args, settings, has_gradient=name not in WITHOUT_GRADIENT)
+    full_name = f"{numpys.__module__}.{name}".replace("numpy", "np")
+    return _of_values(numpys, full_name, args, settings, has_gradient=name not in WITHOUT_GRADIENT)
 
 
 def _of_values(numpys, name, args, settings, has_gradient):
     """NumPy's function of the values."""
+    given = ", ".join(settings) or "these arguments"
+
     def values(x):
         if isinstance(x, Tensor):
             if has_gradient and x.requires_grad:
-                raise TypeError(f"{name}: there is no such operation of Tensors with a gradient (or not with these "
-                                f"settings): write it with minivit.ops, or {name}(t.data) for the values alone")
+                raise TypeError(f"{name}: there is no such operation of Tensors with a gradient, or not with {given}: "
+                                f"write it with minivit.ops, or {name}(t.data) for the values alone")
             return x.data
         if isinstance(x, (list, tuple)):
             return type(x)(map(values, x))

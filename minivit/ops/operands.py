@@ -17,17 +17,25 @@ from ..engine import Tensor
 from ..guards import refuse_other_names
 
 
-def elementwise(function):
+PLAIN = {float, int, type(None)}  # operands that need no preparing beside floating-point arrays
+
+
+def elementwise(function, counted="iu"):
     """Let a function of arrays and numbers take lists too, and compute whole numbers in 64 bits."""
     @functools.wraps(function)
     def run(*operands, **named):
         if named:
+            refuse_other_names(function.__name__, function, named)
             operands = inspect.signature(function).bind(*operands, **named).args
         for x in operands:
-            if type(x) is not float and getattr(getattr(x, "dtype", None), "kind", None) != "f":
-                return function(*in_64_bits(*as_arrays(*operands)))
+            if type(x) not in PLAIN and getattr(getattr(x, "dtype", None), "kind", None) != "f":
+                return function(*in_64_bits(*as_arrays(*operands), counted=counted))
         return function(*operands)
     return run
+
+
+# The same for sums of products, in which truths are counted as 0 and 1.
+products = functools.partial(elementwise, counted="iub")
 
 
 def half_in_single(function):
@@ -56,9 +64,17 @@ def as_arrays(*operands):
     if all(x is None or isinstance(x, (int, float)) or is_array(x) for x in operands):
         return operands
     arrays = [x for x in operands if is_array(x)]
-    xp, floats = array_module(*arrays), [x.dtype for x in arrays if x.dtype.kind == "f"]
-    return [xp.asarray(x, dtype=floats[0] if floats else None) if isinstance(x, (list, tuple)) else
-            xp.asarray(x) if hasattr(x, "__array__") and not is_array(x) else x for x in operands]
+    xp, dtype = array_module(*arrays), next((x.dtype for x in arrays if x.dtype.kind == "f"), None)
+
+    def as_array(x):
+        if isinstance(x, (list, tuple)):
+            return xp.asarray(x, dtype=dtype)
+        array = xp.asarray(x)
+        if dtype and array.dtype.kind in "fiu" and array.dtype != dtype:
+            raise TypeError(f"arguments of dtype {dtype} and {array.dtype} do not go together; convert one")
+        return array
+    return [as_array(x) if isinstance(x, (list, tuple)) or hasattr(x, "__array__") and not is_array(x) else x
+            for x in operands]
 
 
 def in_64_bits(*operands, counted="iu"):

@@ -112,6 +112,7 @@ def logsumexp(x, axis=None, keepdims=False):
     """log(sum of e^x over the axes), without overflow."""
     xp, axes = array_module(x), axes_in("logsumexp", axis, x)
     largest = largest_number(x, axes)
+    largest = xp.where(largest == math.inf, 0, largest)  # inf - inf would be NaN
     y = xp.log(xp.exp(x - largest).sum(axes, keepdims=True)) + largest
 
     def backward(dy):
@@ -144,7 +145,7 @@ def argmin(x, axis=None):
 
 
 def largest_number(x, axes):
-    """The largest numbers over the axes, to be subtracted before e^x: 0 for infinite ones, as inf - inf would be NaN.
+    """The largest numbers over the axes, to be subtracted before e^x; 0 for -inf, as -inf - -inf would be NaN.
 
     (..., n, ...) -> (..., 1, ...).  What is NaN stays NaN, and so does all that is computed with it.
     """
@@ -152,7 +153,7 @@ def largest_number(x, axes):
     if not _count(x.shape, axes):
         return xp.zeros(tuple(1 if a in axes else n for a, n in enumerate(x.shape)), x.dtype)
     largest = x.max(axes, keepdims=True)
-    return xp.where(xp.isinf(largest), x.dtype.type(0), largest)
+    return xp.where(largest == -math.inf, 0, largest)
 
 
 def _one(name, axis, x):
@@ -161,7 +162,7 @@ def _one(name, axis, x):
 
 def _numpys(axis, axes):
     """The axes as NumPy takes them: None and a single one as they are, which keeps the order of its sums."""
-    return axis if axis is None or len(axes) != 1 else axes[0]
+    return None if axis is None else axes[0] if len(axes) == 1 else axes
 
 
 def _count(shape, axes):

@@ -21,7 +21,7 @@ def softmax(x, axis=-1):
 
 @has_fast_form
 def _softmax(x, *, axis):
-    xp, y = array_module(x), _shifted(x, axis)
+    xp, y = array_module(x), _shifted(x, axis, "softmax")
     xp.exp(y, out=y)
     total = y.sum(axis, keepdims=True)
     y /= xp.where(total == 0, 1, total)
@@ -44,11 +44,11 @@ def log_softmax(x, axis=-1):
 
 def log_probabilities(x, axis=-1):
     """log_softmax of an array."""
-    xp, y = array_module(x), _shifted(x, axis)
+    xp, y = array_module(x), _shifted(x, axis, "log_softmax")
     y -= xp.log(xp.exp(y).sum(axis, keepdims=True))
     return y
 
 
-def _shifted(x, axis):
+def _shifted(x, axis, name):
     """x less its largest number, so that e^x cannot overflow: neither result changes."""
-    return x - largest_number(x, axes_in("softmax", axis, x))
+    return x - largest_number(x, axes_in(name, axis, x))
