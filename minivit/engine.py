@@ -141,7 +141,7 @@ class Gradients:
 
 
 def _gradients(root, wanted=frozenset()):
-    """{place: gradient} of all leaves that require one, and of the nodes that are wanted; frees the graph as it goes."""
+    """{place: gradient} of all leaves that require one and of the nodes that are wanted; frees the graph on the way."""
     nodes = _nodes_behind(root)
     gradients, found = Gradients(root.node or root, array_module(root._array).ones_like(root._array)), {}
     for node in sorted(nodes, key=lambda node: -node.number):
@@ -237,8 +237,8 @@ def _learning_tensors(tensors):
         if not isinstance(t, Tensor):
             raise TypeError(f"grad: tensors[{index}]: expected a Tensor, got {type(t).__name__}")
         if not t.requires_grad:
-            raise ValueError(f"grad: tensors[{index}] of shape {t.shape} does not require a gradient, so the graph does "
-                             "not lead to it: make it with Tensor(data, requires_grad=True)")
+            raise ValueError(f"grad: tensors[{index}] of shape {t.shape} does not require a gradient, so the graph "
+                             "does not lead to it: make it with Tensor(data, requires_grad=True)")
     return tensors
 
 

@@ -68,7 +68,8 @@ def explained(error, name, function, arguments):
     given = [str(a.shape) if is_array(a) else type(a).__name__ for a in arguments
              if not isinstance(a, (int, float, tuple, slice, type(None), type(...)))]
     if isinstance(error, AttributeError) and any(isinstance(a, (list, tuple)) for a in arguments[:1]):
-        return TypeError(f"{name}: expected a Tensor or an array, got a {type(arguments[0]).__name__}; write Tensor(...)")
+        return TypeError(f"{name}: expected a Tensor or an array, got a {type(arguments[0]).__name__}; write "
+                         "Tensor(...)")
     return kind(f"{name}: {str(error).strip()} [arguments of shape {', '.join(given)}]")
 
 

@@ -61,8 +61,8 @@ class Tensor:
         if array.dtype.kind not in "fiub":
             raise TypeError(f"Tensor: expected real numbers or truths, got dtype {array.dtype}")
         if requires_grad and array.dtype.kind != "f":
-            raise TypeError(f"Tensor: requires_grad needs a floating-point dtype, got {array.dtype}; write numbers with "
-                            "a point, or convert the array with .astype(np.float32)")
+            raise TypeError(f"Tensor: requires_grad needs a floating-point dtype, got {array.dtype}; write numbers "
+                            "with a point, or convert the array with .astype(np.float32)")
         self._array, self.requires_grad = array, requires_grad
         self.grad, self.node, self.version = None, None, 0
 
@@ -135,7 +135,8 @@ class Tensor:
         if copy is not False:
             return np.array(self._array, dtype=dtype)
         if dtype is not None and np.dtype(dtype) != self.dtype:
-            raise ValueError(f"a Tensor of dtype {self.dtype} becomes an array of dtype {np.dtype(dtype)} by a copy only")
+            raise ValueError(f"a Tensor of dtype {self.dtype} becomes an array of dtype {np.dtype(dtype)} by a copy "
+                             "only")
         return self.data
 
     def __copy__(self):

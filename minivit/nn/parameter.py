@@ -28,7 +28,7 @@ class Parameter(Tensor):
     """
 
     __slots__ = ("shape", "initialiser", "seed", "_drawn")
-    state_names = ("shape", "initialiser", "seed", "_drawn", "grad", "requires_grad", "node", "version")  # draws nothing
+    state_names = (*__slots__, "grad", "requires_grad", "node", "version")  # a copy of what is not drawn draws nothing
 
     def __init__(self, shape, initialiser):
         self.shape, self.initialiser = tuple(shape), initialiser

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..backend import array_module
+from ..backend import array_module, is_array
 from ..engine import primitive
 from .operands import as_arrays
 
@@ -31,9 +31,9 @@ def triu(x, diagonal=0):
 def masked_fill(x, mask, value):
     """x, and `value` (a number, or an array) where the mask holds; both stretch to the shape of x."""
     xp, (mask,), (x, value) = array_module(x), as_arrays(mask), as_arrays(x, value)
-    if getattr(mask, "dtype", None) != bool:
+    if not is_array(mask) or mask.dtype.kind != "b":
         raise TypeError(f"masked_fill: mask: expected an array of bool, got {getattr(mask, 'dtype', mask)}")
-    shapes = mask.shape, np.shape(value)
+    shapes = mask.shape, getattr(value, "shape", ())
     if np.broadcast_shapes(x.shape, *shapes) != x.shape:
         raise ValueError(f"masked_fill: mask {shapes[0]} and value {shapes[1]} do not stretch to {x.shape}")
     return xp.where(mask, value, x), lambda dy: (

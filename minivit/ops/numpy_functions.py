@@ -6,8 +6,6 @@ values, if no gradient can be lost by that; if one would be, the error says what
 NumPy asks for this by `__array_ufunc__` (NEP 13) and `__array_function__` (NEP 18).
 """
 
-import numpy as np
-
 from . import activations, arithmetic, indexing, linalg, masks, reduce, shape, sorting
 from .einsum import einsum
 from .operators import Tensor

@@ -111,8 +111,8 @@ def tensor_of(x):
 def several(name, tensors):
     """A list of at least one tensor; an error for a single one, whose parts might be meant."""
     if isinstance(tensors, Tensor) or is_array(tensors):
-        raise TypeError(f"{name}: expected a list of tensors, got one of shape {tensors.shape}; for its parts along the "
-                        f"first axis, write {name}(list(x))")
+        raise TypeError(f"{name}: expected a list of tensors, got one of shape {tensors.shape}; for its parts along "
+                        f"the first axis, write {name}(list(x))")
     tensors = list(tensors)
     if not tensors:
         raise ValueError(f"{name}: expected at least one tensor")

@@ -15,7 +15,8 @@ DIFFERENTIABLE = {
     "sum(out=None)": lambda x: np.sum(x, axis=0, dtype=None, out=None),
     "std(ddof)": lambda x: np.std(x, axis=0, ddof=1), "norm": lambda x: np.linalg.norm(x, axis=1),
     "concatenate": lambda x: np.concatenate([x, X, x], axis=1), "stack": lambda x: np.stack([x, x], axis=-1),
-    "where": lambda x: np.where(X > 1, x, X), "clip": lambda x: np.clip(x, 0.7, 1.5), "maximum": lambda x: np.maximum(x, X[::-1]),
+    "where": lambda x: np.where(X > 1, x, X), "clip": lambda x: np.clip(x, 0.7, 1.5),
+    "maximum": lambda x: np.maximum(x, X[::-1]),
     "reshape": lambda x: np.reshape(x, (2, 6)), "swapaxes": lambda x: np.swapaxes(x, 0, 1),
     "expand_dims": lambda x: np.expand_dims(x, 1), "squeeze": lambda x: np.squeeze(x[:, None]),
     "broadcast_to": lambda x: np.broadcast_to(x, (2, 3, 4)), "repeat": lambda x: np.repeat(x, 2, 1),
@@ -28,14 +29,16 @@ DIFFERENTIABLE = {
 REFUSED = {
     "median": np.median, "floor": np.floor, "cumprod": np.cumprod, "norm(ord)": lambda x: np.linalg.norm(x, 1),
     "sum(dtype)": lambda x: np.sum(x, 0, np.float32), "add.reduce": np.add.reduce, "outer": lambda x: np.outer(x, X),
-    "dot": lambda x: np.dot(x, X.T), "split": lambda x: np.split(x, [1, 2], 1)[1], "take": lambda x: np.take(x, [0, 1]), "vstack": lambda x: np.vstack([x, X]),
+    "dot": lambda x: np.dot(x, X.T), "split": lambda x: np.split(x, [1, 2], 1)[1], "take": lambda x: np.take(x, [0, 1]),
+    "vstack": lambda x: np.vstack([x, X]),
     "exp(dtype)": lambda x: np.exp(x, dtype=np.float64), "asarray": np.asarray,
 }
 VALUES = {
     "isfinite": np.isfinite, "isnan": np.isnan, "logical_and": lambda x: np.logical_and(x, X > 1), "shape": np.shape,
     "ndim": np.ndim, "zeros_like": np.zeros_like, "allclose": lambda x: np.allclose(x, X), "argmax": np.argmax,
     "array_equal": lambda x: np.array_equal(x, X), "less": lambda x: np.less(x, 1), "any": lambda x: np.any(x > 1),
-    "array < t": lambda x: X[::-1] < x, "mask & t": lambda x: (X > 1) & (x < 1.5), "nonzero": lambda x: np.nonzero(x > 1),
+    "array < t": lambda x: X[::-1] < x, "mask & t": lambda x: (X > 1) & (x < 1.5),
+    "nonzero": lambda x: np.nonzero(x > 1),
 }
 
 

@@ -204,13 +204,13 @@ def test_a_number_without_axes_goes_through(name):
 
 @pytest.mark.parametrize("name", ["sum", "mean", "var", "std", "norm", "prod", "cumsum", "max", "min", "logsumexp",
                                   "argmax", "argmin", "argsort", "any", "all", "sort", "softmax", "log_softmax", "flip",
-                                  "topk", "take", "take_along_axis", "repeat", "split", "concatenate", "stack", "squeeze",
-                                  "roll"])
+                                  "topk", "take", "take_along_axis", "repeat", "split", "concatenate", "stack",
+                                  "squeeze", "roll"])
 @pytest.mark.parametrize("axis", [5, -5, 3, -4])
 def test_an_axis_that_does_not_exist_is_an_error(name, axis):
     x = Tensor(np.ones((2, 1, 2)))
-    extra = {"topk": (1,), "take": ([0],), "take_along_axis": (np.zeros((2, 1, 2), int),), "repeat": (2,), "split": (1,),
-             "roll": (1,)}
+    extra = {"topk": (1,), "take": ([0],), "take_along_axis": (np.zeros((2, 1, 2), int),), "repeat": (2,),
+             "split": (1,), "roll": (1,)}
     x = [x, x] if name in ("concatenate", "stack") else x
     if name == "stack" and axis in (3, -4):
         return

@@ -21,7 +21,8 @@ CASES = [
     Case(ops.std, (3, 4), axis=1, ddof=1, numpy=np.std, torch=lambda torch, x: x.std(1)),
     Case(ops.norm, (3, 4), axis=1, numpy=np.linalg.norm, torch=lambda torch, x: torch.linalg.vector_norm(x, dim=1)),
     Case(ops.prod, (3, 4, 2), axis=1, numpy=np.prod, torch=lambda torch, x: x.prod(1)),
-    *[Case(operation, distinct(2, 3, 4), axis=[0, -1], numpy=lambda x, axis, reference=reference: reference(x, tuple(axis)))
+    *[Case(operation, distinct(2, 3, 4), axis=[0, -1],
+           numpy=lambda x, axis, reference=reference: reference(x, tuple(axis)))
       for operation, reference in [(ops.sum, np.sum), (ops.max, np.max), (ops.std, np.std)]],
     *[Case(ops.cumsum, (2, 3, 4), axis=axis, numpy=np.cumsum) for axis in (None, 0, -1)],
     Case(ops.cumsum, (3, 4), axis=1, torch=lambda torch, x: x.cumsum(1)),

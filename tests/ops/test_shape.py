@@ -86,7 +86,7 @@ def test_op(case, device):
     (r"transpose: .* 3 axes of \(2, 3, 1\); swapaxes exchanges two", lambda x: x.unsqueeze(2).transpose(0, 1)),
     (r"split: sections: expected a number of parts, or a list of their lengths, got 0", lambda x: x.split(0)),
     (r"split: sections: .* got \[-1, 3\]", lambda x: x.split([-1, 3])),
-    (r"pad: expected a pair of widths for each of the 2 axes of \(2, 3\), 0 or more each, got 1", lambda x: ops.pad(x, 1)),
+    (r"pad: expected a pair of widths for each of the 2 axes of \(2, 3\), .*, got 1", lambda x: ops.pad(x, 1)),
     (r"pad: expected a pair of widths .* got \(1, 1\)", lambda x: ops.pad(x, (1, 1))),
     (r"pad: value: expected a number that uint8 can hold, got -1",
      lambda x: ops.pad(np.ones(2, np.uint8), [(1, 1)], -1)),

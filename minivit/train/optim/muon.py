@@ -41,8 +41,8 @@ class Muon(AdamW):
         self.orthogonal = [settings.pop("orthogonal") for settings in self.settings]
         for parameter, orthogonal in zip(self.parameters, self.orthogonal, strict=True):
             if orthogonal and parameter.ndim < 2:
-                raise ValueError('"orthogonal" of a group: expected matrices or weights of convolutions, got a parameter '
-                                 f"of shape {parameter.shape}")
+                raise ValueError('"orthogonal" of a group: expected matrices or weights of convolutions, got a '
+                                 f"parameter of shape {parameter.shape}")
 
     def pieces(self, index, arrays):
         """A matrix cannot be updated block by block."""

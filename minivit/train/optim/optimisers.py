@@ -174,7 +174,7 @@ class Optimiser:
 
 
 def listed(name, params):
-    """Parameters or groups as a list; an error for a single tensor, a model, or a dict, which one might pass instead."""
+    """Parameters or groups as a list; an error for one tensor, a model, or a dict, which one might pass instead."""
     if isinstance(params, (Tensor, dict)) or not hasattr(params, "__iter__"):
         raise TypeError(f"{name}: expected a list, such as model.parameters(), got one {type(params).__name__}")
     return list(params)
@@ -192,8 +192,8 @@ def check_parameters(parameters):
             raise ValueError(f"params[{index}]: expected a tensor that you made yourself, got one computed by "
                              f"{parameter.node.name!r}, which no step can change")
         if not parameter.requires_grad:
-            raise ValueError(f"params[{index}]: expected requires_grad, got a tensor of shape {parameter.shape} without, "
-                             "which would never learn; leave it out")
+            raise ValueError(f"params[{index}]: expected requires_grad, got a tensor of shape {parameter.shape} "
+                             "without, which would never learn; leave it out")
         if first.setdefault(id(parameter), index) != index:
             raise ValueError(f"params[{index}]: expected each parameter once, got params[{first[id(parameter)]}] again")
 
@@ -210,11 +210,10 @@ def check_settings(settings):
     """Raise an error for numbers that would not train, or would ruin the weights."""
     for name, value in settings.items():
         pair, below_one = name == "betas", name in ("betas", "momentum")
-        values = value if pair and isinstance(value, (tuple, list)) else (value,)
-        if len(values) != 1 + pair or not all(
-                isinstance(x, numbers.Real) and 0 <= x and (x < 1 if below_one else x < math.inf) for x in values):
-            expected = f"0 <= {name}" + (" < 1" if below_one else " < inf")
-            raise ValueError(f"{name}: expected {'two numbers, each ' if pair else ''}{expected}, got {value!r}")
+        values, limit = value if pair and isinstance(value, (tuple, list)) else (value,), 1 if below_one else math.inf
+        if len(values) != 1 + pair or not all(isinstance(x, numbers.Real) and 0 <= x < limit for x in values):
+            pairs = "two numbers, each " if pair else ""
+            raise ValueError(f"{name}: expected {pairs}0 <= {name} < {limit}, got {value!r}")
 
 
 class SGD(Optimiser):

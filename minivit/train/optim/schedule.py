@@ -18,7 +18,8 @@ def warmup_cosine(step, *, steps, peak, warmup, final=0.0):
     peak, final : float
     """
     if operator.index(warmup) < 0 or operator.index(steps) < 1:
-        raise ValueError(f"warmup_cosine: expected steps of 1 or more and warmup of 0 or more, got {steps} and {warmup}")
+        raise ValueError("warmup_cosine: expected steps of 1 or more and warmup of 0 or more, got "
+                         f"{steps} and {warmup}")
     if not (0 <= peak < math.inf and 0 <= final < math.inf):
         raise ValueError(f"warmup_cosine: expected a peak and a final rate of 0 or more, got {peak} and {final}")
     if not 0 <= step < steps:
