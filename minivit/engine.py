@@ -196,12 +196,11 @@ def unbroadcast(gradient, shape):
     if gradient.shape == shape:
         return gradient
     added = gradient.ndim - len(shape)
+    if added < 0 or any(n not in (1, m) for n, m in zip(shape, gradient.shape[added:], strict=True)):
+        raise ValueError(f"backward: a pullback returned shape {gradient.shape} for an argument of shape {shape}")
     repeated = tuple(range(added)) + tuple(
         added + axis for axis, n in enumerate(shape) if n == 1 and gradient.shape[added + axis] != 1)
-    summed = add_up(gradient, repeated, keepdims=True)
-    if summed.shape[max(added, 0):] != shape:
-        raise ValueError(f"backward: a pullback returned shape {gradient.shape} for an argument of shape {shape}")
-    return summed.reshape(shape)  # (..., 1, ...) -> shape
+    return add_up(gradient, repeated, keepdims=True).reshape(shape)  # (..., 1, ...) -> shape
 
 
 def grad(loss, tensors):

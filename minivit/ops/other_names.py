@@ -4,7 +4,8 @@ from ..engine import Tensor
 
 METHODS = {
     "amax": "max", "amin": "min", "bmm": "x @ y", "broadcast_to": "minivit.ops.expand",
-    "cat": "minivit.ops.concatenate", "clamp": "clip", "clone": "minivit.Tensor(x)", "contiguous": "x itself, in whatever order its elements lie",
+    "cat": "minivit.ops.concatenate",
+    "clamp": "clip", "clone": "minivit.Tensor(x)", "contiguous": "x itself, in whatever order its elements lie",
     "copy": "minivit.Tensor(x)", "cpu": 'x.to("cpu")', "cuda": 'x.to("cuda")', "dim": "ndim", "dot": "x @ y",
     "double": "x.astype(np.float64)", "expand_as": "minivit.ops.expand", "expand_dims": "unsqueeze",
     "flatten": "x.reshape(...), with -1 for the length that follows", "float": "x.astype(np.float32)",
