@@ -88,9 +88,20 @@ def random_generator(seed, device="cpu"):
     return random.Generator(random.Philox4x3210(int(np.random.SeedSequence(seed).generate_state(1)[0])))
 
 
+def add_up(x, axis=None, keepdims=False):
+    """The sum over axes; of float16 numbers, taken in float32: in float16, 1 + 1 + ... stands still at 2,048."""
+    if x.dtype == np.float16:
+        return x.sum(axis, np.float32, keepdims=keepdims).astype(np.float16)
+    return x.sum(axis, keepdims=keepdims)
+
+
 def scatter_add(target, index, values):
-    """target[index] += values, where an index that occurs twice adds twice."""
-    if array_module(target) is np:
+    """target[index] += values, where an index that occurs twice adds twice; float16 numbers are added in float32."""
+    if target.dtype == np.float16:
+        total = target.astype(np.float32)
+        scatter_add(total, index, values.astype(np.float32))
+        target[...] = total
+    elif array_module(target) is np:
         np.add.at(target, index, values)
     else:
         import cupyx

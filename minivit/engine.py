@@ -23,9 +23,9 @@ import itertools
 
 import numpy as np
 
-from .backend import array_module, is_array
-from .guards import explained, may_change, refuse_tensors, refuse_widening
-from .tensor import Tensor
+from .backend import add_up, array_module, is_array
+from .guards import EXPLAINED, explained, may_change, plain_settings, refuse_widening, with_an_array
+from .tensor import Tensor, plain_array
 
 _recording = contextvars.ContextVar("recording", default=True)
 _interpreter = contextvars.ContextVar("interpreter", default=None)
@@ -41,7 +41,19 @@ class Node:
         self.number, self.name, self.backward = next(_serial), name, backward
         # Nodes, not tensors, are linked: a value that no pullback has kept can be freed during the forward pass.
         self.arguments = [(position, t.node or t, t.shape) for position, t in tensors if t.requires_grad]
-        self.leaves = [(t, t.version) for _, t in tensors if t.node is None]
+        self.leaves = [(t, t.version, t.requires_grad) for _, t in tensors if t.node is None]
+
+    def release(self):
+        """The pullback and the arguments, which are forgotten; an error if a leaf is no longer what it was."""
+        for leaf, version, required in self.leaves:
+            if leaf.version != version:
+                raise RuntimeError(f"backward: an argument of {self.name!r} was changed in place after it was used")
+            if leaf.requires_grad and not required:
+                raise RuntimeError(f"backward: requires_grad of an argument of {self.name!r} was switched on after it "
+                                   "was used; compute the loss again")
+        released = self.backward, self.arguments
+        self.backward, self.arguments, self.leaves = None, (), ()
+        return released
 
 
 def primitive(function):
@@ -59,26 +71,29 @@ def primitive(function):
     def operation(*args, **settings):
         tensors = [(position, t) for position, t in enumerate(args) if isinstance(t, Tensor)]
         recording = _recording.get() and any(t.requires_grad for _, t in tensors)
-        refuse_tensors(name, settings)
+        if settings:
+            settings = plain_settings(name, settings)
         arrays = []
         for argument in args:
             if isinstance(argument, Tensor):
                 argument = argument._array
             elif isinstance(argument, np.generic):
                 argument = argument.item()  # a NumPy float64 scalar would turn a float32 tensor into float64
-            elif recording and is_array(argument):
-                argument = argument.copy()  # its owner may change it before backward runs
+            elif is_array(argument):
+                argument = plain_array(argument, name, copy=recording)  # its owner may change it before backward runs
             arrays.append(argument)
+        if not tensors:
+            arrays = with_an_array(arrays)
         interpreter = _interpreter.get()
         try:
             if interpreter is None:
                 value, backward = function(*arrays, **settings)
             else:
                 value, backward = interpreter(function, arrays, settings)
-        except (ValueError, IndexError, TypeError) as error:
-            if str(error).startswith(name):
+        except EXPLAINED as error:
+            if str(error).startswith(f"{name}:"):
                 raise
-            raise explained(error, name, arrays) from error
+            raise explained(error, name, function, arrays) from error
         value = np.asarray(value) if isinstance(value, np.generic) else value
         refuse_widening(name, value, arrays)
         if recording and value.dtype.kind == "f":
@@ -88,8 +103,64 @@ def primitive(function):
     return operation
 
 
-def _gradients(root):
-    """{id: (leaf, gradient)} for every leaf that requires a gradient; frees the graph as it is walked."""
+class Gradients:
+    """What has arrived so far, on a walk backwards, at each place: at a Node, or at a leaf of the graph.
+
+    Several gradients that arrive at one place are added up, in place where the sum is an array of our own: a rule may
+    hand one array, dy or a view of it, to several places, which must not be written to.
+    """
+
+    def __init__(self, root, gradient):
+        self.arrived, self.owned = {root: gradient}, set()
+
+    def add(self, place, gradient, dy):
+        """Take in a gradient that a rule made of dy."""
+        if place in self.owned:
+            self.arrived[place] += gradient
+            return
+        flags = gradient.flags
+        is_fresh = (flags.c_contiguous and getattr(flags, "writeable", True)  # CuPy has no such flag
+                    and not array_module(dy).may_share_memory(gradient, dy))
+        if place not in self.arrived:
+            self.arrived[place] = gradient
+        elif is_fresh:
+            gradient += self.arrived[place]
+            self.arrived[place] = gradient
+        else:
+            self.arrived[place], is_fresh = self.arrived[place] + gradient, True
+        if is_fresh:
+            self.owned.add(place)
+
+    def pop(self, place):
+        """What arrived at a place, to be read; None if nothing did, since a pullback on the way returned None."""
+        return self.arrived.pop(place, None)
+
+    def own(self, place):
+        """What arrived at a place, in memory that nobody else holds."""
+        return self.arrived[place] if place in self.owned else self.arrived[place].copy()
+
+
+def _gradients(root, wanted=frozenset()):
+    """{place: gradient} of all leaves that require one and of the nodes that are wanted; frees the graph on the way."""
+    nodes = _nodes_behind(root)
+    gradients, found = Gradients(root.node or root, array_module(root._array).ones_like(root._array)), {}
+    for node in sorted(nodes, key=lambda node: -node.number):
+        if node in wanted and node in gradients.arrived:
+            found[node] = gradients.own(node)
+        dy, (pullback, arguments) = gradients.pop(node), node.release()
+        if dy is None:
+            continue
+        returned = pullback(dy)
+        for position, place, shape in arguments:
+            gradient = _returned(node, returned, position, shape)
+            if gradient is not None:
+                gradients.add(place, gradient, dy)
+        del dy, pullback, returned, gradient  # frees what they hold before the next pullback allocates
+    return found | {leaf: gradients.own(leaf) for leaf in gradients.arrived}
+
+
+def _nodes_behind(root):
+    """The set of all nodes that a loss was computed by."""
     if root.size != 1:
         raise ValueError(f"backward: expected a loss with one element, got shape {root.shape}; sum or average it first")
     if not root.requires_grad:
@@ -102,42 +173,22 @@ def _gradients(root):
             if node.backward is None:
                 raise RuntimeError(f"backward: the graph behind {node.name!r} was freed by an earlier backward; "
                                    "compute the loss again")
-            stack.extend(origin for _, origin, _ in node.arguments if isinstance(origin, Node))
-    arrived = {root.node or root: array_module(root._array).ones_like(root._array)}
-    owned = set()  # the places whose gradient is an array of our own, which may be added to
-    for node in sorted(nodes, key=lambda node: -node.number):
-        for tensor, version in node.leaves:
-            if tensor.version != version:
-                raise RuntimeError(f"backward: an argument of {node.name!r} was changed in place after it was used")
-        dy, pullback, arguments = arrived.pop(node, None), node.backward, node.arguments
-        node.backward, node.arguments, node.leaves = None, (), ()
-        if dy is None:
-            continue  # a pullback returned None: there is no gradient to pass on
-        gradients, gradient = pullback(dy), None
-        if not isinstance(gradients, tuple):
-            gradients = (gradients,)
-        for position, origin, shape in arguments:
-            gradient = gradients[position]
-            if callable(gradient):
-                gradient = gradient()
-            if gradient is None:
-                continue
-            gradient = unbroadcast(np.asarray(gradient) if isinstance(gradient, np.generic) else gradient, shape)
-            if origin in owned:
-                arrived[origin] += gradient
-                continue
-            is_fresh = gradient.flags.c_contiguous and not array_module(dy).may_share_memory(gradient, dy)
-            if origin not in arrived:
-                arrived[origin] = gradient
-            elif is_fresh:
-                gradient += arrived[origin]
-                arrived[origin] = gradient
-            else:
-                arrived[origin], is_fresh = arrived[origin] + gradient, True
-            if is_fresh:
-                owned.add(origin)
-        del dy, pullback, gradients, gradient  # frees what they hold before the next pullback allocates
-    return {id(leaf): (leaf, gradient if leaf in owned else gradient.copy()) for leaf, gradient in arrived.items()}
+            stack.extend(place for _, place, _ in node.arguments if isinstance(place, Node))
+    return nodes
+
+
+def _returned(node, gradients, position, shape):
+    """The gradient that a pullback returned for an argument, in the shape of that argument; or None."""
+    if not isinstance(gradients, tuple):
+        gradients = (gradients,)
+    if position >= len(gradients):
+        raise TypeError(f"{node.name}: argument {position + 1} has no gradient; pass its values alone, t.detach()")
+    gradient = gradients[position]
+    if callable(gradient):
+        gradient = gradient()
+    if isinstance(gradient, np.generic):
+        gradient = np.asarray(gradient)
+    return gradient if gradient is None or gradient.shape == shape else unbroadcast(gradient, shape)
 
 
 def unbroadcast(gradient, shape):
@@ -145,25 +196,55 @@ def unbroadcast(gradient, shape):
     if gradient.shape == shape:
         return gradient
     added = gradient.ndim - len(shape)
+    if added < 0 or any(n not in (1, m) for n, m in zip(shape, gradient.shape[added:], strict=True)):
+        raise ValueError(f"backward: a pullback returned shape {gradient.shape} for an argument of shape {shape}")
     repeated = tuple(range(added)) + tuple(
         added + axis for axis, n in enumerate(shape) if n == 1 and gradient.shape[added + axis] != 1)
-    return gradient.sum(repeated, keepdims=True).reshape(shape)  # (..., 1, ...) -> shape
+    return add_up(gradient, repeated, keepdims=True).reshape(shape)  # (..., 1, ...) -> shape
 
 
 def grad(loss, tensors):
-    """The gradients of a loss with respect to some tensors, as a list of arrays.
+    """The gradients of a loss with respect to a list of tensors, as a list of arrays.
 
+    A tensor may be one that was made with requires_grad, or one that was computed from such on the way to the loss.
     Touches nothing that other threads see: each can work on a shard of the batch. Frees the graph of the loss.
     A tensor that the loss does not depend on gets zeros.
     """
-    found = _gradients(loss)
-    return [found[id(t)][1] if id(t) in found else array_module(t._array).zeros_like(t._array) for t in tensors]
+    if not isinstance(loss, Tensor):
+        raise TypeError(f"grad: loss: expected a Tensor, got {type(loss).__name__}")
+    tensors = _learning_tensors(tensors)
+    found, given = _gradients(loss, {t.node or t for t in tensors}), set()
+    gradients = []
+    for t in tensors:
+        place = t.node or t
+        gradient = found.get(place)
+        if gradient is None:
+            gradient = array_module(t._array).zeros_like(t._array)
+        elif place in given:  # named twice: memory of its own
+            gradient = gradient.copy()
+        gradients.append(gradient)
+        given.add(place)
+    return gradients
+
+
+def _learning_tensors(tensors):
+    """The tensors as a list; an error if there is one that no gradient can be found for."""
+    if isinstance(tensors, Tensor):
+        raise TypeError("grad: tensors: expected a list of Tensors, got one Tensor; write grad(loss, [x])")
+    tensors = list(tensors)
+    for index, t in enumerate(tensors):
+        if not isinstance(t, Tensor):
+            raise TypeError(f"grad: tensors[{index}]: expected a Tensor, got {type(t).__name__}")
+        if not t.requires_grad:
+            raise ValueError(f"grad: tensors[{index}] of shape {t.shape} does not require a gradient, so the graph "
+                             "does not lead to it: make it with Tensor(data, requires_grad=True)")
+    return tensors
 
 
 def backward(loss):
-    """Add d loss / d t to t.grad of every tensor t with requires_grad that the loss was computed from."""
-    for tensor, gradient in _gradients(loss).values():
-        tensor.grad = gradient if tensor.grad is None else tensor.grad + gradient
+    """Add d loss / d t to t.grad of every tensor t that was made with requires_grad and that the loss depends on."""
+    for leaf, gradient in _gradients(loss).items():
+        leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient
 
 
 Tensor.backward = backward

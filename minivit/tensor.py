@@ -1,12 +1,42 @@
 """The tensor: an array, and how it was computed.
 
-Its operators and methods (x + y, x[0], x.sum()) are operations of `ops` and are bound to it there; `backward` is the
-engine's.
+Its operators and methods (x + y, x[0], x.sum()), and what NumPy's functions do with it, are operations of `ops` and are
+bound to it there; `backward` is the engine's.
 """
+
+import copy
 
 import numpy as np
 
 from .backend import array_module, asnumpy, device_of, is_array, to_device
+
+
+def plain_array(x, name, copy):
+    """An array of NumPy's or CuPy's own type, its bytes in the order of this machine; `name` is for errors.
+
+    Others would silently do something else: np.matrix multiplies matrices, and a masked array leaves out.
+    """
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(f"{name}: expected an array, got a masked array: say what stands in the gaps by .filled(value)")
+    if type(x) is np.ndarray and not x.dtype.isnative:
+        return x.astype(x.dtype.newbyteorder("="))
+    if isinstance(x, np.ndarray) and type(x) is not np.ndarray:
+        return plain_array(np.array(x), name, copy=False)
+    return x.copy() if copy else x
+
+
+def array_from_numbers(data):
+    """An array of (nested lists of) Python numbers: float32 where some are floats. Arrays in the lists keep float64."""
+    array = np.array(data)
+    if array.dtype == np.float64 and not isinstance(data, np.generic) and not _holds_float64(data):
+        return array.astype(np.float32)
+    return array
+
+
+def _holds_float64(data):
+    if isinstance(data, (list, tuple)):
+        return any(map(_holds_float64, data))
+    return getattr(data, "dtype", None) == np.float64
 
 
 class Tensor:
@@ -15,23 +45,24 @@ class Tensor:
     Parameters
     ----------
     data : array_like
-        Copied, so that later changes to the caller's array cannot reach a recorded graph. Python numbers become
-        float32; arrays keep their dtype.
+        Copied, so that later changes to the caller's array cannot reach a recorded graph. Python floats become
+        float32, integers int64, truths bool; arrays keep their dtype.
     requires_grad : bool
         Whether `backward` fills `.grad` of this tensor. Only floating-point tensors can have gradients.
     """
 
-    __slots__ = ("_array", "grad", "requires_grad", "node", "version", "__weakref__")
-    __array_ufunc__ = None  # np.float32(2) * t and array * t come to __rmul__ instead of being taken apart by NumPy
+    state_names = ("_array", "grad", "requires_grad", "node", "version")
+    __slots__ = (*state_names, "__weakref__")
 
     def __init__(self, data, requires_grad=False):
         if isinstance(data, Tensor):
             data = data._array
-        array = data.copy() if is_array(data) else np.array(data)
-        if not is_array(data) and not isinstance(data, np.generic) and array.dtype == np.float64:
-            array = array.astype(np.float32)
+        array = plain_array(data, "Tensor", copy=True) if is_array(data) else array_from_numbers(data)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"Tensor: expected real numbers or truths, got dtype {array.dtype}")
         if requires_grad and array.dtype.kind != "f":
-            raise TypeError(f"Tensor: requires_grad needs a floating-point dtype, got {array.dtype}")
+            raise TypeError(f"Tensor: requires_grad needs a floating-point dtype, got {array.dtype}; write numbers "
+                            "with a point, or convert the array with .astype(np.float32)")
         self._array, self.requires_grad = array, requires_grad
         self.grad, self.node, self.version = None, None, 0
 
@@ -100,8 +131,30 @@ class Tensor:
     def __array__(self, dtype=None, copy=None):
         if self.requires_grad:
             raise TypeError("a Tensor with a gradient does not become an array by itself: use t.data, or an operation "
-                            "of minivit.ops")
-        return np.array(self._array, dtype=dtype)
+                            "of minivit.ops (stack makes one Tensor of several)")
+        if copy is not False:
+            return np.array(self._array, dtype=dtype)
+        if dtype is not None and np.dtype(dtype) != self.dtype:
+            raise ValueError(f"a Tensor of dtype {self.dtype} becomes an array of dtype {np.dtype(dtype)} by a copy "
+                             "only")
+        return self.data
+
+    def __copy__(self):
+        if self.node is None:  # another leaf, with memory of its own
+            return copy.deepcopy(self)
+        return Tensor.without_copy(self._array, self.node)
+
+    def __getstate__(self):
+        """What deepcopy and pickle take: of a leaf only, as the graph of a copy would lead to copies of the leaves."""
+        if self.node is not None:
+            raise TypeError(f"a Tensor computed by {self.node.name!r} cannot be copied with its graph, nor pickled: "
+                            "take its values, t.detach()")
+        return None, {name: getattr(self, name) for name in self.state_names}
+
+    def __index__(self):
+        if self.ndim or self.dtype.kind not in "iu":
+            raise TypeError(f"only an integer without axes counts or names a place, got {self.dtype} {self.shape}")
+        return int(self._array)
 
     def __float__(self):
         return float(self._array)

@@ -166,7 +166,7 @@ def _empty(shape, dtype=float):
 
 def _operator(name, reflected=False, in_place=False):
     def method(self, other):
-        if getattr(other, "__array_ufunc__", self) is None:
+        if not isinstance(other, (ndarray, np.ndarray, np.generic)) and hasattr(other, "__array_ufunc__"):
             return NotImplemented
         pair = (other, self) if reflected else (self, other)
         result = _on_device(getattr(operator, name))(*pair)

@@ -35,6 +35,104 @@ def test_grad_touches_nothing_and_gives_zeros_where_nothing_depends():
     assert dy.dtype == np.float32
 
 
+def test_gradients_of_what_was_computed_on_the_way():
+    a = Tensor(3.0, requires_grad=True)
+    b = a * 2
+    c = b * b
+    d_c, d_b, d_a, again = grad((c + b).sum(), [c, b, a, b])
+    assert (d_c, d_b, d_a, again) == (1, 13, 26, 13)
+    assert not np.may_share_memory(d_b, again)
+    unused = a + 1
+    assert grad(a * 2, [unused, a]) == [0, 2]
+    loss = a * a
+    assert grad(loss, [loss]) == [1]
+
+
+def test_gradients_on_the_way_are_nobody_elses_memory():
+    x = leaf(3)
+    y = x.exp()
+    z = y.reshape(3)
+    dx, dy, dz = grad((z + y).sum(), [x, y, z])
+    for one, other in ((dx, dy), (dx, dz), (dy, dz)):
+        assert not np.may_share_memory(one, other)
+    np.testing.assert_array_equal(dy, [2, 2, 2])
+    np.testing.assert_array_equal(dz, [1, 1, 1])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("+*-"), st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=12))
+def test_the_gradient_with_respect_to_any_tensor_of_any_graph(steps):
+    tensors = [Tensor(np.array(value), requires_grad=True) for value in (0.7, -1.3)]
+    derivatives = [np.eye(2)[0], np.eye(2)[1]]  # of each tensor with respect to the two leaves
+    for sign, i, j in steps:
+        (x, dx), (y, dy) = ((tensors[k % len(tensors)], derivatives[k % len(tensors)]) for k in (i, j))
+        tensors.append(x * y if sign == "*" else x + y if sign == "+" else x - y)
+        derivatives.append(y.item() * dx + x.item() * dy if sign == "*" else dx + (1 if sign == "+" else -1) * dy)
+    found = grad(tensors[-1] * 1.0, tensors)
+    np.testing.assert_allclose([found[0], found[1]], derivatives[-1], rtol=1e-9, atol=1e-9)
+    assert found[-1] == 1
+
+
+@pytest.mark.parametrize(("error", "message", "wanted"), [
+    (TypeError, r"grad: tensors: expected a list of Tensors, got one Tensor; write grad\(loss, \[x\]\)", lambda x: x),
+    (TypeError, r"grad: tensors\[1\]: expected a Tensor, got ndarray", lambda x: [x, x.data]),
+    (TypeError, r"grad: tensors\[0\]: expected a Tensor, got str", lambda x: {"weight": x}),
+    (ValueError, r"grad: tensors\[0\] of shape \(3,\) does not require a gradient", lambda x: [Tensor(x.data)]),
+    (ValueError, r"grad: tensors\[1\] of shape \(\) does not require a gradient", lambda x: [x, Tensor(1)]),
+    (ValueError, r"grad: tensors\[0\] of shape \(3,\) does not require a gradient", lambda x: [x.detach()]),
+])
+def test_what_has_no_gradient_is_an_error_and_not_zeros(error, message, wanted):
+    x = leaf(3)
+    with pytest.raises(error, match=message):
+        grad((x * x).sum(), wanted(x))
+    with pytest.raises(TypeError, match="grad: loss: expected a Tensor, got float"):
+        grad((x * x).sum().item(), [x])
+
+
+def test_requires_grad_switched_on_too_late_is_noticed():
+    x, w = Tensor([1.0, 2.0]), leaf(2)
+    loss = (x * w).sum()
+    x.requires_grad = True
+    with pytest.raises(RuntimeError, match="requires_grad of an argument of 'mul' was switched on after it was used"):
+        grad(loss, [x, w])
+
+
+def test_tensors_may_come_from_a_generator():
+    x = leaf(3)
+    np.testing.assert_allclose(grad((x * x).sum(), (t for t in [x]))[0], 2 * x.data)
+
+
+@pytest.mark.parametrize("function", [
+    lambda x: x.mean(1) + x.mean(1), lambda x: x.mean() + x.mean() + x.sum(),
+    lambda x: ops.expand(x, (3, 1)) + x.var(1, keepdims=True) + x.mean(1, keepdims=True)])
+def test_sums_over_axes_of_length_one_add_up(function):
+    """Their gradients are views that may not be written to."""
+    x = Tensor(np.array([[2.0], [3], [5]]), requires_grad=True)
+    w = np.random.default_rng(0).standard_normal(function(x).shape)
+    found, = grad((function(x) * w).sum(), [x])
+
+    def along(h, i):
+        return (function(Tensor(x.data + h * np.eye(3)[:, i:i + 1])).data * w).sum()
+    np.testing.assert_allclose(found[:, 0], [(along(1e-6, i) - along(-1e-6, i)) / 2e-6 for i in range(3)], rtol=1e-6)
+
+
+def test_a_gradient_that_is_left_out_or_misshapen_is_an_error():
+    @primitive
+    def first_only(x, y):
+        return x + y, lambda dz: dz
+
+    @primitive
+    def turned(x):
+        return x * 1, lambda dy: dy.T
+
+    x, y = leaf(2, 3), leaf(2, 3)
+    np.testing.assert_array_equal(grad(first_only(x, y.data).sum(), [x])[0], np.ones((2, 3)))
+    with pytest.raises(TypeError, match="first_only: argument 2 has no gradient; pass its values alone"):
+        grad(first_only(x, y).sum(), [x])
+    with pytest.raises(ValueError, match=r"a pullback returned shape \(3, 2\) for an argument of shape \(2, 3\)"):
+        grad(turned(x).sum(), [x])
+
+
 def test_a_loss_that_is_a_leaf_has_gradient_one():
     x = Tensor(3.0, requires_grad=True)
     x.backward()

@@ -107,7 +107,7 @@ def test_python_numbers_are_float32_and_arrays_keep_their_dtype():
     assert Tensor(np.ones(2)).dtype == np.float64
     assert Tensor(np.float64(1)).dtype == np.float64
     assert Tensor([1, 2]).dtype.kind == "i"
-    with pytest.raises(TypeError, match="floating-point dtype, got int"):
+    with pytest.raises(TypeError, match="floating-point dtype, got int64; write numbers with a point"):
         Tensor([1, 2], requires_grad=True)
 
 

@@ -7,6 +7,7 @@ the layers were made nor on what else the model contains.
 
 import itertools
 import math
+from functools import partial
 
 import numpy as np
 
@@ -22,10 +23,12 @@ class Parameter(Tensor):
     ----------
     shape : tuple of int
     initialiser : callable
-        initialiser(rng, shape) -> float32 array.
+        initialiser(rng, shape) -> float32 array. A function with a name, or a `partial` of one: so models can be
+        pickled for other processes.
     """
 
     __slots__ = ("shape", "initialiser", "seed", "_drawn")
+    state_names = (*__slots__, "grad", "requires_grad", "node", "version")  # a copy of what is not drawn draws nothing
 
     def __init__(self, shape, initialiser):
         self.shape, self.initialiser = tuple(shape), initialiser
@@ -73,27 +76,41 @@ def ones(rng, shape):
 
 def constant(value):
     """All equal to a number."""
-    return lambda rng, shape: np.full(shape, value, np.float32)
+    return partial(_constant, value)
 
 
 def normal(std):
     """Normal with mean 0."""
-    return lambda rng, shape: np.float32(std) * rng.standard_normal(shape, np.float32)
+    return partial(_normal, std)
 
 
 def truncated_normal(std=0.02):
     """Normal with mean 0, redrawn outside two standard deviations (the initialisation of ViT's embeddings)."""
-    def draw(rng, shape):
-        x = rng.standard_normal(shape, np.float32)
-        while (outside := np.abs(x) > 2).any():
-            x[outside] = rng.standard_normal(np.count_nonzero(outside), np.float32)
-        return np.float32(std) * x
-    return draw
+    return partial(_truncated_normal, std)
 
 
 def uniform(limit):
     """Uniform between -limit and limit."""
-    return lambda rng, shape: (2 * rng.random(shape, np.float32) - 1) * np.float32(limit)
+    return partial(_uniform, limit)
+
+
+def _constant(value, rng, shape):
+    return np.full(shape, value, np.float32)
+
+
+def _normal(std, rng, shape):
+    return np.float32(std) * rng.standard_normal(shape, np.float32)
+
+
+def _truncated_normal(std, rng, shape):
+    x = rng.standard_normal(shape, np.float32)
+    while (outside := np.abs(x) > 2).any():
+        x[outside] = rng.standard_normal(np.count_nonzero(outside), np.float32)
+    return np.float32(std) * x
+
+
+def _uniform(limit, rng, shape):
+    return (2 * rng.random(shape, np.float32) - 1) * np.float32(limit)
 
 
 def xavier_uniform(rng, shape):

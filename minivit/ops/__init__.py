@@ -1,6 +1,6 @@
 """Differentiable functions of Tensors, a file per family."""
 
-from . import einops_backend, operators
+from . import einops_backend, numpy_functions, operators, other_names
 from .activations import hardswish, relu, sigmoid, silu
 from .arithmetic import (
     abs,
@@ -33,10 +33,30 @@ from .gelu import gelu, gelu_tanh
 from .indexing import getitem, take, take_along_axis
 from .linalg import linear, matmul
 from .losses import binary_cross_entropy, cross_entropy, kl_divergence, l1, mse, smooth_l1
+from .masks import masked_fill, one_hot, tril, triu
 from .normalise import group_norm, layer_norm, rms_norm
 from .pooling import adaptive_avg_pool2d, avg_pool2d, max_pool2d
-from .reduce import all, any, argmax, argmin, argsort, logsumexp, max, mean, min, sum, var
+from .reduce import all, any, argmax, argmin, cumsum, logsumexp, max, mean, min, norm, prod, std, sum, var
 from .resize import resize
-from .shape import concatenate, expand, flip, pad, repeat, reshape, roll, split, stack, swapaxes, transpose
+from .shape import (
+    concatenate,
+    expand,
+    flip,
+    pad,
+    repeat,
+    reshape,
+    roll,
+    split,
+    squeeze,
+    stack,
+    swapaxes,
+    transpose,
+    unsqueeze,
+)
 from .softmax import log_softmax, softmax
+from .sorting import argsort, sort, topk
 from .unfold import fold, unfold
+
+
+def __getattr__(name):
+    raise AttributeError(other_names.explanation("minivit.ops", name))

@@ -12,8 +12,11 @@ import functools
 import math
 import string
 
+import numpy as np
+
 from ..backend import array_module
 from ..engine import primitive
+from .operands import as_arrays, in_64_bits
 from .products import multiply
 
 
@@ -23,6 +26,18 @@ def einsum(subscripts, *operands):
 
     einsum("... i d, ... j d -> ... i j", x, y):    (..., n, d), (..., m, d) -> (..., n, m)
     """
+    operands = in_64_bits(*as_arrays(*operands), counted="iub")
+    if any(x.dtype.char != "e" for x in operands):
+        return _einsum(subscripts, *operands)
+    z, backward = _einsum(subscripts, *(x.astype(np.float32) for x in operands))  # sums of float16 would stand still
+
+    def backward_of_half(dz):
+        _, *gradients = backward(dz.astype(np.float32))
+        return None, *(lambda gradient=gradient: gradient().astype(np.float16) for gradient in gradients)
+    return z.astype(np.float16), backward_of_half
+
+
+def _einsum(subscripts, *operands):
     xp = array_module(*operands)
     terms, result = _parse(subscripts, operands)
     lengths = _lengths(subscripts, terms, operands)

@@ -7,10 +7,12 @@ import numpy as np
 
 from ..backend import array_module
 from ..engine import primitive
+from .operands import products
 from .products import multiply
 
 
 @primitive
+@products
 def matmul(x, y):
     """x @ y.    (..., n, k), (..., k, m) -> (..., n, m); a vector (k,) on either side drops its axis from the result"""
     _check_inner("matmul", x, y)
@@ -36,6 +38,7 @@ def matmul(x, y):
 
 
 @primitive
+@products
 def linear(x, w, b=None):
     """y = x w + b, in one two-dimensional product.    (..., n), (n, m), (m,) -> (..., m)"""
     _check_inner("linear", x, w)

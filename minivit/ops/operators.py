@@ -4,7 +4,8 @@ import functools
 import operator
 
 from ..engine import Tensor, primitive
-from . import arithmetic, indexing, linalg, reduce, shape
+from . import arithmetic, indexing, linalg, masks, reduce, shape, sorting
+from .operands import elementwise
 
 
 def _reflected(operation):
@@ -25,7 +26,9 @@ Tensor.__truediv__, Tensor.__rtruediv__ = arithmetic.div, _reflected(arithmetic.
 Tensor.__matmul__, Tensor.__rmatmul__ = linalg.matmul, _reflected(linalg.matmul)
 Tensor.__neg__, Tensor.__abs__ = arithmetic.neg, arithmetic.abs
 
-for name in ("lt", "le", "eq", "ne", "gt", "ge", "and_", "or_", "xor", "invert"):
+for name in ("lt", "le", "eq", "ne", "gt", "ge"):
+    setattr(Tensor, f"__{name}__", _without_gradient(elementwise(getattr(operator, name))))
+for name in ("and_", "or_", "xor", "invert"):
     setattr(Tensor, f"__{name.strip('_')}__", _without_gradient(getattr(operator, name)))
 for name in ("and", "or", "xor"):
     setattr(Tensor, f"__r{name}__", getattr(Tensor, f"__{name}__"))
@@ -33,10 +36,15 @@ Tensor.__hash__ = object.__hash__  # by identity: elementwise equality cannot de
 
 for name in ("exp", "log", "sqrt", "tanh", "abs", "clip", "astype"):
     setattr(Tensor, name, getattr(arithmetic, name))
-for name in ("sum", "mean", "var", "max", "min", "logsumexp", "any", "all", "argmax", "argmin", "argsort"):
+for name in ("sum", "mean", "var", "std", "norm", "prod", "cumsum", "max", "min", "logsumexp", "any", "all", "argmax",
+             "argmin"):
     setattr(Tensor, name, getattr(reduce, name))
-for name in ("swapaxes", "flip", "repeat", "split"):
+for name in ("swapaxes", "flip", "repeat", "split", "squeeze", "unsqueeze"):
     setattr(Tensor, name, getattr(shape, name))
+for name in ("argsort", "sort", "topk"):
+    setattr(Tensor, name, getattr(sorting, name))
+for name in ("tril", "triu", "masked_fill"):
+    setattr(Tensor, name, getattr(masks, name))
 
 
 def reshape(tensor, *lengths):

@@ -70,8 +70,12 @@ def pick(x, index):
 
 def fixed_positions(grid, prefix, dim):
     """Sine-cosine positions that are not trained, zero for the tokens in front.    -> (1, prefix + N, D)"""
-    return Buffer((1, prefix + grid[0] * grid[1], dim), lambda rng, shape: np.concatenate(
-        [np.zeros((prefix, dim), np.float32), sincos_positions(*grid, dim)])[None])
+    return Buffer((1, prefix + grid[0] * grid[1], dim), partial(_sincos_behind, prefix, grid))
+
+
+def _sincos_behind(prefix, grid, rng, shape):
+    dim = shape[-1]
+    return np.concatenate([np.zeros((prefix, dim), np.float32), sincos_positions(*grid, dim)])[None]
 
 
 class Decoder(Module):

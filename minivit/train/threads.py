@@ -6,6 +6,7 @@ loops and matrix products. So each thread runs with one BLAS thread: more would 
 
 import contextlib
 import contextvars
+import operator
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 
@@ -25,9 +26,9 @@ class Threads:
     """
 
     def __init__(self, count):
-        if count < 1:
+        if operator.index(count) < 1:
             raise ValueError(f"threads: expected at least 1, got {count}")
-        self.count = count
+        self.count = operator.index(count)
 
     def __enter__(self):
         keep_freed_memory()
@@ -81,6 +82,9 @@ class Threads:
             The other means over the batch, {name: float}.
         """
         size = len(batch[0])
+        if size == 0 or any(len(array) != size for array in batch):
+            raise ValueError("batch: expected arrays of one length, 1 or more, got lengths "
+                             f"{', '.join(str(len(array)) for array in batch)}")
         count = min(self.count, size)
         team = Team(count)
 

@@ -115,7 +115,7 @@ def test_nothing_beside_the_arrays_is_written(xp, rng):
     before = memory.get()
     places = [slice(100, 101), slice(110, 400), slice(500, 756), slice(900, 990)]
     together = cuda.AdamWAllAtOnce(xp, 4 * [{"betas": (0.9, 0.99), "eps": 1e-8, "weight_decay": 0.1}])
-    together.prepare(0.1, [1, 2, 3, 4])
+    together.prepare(4 * [0.1], [1, 2, 3, 4])
     means = [(xp.zeros(place.stop - place.start, np.float32), xp.ones(place.stop - place.start, np.float32))
              for place in places]
     together([(i, (memory[place], gradients[place], *means[i])) for i, place in enumerate(places)])

@@ -7,6 +7,7 @@ from scipy import special
 from minivit import Tensor, grad, ops
 from tests.ops.cases import Case, booleans, check, distinct, positive
 
+LOW, HIGH = np.array([-0.48, -0.28, 0.02, -0.58]), np.array([[0.12], [0.22], [0.32]])  # between the steps of `distinct`
 CASES = [
     *[Case(operation, *shapes, numpy=reference, torch=torch)
       for operation, reference, torch in [
@@ -41,6 +42,10 @@ CASES = [
     Case(ops.clip, distinct(3, 4), -0.32, 0.21, numpy=np.clip, torch=lambda torch, x, low, high: x.clip(low, high)),
     Case(ops.clip, distinct(3, 4), None, 0.21, numpy=np.clip),
     Case(ops.clip, distinct(3, 4), -0.32, None, numpy=np.clip),
+    *[Case(ops.clip, distinct(3, 4), low, high, numpy=np.clip,
+           torch=lambda torch, x, low, high: torch.clamp(x, low, high))
+      for low, high in [(LOW, HIGH), (HIGH, LOW)]],
+    Case(ops.clip, distinct(3, 4), LOW, None, numpy=np.clip),
 ]
 
 
@@ -67,6 +72,17 @@ def test_powers_at_zero():
     assert gradients(lambda x: x ** 0, [0, 2]) == [[0, 0]]
     assert gradients(lambda x: x ** 1, [0, 2]) == [[1, 1]]
     assert gradients(ops.pow, [0, 0, 2], [0, 3, 0]) == [[0, 0, 0], [0, 0, np.log(2)]]
+
+
+@pytest.mark.filterwarnings("ignore:divide by zero")
+def test_negative_powers_at_zero_fall_without_bound():
+    assert gradients(lambda y: 0.0 ** y, [-1, -0.5, 0, 2]) == [[-np.inf, -np.inf, 0, 0]]
+    assert gradients(ops.pow, [0, 0], [-1, 2]) == [[-np.inf, 0], [-np.inf, 0]]
+
+
+def test_nan_is_no_smaller_than_another_number():
+    for operation in (ops.maximum, ops.minimum):  # as in PyTorch
+        assert gradients(operation, [np.nan, 1], [1, np.nan]) == [[1, 1], [1, 1]]
 
 
 def test_abs_has_gradient_zero_at_zero():

@@ -20,6 +20,7 @@ PATTERNS = [
     ("reduce", (2, 8, 8, 3), "b (h p) (w q) c -> b h w c", {"reduction": "max", "p": 2, "q": 2}),
     ("reduce", (2, 3, 4), "b c d -> ", {"reduction": "sum"}),
     ("reduce", (2, 3, 4), "b c d -> b 1 d", {"reduction": "min"}),
+    ("reduce", (2, 3, 4), "b c d -> b d", {"reduction": "prod"}),
     ("repeat", (1, 1, 4), "1 1 d -> b n d", {"b": 3, "n": 2}),                            # ViT: class token
     ("repeat", (2, 3), "h w -> (h p) (w q)", {"p": 2, "q": 3}),
     ("repeat", (2, 3), "b d -> b new d", {"new": 2}),

@@ -40,6 +40,14 @@ def test_op(case, device):
     (IndexError, r"getitem: .*integer.*\(2, 3\)", lambda x: x[np.array([0.5])]),
     (IndexError, r"take: .*out of bounds.*\(2, 3\)", lambda x: ops.take(x, np.array([3]), axis=1)),
     (IndexError, r"take_along_axis: .*\(2, 3\)", lambda x: ops.take_along_axis(x, np.array([[3], [0]]), 1)),
+    (IndexError, r"take_along_axis: axis 2 does not exist in \(2, 3\)",
+     lambda x: ops.take_along_axis(x, np.array([[0]]), 2)),
+    (ValueError, r"take_along_axis: indices: expected as many axes as x \(2, 3\) has, got \(1,\)",
+     lambda x: ops.take_along_axis(x, np.array([0]), 1)),
+    (IndexError, r"take: axis -3 does not exist in \(2, 3\)", lambda x: ops.take(x, [0], axis=-3)),
+    (IndexError, r"take: indices: expected integers, got dtype bool", lambda x: ops.take(x, np.array([True, False]))),
+    (IndexError, r"take_along_axis: indices: expected integers, got dtype float",
+     lambda x: ops.take_along_axis(x, np.array([[0.0]]), 0)),
 ])
 def test_wrong_indices(error, message, compute):
     with pytest.raises(error, match=message):
@@ -52,9 +60,36 @@ def test_an_element_taken_twice_gets_both_gradients():
         np.testing.assert_array_equal(grad(y.sum(), [x])[0], [[2, 2], [0, 0], [1, 1]])
 
 
-def test_a_list_changed_later_does_not_reach_the_graph():
-    x, index = Tensor(np.ones(3), requires_grad=True), [0, 2]
-    y = x[index]
+class ArrayLike:
+    """What NumPy makes an array of, as a column of a table or another library's tensor is."""
+
+    def __init__(self, array):
+        self.array = np.asarray(array)
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.array, dtype=dtype) if copy else self.array
+
+
+@pytest.mark.parametrize("form", [tuple, list, ArrayLike, np.array, Tensor, lambda n: [Tensor(i) for i in n],
+                                  lambda n: np.array(n, np.int8), lambda n: np.array(n, ndmin=2)])
+@pytest.mark.parametrize("places", [[0, 0], [2, 1, 2], [-1, 2]])
+def test_whatever_names_a_place_twice_gives_it_both_gradients(form, places):
+    x = Tensor(np.arange(6.0).reshape(2, 3), requires_grad=True)
+    index = form(places)
+    y = x[:, index]
+    np.testing.assert_array_equal(y.data.reshape(2, -1), x.data[:, places])
+    expected = np.bincount(np.array(places) % 3, minlength=3)
+    np.testing.assert_array_equal(grad(y.sum(), [x])[0], [expected, expected])
+    if not isinstance(index, np.ndarray):
+        np.testing.assert_array_equal(grad(ops.take(x, index, axis=1).sum(), [x])[0], [expected, expected])
+
+
+@pytest.mark.parametrize("pick", [lambda x, i: x[i], lambda x, i: ops.take(x, i),
+                                  lambda x, i: ops.take_along_axis(x, i, 0), lambda x, i: x[ArrayLike(i)]])
+@pytest.mark.parametrize("form", [list, np.array])
+def test_an_index_changed_later_does_not_reach_the_graph(pick, form):
+    x, index = Tensor(np.ones(3), requires_grad=True), form([0, 2])
+    y = pick(x, index)
     index[0] = 1
     np.testing.assert_array_equal(grad(y.sum(), [x])[0], [1, 0, 1])
 

@@ -43,7 +43,12 @@ CASES = [
     *[Case(ops.flip, (2, 3, 4), axis=axis, numpy=np.flip) for axis in [None, 0, -1, (0, 2)]],
     *[Case(ops.roll, (2, 3, 4), shift=shift, axis=axis, numpy=np.roll)
       for shift, axis in [(1, 0), (-2, -1), ((1, -1), (1, 2)), (5, None)]],
-    *[Case(ops.repeat, (2, 3), repeats=3, axis=axis, numpy=np.repeat) for axis in (0, 1, -1)],
+    *[Case(ops.repeat, (2, 3), repeats=repeats, axis=axis, numpy=np.repeat)
+      for repeats, axis in [(3, 0), (3, 1), (3, -1), (0, 0), ([2, 0, 1], 1), ([1, 2], 0), ([4], 0)]],
+    *[Case(ops.squeeze, (1, 3, 1, 2), axis=axis, numpy=np.squeeze) for axis in (None, 0, -2, (0, 2))],
+    *[Case(ops.unsqueeze, (3, 2), axis=axis, numpy=np.expand_dims) for axis in (0, 1, 2, -1, (0, -1))],
+    Case(ops.flip, (2, 3, 4), axis=[0, 2], numpy=lambda x, axis: np.flip(x, tuple(axis))),
+    Case(ops.roll, (2, 3), shift=[1, 2], axis=[0, 1], numpy=np.roll),
     Case(ops.pad, (2, 3), widths=((1, 2), (0, 3)), numpy=lambda x, widths: np.pad(x, widths)),
     Case(ops.pad, (2, 3), widths=((1, 0), (0, 0)), value=-1.5,
          numpy=lambda x, widths, value: np.pad(x, widths, constant_values=value)),
@@ -75,10 +80,44 @@ def test_op(case, device):
     (r"pad: expected a pair of widths for each of the 2 axes of \(2, 3\)", lambda x: ops.pad(x, [(1, 1)])),
     (r"concatenate: expected at least one tensor", lambda x: ops.concatenate([])),
     (r"stack: expected at least one tensor", lambda x: ops.stack([])),
+    (r"reshape: \(2, 3\) has 6 elements and does not fit \(-2, -3\)", lambda x: x.reshape(-2, -3)),
+    (r"squeeze: axis 0 of \(2, 3\) has not length 1", lambda x: x.squeeze(0)),
+    (r"transpose: axes \(0,\) are no permutation of the 2 axes", lambda x: x.transpose(0)),
+    (r"transpose: .* 3 axes of \(2, 3, 1\); swapaxes exchanges two", lambda x: x.unsqueeze(2).transpose(0, 1)),
+    (r"split: sections: expected a number of parts, or a list of their lengths, got 0", lambda x: x.split(0)),
+    (r"split: sections: .* got \[-1, 3\]", lambda x: x.split([-1, 3])),
+    (r"pad: expected a pair of widths for each of the 2 axes of \(2, 3\), .*, got 1", lambda x: ops.pad(x, 1)),
+    (r"pad: expected a pair of widths .* got \(1, 1\)", lambda x: ops.pad(x, (1, 1))),
+    (r"pad: value: expected a number that uint8 can hold, got -1",
+     lambda x: ops.pad(np.ones(2, np.uint8), [(1, 1)], -1)),
+    (r"repeat: repeats: expected one number, or 3 for axis 1 of \(2, 3\), 0 or more; got \[1, 2\]",
+     lambda x: x.repeat([1, 2], 1)),
+    (r"repeat: repeats: .* got -1", lambda x: x.repeat(-1, 1)),
+    (r"roll: expected a shift for each axis", lambda x: ops.roll(x, (1, 2), 0)),
 ])
 def test_wrong_shapes(message, compute):
     with pytest.raises(ValueError, match=message):
         compute(Tensor(np.ones((2, 3))))
+
+
+@pytest.mark.parametrize(("message", "compute"), [
+    (r"concatenate: expected a list of tensors, got one of shape \(2, 3\)", lambda x: ops.concatenate(x)),
+    (r"stack: expected a list of tensors, got one of shape \(2, 3\)", lambda x: ops.stack(x.data)),
+    (r"reshape: expected whole numbers, got \(2.0, 3\)", lambda x: x.reshape(2.0, 3)),
+    (r"split: expected whole numbers, got 1.5", lambda x: x.split(1.5)),
+    (r"repeat: expected whole numbers", lambda x: x.repeat([1.0, 2.0], 0)),
+])
+def test_wrong_types(message, compute):
+    with pytest.raises(TypeError, match=message):
+        compute(Tensor(np.ones((2, 3))))
+
+
+def test_what_is_no_tensor_yet_becomes_one():
+    for parts in (ops.split(np.arange(4), 2), ops.split([0, 1, 2, 3], np.int64(2))):
+        assert [part.data.tolist() for part in parts] == [[0, 1], [2, 3]]
+    x = Tensor(np.ones(2, np.float32), requires_grad=True)
+    assert ops.stack([x.sum(), 1.0]).dtype == ops.concatenate([x, [1.0]]).dtype == np.float32
+    assert ops.stack(part for part in x).shape == (2,)
 
 
 def test_split_gives_a_list():

@@ -80,6 +80,19 @@ def test_fewer_pictures_than_threads():
     assert shared[0] == pytest.approx(alone[0], rel=1e-12)
 
 
+@pytest.mark.parametrize("batch", [(np.ones((0, 3)),), (np.ones((4, 3)), np.ones(3))])
+def test_a_batch_is_not_empty_and_its_arrays_are_of_one_length(batch):
+    with Threads(2) as threads, pytest.raises(ValueError, match="batch: expected arrays of one length, 1 or more"):
+        threads.gradients(lambda *share: None, [], *batch, seed=(0,))
+
+
+def test_a_count_of_threads_is_a_whole_number():
+    with Threads(np.int64(2)) as threads:
+        assert threads.map(len, ["ab"]) == [2]
+    with pytest.raises(TypeError, match="integer"):
+        Threads(2.5)
+
+
 def test_an_error_in_one_share_surfaces_as_it_is():
     def objective(x):
         if x[0] == 2:

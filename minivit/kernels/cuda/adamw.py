@@ -73,9 +73,10 @@ class AdamWAllAtOnce:
     def __init__(self, cupy, settings):
         self.cupy, self.settings, self.factors = cupy, settings, cupy.empty((len(settings), 7), np.float32)
 
-    def prepare(self, lr, steps):
-        """Put down the learning rate, and how many steps each parameter will have made."""
-        rows = [factors(lr=lr, steps=max(n, 1), **own) for n, own in zip(steps, self.settings, strict=True)]
+    def prepare(self, rates, steps):
+        """Put down the learning rate of each parameter, and how many steps it will have made."""
+        rows = [factors(lr=lr, steps=max(n, 1), **own)
+                for lr, n, own in zip(rates, steps, self.settings, strict=True)]
         self.factors[...] = self.cupy.asarray(np.array(rows, np.float32))
 
     def __call__(self, updates):

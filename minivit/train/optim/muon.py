@@ -14,7 +14,7 @@ the factor, which gives O the size of AdamW's steps, and the decay: Liu et al., 
 import math
 
 from ...backend import array_module
-from .optimisers import AdamW, parameter_groups
+from .optimisers import AdamW, check_settings, parameter_groups
 
 
 class Muon(AdamW):
@@ -31,11 +31,18 @@ class Muon(AdamW):
         As for AdamW.
     """
 
+    group_settings = {"orthogonal": False}
+
     def __init__(self, params, lr=4e-3, *, momentum=0.95, adam_lr=0.25, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.01):
+        check_settings({"momentum": momentum, "adam_lr": adam_lr})
         super().__init__(params, lr, betas=betas, eps=eps, weight_decay=weight_decay)
         self.momentum, self.adam_lr = momentum, adam_lr
         self.all_at_once = None  # makes AdamW's steps of all parameters
-        self.orthogonal = [settings.pop("orthogonal", False) for settings in self.settings]
+        self.orthogonal = [settings.pop("orthogonal") for settings in self.settings]
+        for parameter, orthogonal in zip(self.parameters, self.orthogonal, strict=True):
+            if orthogonal and parameter.ndim < 2:
+                raise ValueError('"orthogonal" of a group: expected matrices or weights of convolutions, got a '
+                                 f"parameter of shape {parameter.shape}")
 
     def pieces(self, index, arrays):
         """A matrix cannot be updated block by block."""
@@ -44,19 +51,20 @@ class Muon(AdamW):
     def update_piece(self, update):
         """Change a whole matrix by Muon, a piece of anything else by AdamW."""
         index, views = update
+        lr = self.lr * self.ratios[index]
         if self.orthogonal[index]:
             w, g, m, _ = views
-            self.update_matrix(w, g, m, weight_decay=self.settings[index]["weight_decay"])
+            self.update_matrix(w, g, m, lr=lr, weight_decay=self.settings[index]["weight_decay"])
         else:
-            self.update(*views, lr=self.adam_lr * self.lr, steps=self.steps[index], **self.settings[index])
+            self.update(*views, lr=self.adam_lr * lr, steps=self.steps[index], **self.settings[index])
 
-    def update_matrix(self, w, g, m, *, weight_decay):
+    def update_matrix(self, w, g, m, *, lr, weight_decay):
         """One step of a weight matrix, or of a convolution's weights as a matrix (kh kw in, out), in place."""
         m *= self.momentum
         m += g
         direction = orthogonalise((g + self.momentum * m).reshape(-1, g.shape[-1]))  # (..., out) -> (n, out)
-        w *= 1 - self.lr * weight_decay
-        w -= 0.2 * math.sqrt(max(direction.shape)) * self.lr * direction.reshape(w.shape)
+        w *= 1 - lr * weight_decay
+        w -= 0.2 * math.sqrt(max(direction.shape)) * lr * direction.reshape(w.shape)
 
 
 def orthogonalise(matrix):

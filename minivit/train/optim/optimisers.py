@@ -9,13 +9,15 @@ They follow PyTorch in use and in arithmetic:
 """
 
 import math
+import numbers
 
 import numpy as np
 
 from ...backend import array_module, asnumpy, to_device
+from ...engine import Tensor
 from ...fast_forms import compiled, has_fast_form, switched_off
+from ...names import expect
 from ...ops.chunks import chunks
-
 
 CACHED = 1 << 15  # numbers of each array at a time: an optimiser's handful of arrays fit a level 2 cache
 
@@ -23,12 +25,16 @@ CACHED = 1 << 15  # numbers of each array at a time: an optimiser's handful of a
 def parameter_groups(model, weight_decay):
     """The parameters of a model in two groups: those that weight decay pulls towards 0, and those that it spares.
 
+    Frozen parameters, whose requires_grad is False, are left out.
+
     Decayed are the weights of linear maps and convolutions, which have two axes or more. Spared are biases and the
     factors of normalisation layers, which are few, set a level, and cannot overfit; and tokens and position
     embeddings, which are added to every picture alike: no weight multiplies them that could make up for shrinking.
     """
     decayed, spared = [], []
     for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:  # frozen
+            continue
         own_name = name.rpartition(".")[2]
         embedding = any(word in own_name for word in ("token", "position", "probe"))
         (spared if parameter.ndim < 2 or embedding else decayed).append(parameter)
@@ -41,12 +47,21 @@ def clip_gradients(parameters, max_norm=math.inf):
 
     Returns the norm before: sqrt(sum of g^2), a float. (Pascanu et al., 2013, arXiv:1211.5063, section 3.2)
     """
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    norm = math.sqrt(sum(float(array_module(g).vdot(g, g)) for g in gradients))
+    if not max_norm > 0:
+        raise ValueError(f"clip_gradients: max_norm: expected more than 0 (inf is no limit), got {max_norm}")
+    different = {id(parameter): parameter for parameter in listed("clip_gradients: parameters", parameters)}
+    gradients = [parameter.grad for parameter in different.values() if parameter.grad is not None]
+    norm = math.sqrt(sum(_sum_of_squares(g) for g in gradients))
     if norm > max_norm:
         for g in gradients:
             g *= max_norm / (norm + 1e-6)  # PyTorch's 1e-6
     return norm
+
+
+def _sum_of_squares(g):
+    if g.dtype == np.float16:  # whose own sums end at 65,504
+        g = g.astype(np.float32)
+    return float(array_module(g).vdot(g, g))
 
 
 class Optimiser:
@@ -55,23 +70,48 @@ class Optimiser:
     Parameters
     ----------
     params : list of Parameter, or list of dict
-        A dict is a group: its parameters under "params", and the settings that differ from the others'.
+        A dict is a group: its parameters under "params", and the settings that differ from the others', by name.
     lr : float
-        The learning rate; a schedule assigns `optimiser.lr` before each step.
+        The learning rate; a schedule assigns `optimiser.lr` before each step. A group with an "lr" of its own keeps the
+        ratio of the two: it follows the schedule, too.
     """
 
     state_names = ()
+    group_settings = {}  # what only a group can set, and what holds where none does
     all_at_once = None  # the fast form that makes the steps of all parameters in one go, if there is one
 
     def __init__(self, params, lr, **settings):
-        groups = [group if isinstance(group, dict) else {"params": [group]} for group in params]
-        self.parameters = [parameter for group in groups for parameter in group["params"]]
-        if not self.parameters:
-            raise ValueError("params: expected at least one parameter, got none")
-        self.settings = [settings | {name: value for name, value in group.items() if name != "params"}
-                         for group in groups for _ in group["params"]]
-        self.lr, self.steps = lr, [0] * len(self.parameters)
+        self.lr, settings = lr, self.group_settings | settings
+        groups = [group if isinstance(group, dict) else {"params": [group]} for group in listed("params", params)]
+        self.parameters, self.settings, self.ratios = [], [], []
+        for group in groups:
+            expect_settings(group, ("params", "lr", *settings))
+            own = settings | group
+            members, ratio = listed('"params" of a group', own.pop("params")), self._ratio(own.pop("lr", lr))
+            check_settings(own)
+            self.parameters += members
+            self.settings += [own.copy() for _ in members]
+            self.ratios += [ratio] * len(members)
+        check_parameters(self.parameters)
+        self.steps = [0] * len(self.parameters)
         self.state = [[array_module(p.data).zeros_like(p.data) for _ in self.state_names] for p in self.parameters]
+
+    @property
+    def lr(self):
+        """The learning rate of the next step."""
+        return self._lr
+
+    @lr.setter
+    def lr(self, lr):
+        check_settings({"lr": lr})
+        self._lr = lr
+
+    def _ratio(self, lr):
+        """How many times the learning rate a group has that was given its own."""
+        check_settings({"lr": lr})
+        if lr != self.lr and self.lr == 0:
+            raise ValueError(f"lr: expected more than 0, which the {lr} of a group can be a multiple of, got 0")
+        return 1.0 if lr == self.lr else lr / self.lr
 
     def step(self, map=map):
         """Change every parameter that has a gradient; with the `map` of a thread pool, on several threads."""
@@ -81,9 +121,13 @@ class Optimiser:
     def count(self):
         """The first half of a step: count it for every parameter that has a gradient."""
         for index, parameter in enumerate(self.parameters):
+            if parameter.grad is not None and getattr(parameter.grad, "shape", None) != parameter.shape:
+                raise ValueError(f"step: the gradient of parameter {index}: expected an array of shape "
+                                 f"{parameter.shape}, got {getattr(parameter.grad, 'shape', type(parameter.grad))}")
+        for index, parameter in enumerate(self.parameters):
             self.steps[index] += parameter.grad is not None
         if self.all_at_once:
-            self.all_at_once.prepare(self.lr, self.steps)
+            self.all_at_once.prepare([self.lr * ratio for ratio in self.ratios], self.steps)
 
     def change(self, map=map):
         """The second half of a step: change these parameters."""
@@ -104,7 +148,7 @@ class Optimiser:
     def update_piece(self, update):
         """Change one piece of one parameter."""
         index, views = update
-        self.update(*views, lr=self.lr, steps=self.steps[index], **self.settings[index])
+        self.update(*views, lr=self.lr * self.ratios[index], steps=self.steps[index], **self.settings[index])
 
     def zero_grad(self):
         """Forget all gradients."""
@@ -127,6 +171,49 @@ class Optimiser:
         for index, arrays in enumerate(self.state):
             for name, array in zip(self.state_names, arrays, strict=True):
                 array[...] = to_device(np.asarray(state[f"{name}.{index}"]), self.parameters[index].device)
+
+
+def listed(name, params):
+    """Parameters or groups as a list; an error for one tensor, a model, or a dict, which one might pass instead."""
+    if isinstance(params, (Tensor, dict)) or not hasattr(params, "__iter__"):
+        raise TypeError(f"{name}: expected a list, such as model.parameters(), got one {type(params).__name__}")
+    return list(params)
+
+
+def check_parameters(parameters):
+    """Raise an error unless an optimiser can train all of them, each once."""
+    if not parameters:
+        raise ValueError("params: expected at least one parameter, got none")
+    first = {}
+    for index, parameter in enumerate(parameters):
+        if not isinstance(parameter, Tensor):
+            raise TypeError(f"params[{index}]: expected a Parameter or a Tensor, got {type(parameter).__name__}")
+        if parameter.node is not None:
+            raise ValueError(f"params[{index}]: expected a tensor that you made yourself, got one computed by "
+                             f"{parameter.node.name!r}, which no step can change")
+        if not parameter.requires_grad:
+            raise ValueError(f"params[{index}]: expected requires_grad, got a tensor of shape {parameter.shape} "
+                             "without, which would never learn; leave it out")
+        if first.setdefault(id(parameter), index) != index:
+            raise ValueError(f"params[{index}]: expected each parameter once, got params[{first[id(parameter)]}] again")
+
+
+def expect_settings(group, names):
+    """Raise an error if a group of parameters has a setting that the optimiser does not know, or no parameters."""
+    for name in group:
+        expect("setting of a group", name, names)
+    if "params" not in group:
+        raise ValueError(f'params: expected groups with "params", got one with {", ".join(map(repr, group))}')
+
+
+def check_settings(settings):
+    """Raise an error for numbers that would not train, or would ruin the weights."""
+    for name, value in settings.items():
+        pair, below_one = name == "betas", name in ("betas", "momentum")
+        values, limit = value if pair and isinstance(value, (tuple, list)) else (value,), 1 if below_one else math.inf
+        if len(values) != 1 + pair or not all(isinstance(x, numbers.Real) and 0 <= x < limit for x in values):
+            pairs = "two numbers, each " if pair else ""
+            raise ValueError(f"{name}: expected {pairs}0 <= {name} < {limit}, got {value!r}")
 
 
 class SGD(Optimiser):
@@ -161,7 +248,7 @@ class AdamW(Optimiser):
     state_names = ("mean", "square")
 
     def __init__(self, params, lr=1e-3, *, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01):
-        super().__init__(params, lr, betas=tuple(betas), eps=eps, weight_decay=weight_decay)
+        super().__init__(params, lr, betas=betas, eps=eps, weight_decay=weight_decay)
         self.all_at_once = _all_at_once(self.parameters, self.settings)
 
     def update(self, w, g, m, v, **settings):

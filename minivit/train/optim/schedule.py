@@ -1,6 +1,7 @@
 """Learning rates as functions of the step, so that a resumed run needs no state for them."""
 
 import math
+import operator
 
 
 def warmup_cosine(step, *, steps, peak, warmup, final=0.0):
@@ -16,6 +17,11 @@ def warmup_cosine(step, *, steps, peak, warmup, final=0.0):
         Steps in all, and those of the warm-up among them.
     peak, final : float
     """
+    if operator.index(warmup) < 0 or operator.index(steps) < 1:
+        raise ValueError("warmup_cosine: expected steps of 1 or more and warmup of 0 or more, got "
+                         f"{steps} and {warmup}")
+    if not (0 <= peak < math.inf and 0 <= final < math.inf):
+        raise ValueError(f"warmup_cosine: expected a peak and a final rate of 0 or more, got {peak} and {final}")
     if not 0 <= step < steps:
         raise ValueError(f"step: expected 0 to {steps - 1}, got {step}")
     if step < warmup:
