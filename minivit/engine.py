@@ -207,7 +207,7 @@ def grad(loss, tensors):
     """The gradients of a loss with respect to a list of tensors, as a list of arrays.
 
     A tensor may be one that was made with requires_grad, or one that was computed from such on the way to the loss.
-    Touches nothing that other threads see: each can work on a shard of the batch. Frees the graph of the loss.
+    Touches nothing that other threads see: each can work on a share of the batch. Frees the graph of the loss.
     A tensor that the loss does not depend on gets zeros.
     """
     if not isinstance(loss, Tensor):

@@ -12,7 +12,7 @@ _team = contextvars.ContextVar("team", default=None)
 
 
 class Team:
-    """The threads that work on the shards of one batch, and the sum of an array over all of them.
+    """The threads that work on the shares of one batch, and the sum of an array over all of them.
 
     Every member must ask for the same sums in the same order, as it does when all run the same model. The sums are
     added in the order of the ranks, so that the same number of threads gives the same bits.

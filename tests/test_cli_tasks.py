@@ -56,8 +56,8 @@ def test_a_student_and_its_teacher(capsys):
     run = Run("runs/distil-deit-cifar-1")
     assert 0 <= run.result()["test_accuracy"] <= 1
     assert "agreement" in run.metrics()[0]
-    _, states = run.load()
-    teacher = Run("runs/resnet-cifar20-1").load()[1]["average"]
+    _, states = run.load_checkpoint()
+    teacher = Run("runs/resnet-cifar20-1").load_checkpoint()[1]["average"]
     for name, value in teacher.items():
         np.testing.assert_array_equal(states["task"]["teacher." + name.removeprefix("model.")], value)
 

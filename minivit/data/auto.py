@@ -34,8 +34,8 @@ def load(name="auto", *, address=cifar.ADDRESS):
     if name == "auto":
         return _cifar10_or_shapes10(address)
     if name == "shapes10":
-        return shapes10.load()
-    return cifar.load(name, address=address)
+        return shapes10.load_shapes10()
+    return cifar.load_cifar(name, address=address)
 
 
 def is_folder(name):
@@ -45,10 +45,10 @@ def is_folder(name):
 
 def _cifar10_or_shapes10(address):
     try:
-        return cifar.load("cifar10", address=address)
+        return cifar.load_cifar("cifar10", address=address)
     except (OSError, ValueError) as error:
         print(f"Taking the built-in set shapes10, because CIFAR-10 cannot be had ({error}). {_remedy(address)}")
-        return shapes10.load()
+        return shapes10.load_shapes10()
 
 
 def _remedy(address):

@@ -123,7 +123,7 @@ SETS = {
 }
 
 
-def load(name, root=None, *, address=ADDRESS):
+def load_cifar(name, root=None, *, address=ADDRESS):
     """The training and the test set of "cifar10" or "cifar100", downloaded first if need be.
 
     Parameters

@@ -35,7 +35,7 @@ class Shapes10(Dataset):
     boxes: np.ndarray | None = None
 
 
-def load(*, train=10_000, test=2_000, seed=0):
+def load_shapes10(*, train=10_000, test=2_000, seed=0):
     """The two sets, (train, test), of so many pictures each; the same seed draws the same pictures."""
     return draw(train, np.random.default_rng([seed, 0])), draw(test, np.random.default_rng([seed, 1]))
 

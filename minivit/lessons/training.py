@@ -60,7 +60,7 @@ def load_pictures(*, train=None, test=None):
     train, test : int, optional
         Only the first so many pictures of each set: a lesson about little data, a test that is quick.
     """
-    sets = budget(data.load, smoke=lambda: data.shapes10.load(train=600, test=200))()
+    sets = budget(data.load, smoke=lambda: data.shapes10.load_shapes10(train=600, test=200))()
     train_set, test_set = (each.subset(slice(count)) for each, count in zip(sets, (train, test), strict=True))
     return Pictures(train_set, test_set, *data.channel_statistics(train_set.images))
 

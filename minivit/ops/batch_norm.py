@@ -20,7 +20,7 @@ def batch_norm(x, weight=None, bias=None, mean=None, var=None, *, eps, record=No
     weight, bias : (C,) or None
     mean, var : (C,) or None
         Running averages, constants for the gradient; None takes the mean and the (biased) variance over all axes of x
-        but the last, and over all shards of the batch.
+        but the last, and over all shares of the batch.
     record : callable, optional
         Gets the batch's mean, its biased variance and the number of elements of a channel, to keep averages of them.
     """
@@ -54,10 +54,10 @@ def batch_norm(x, weight=None, bias=None, mean=None, var=None, *, eps, record=No
 
 
 def _statistics(rows):
-    """Mean and biased variance of each column over the shards of the whole team, and their number of rows.
+    """Mean and biased variance of each column over the shares of the whole team, and their number of rows.
 
     (R, C) -> (C,), (C,), int. One pass over the data: the sums of x - a and (x - a)^2 give both, and lose no digits to
-    cancellation if a is close to the mean. The shards' results are joined as in Chan et al., "Updating formulae and a
+    cancellation if a is close to the mean. The shares' results are joined as in Chan et al., "Updating formulae and a
     pairwise algorithm for computing sample variances", 1979.
     """
     n = len(rows)

@@ -116,11 +116,11 @@ class Run:
         kept = [line for line in self.metrics() if line["step"] <= step]
         write_atomically(self._metrics_path, "".join(json.dumps(line) + "\n" for line in kept))
 
-    def save(self, state, **states):
+    def save_checkpoint(self, state, **states):
         """Replace the checkpoint."""
         save_checkpoint(self.checkpoint_path, state, **states)
 
-    def load(self):
+    def load_checkpoint(self):
         """(state, {group: {name: array}}) of the checkpoint, or None before the first."""
         return load_checkpoint(self.checkpoint_path) if self.checkpoint_path.exists() else None
 
@@ -128,7 +128,7 @@ class Run:
         """What is left of a run that has ended early, in one sentence without its full stop."""
         if not self.checkpoint_path.exists():
             return f"{self.folder} has no checkpoint yet"
-        return f"{self.folder} has the checkpoint of step {self.load()[0]['step']}"
+        return f"{self.folder} has the checkpoint of step {self.load_checkpoint()[0]['step']}"
 
     def resume_command(self):
         """What to type to go on."""

@@ -128,7 +128,7 @@ def build(recipe, about_data):
 
 def load_task(run):
     """The task of a run with the weights of its checkpoint: their average, where the recipe asks for one."""
-    recipe, about_data, checkpoint = run.recipe(), run.about_data(), run.load()
+    recipe, about_data, checkpoint = run.recipe(), run.about_data(), run.load_checkpoint()
     if checkpoint is None:
         raise FileNotFoundError(f"{run.kept()}; go on with: {run.resume_command()}")
     _, states = checkpoint

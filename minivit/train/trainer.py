@@ -124,11 +124,11 @@ class Trainer:
         states = {"task": self.task.state_dict(), "optimiser": self.optimiser.state_dict()}
         if self.average:
             state["averaged_steps"], states["average"] = self.average.steps, self.average.state_dict()
-        run.save(state, **states)
+        run.save_checkpoint(state, **states)
 
     def restore(self, run):
         """Go back to the checkpoint of a run folder, and its metrics with it; without a checkpoint, stay at step 0."""
-        checkpoint = run.load()
+        checkpoint = run.load_checkpoint()
         if checkpoint:
             state, states = checkpoint
             self.done, self.seconds, self.meter = state["step"], state["seconds"], Meter(**state["meter"])

@@ -10,7 +10,7 @@ BINARY = 0
 
 @pytest.fixture(autouse=True)
 def few_shapes(monkeypatch):
-    monkeypatch.setattr(shapes10, "load", functools.partial(shapes10.load, train=50, test=20))
+    monkeypatch.setattr(shapes10, "load_shapes10", functools.partial(shapes10.load_shapes10, train=50, test=20))
 
 
 def test_auto_downloads_cifar10_and_finds_it_again(small, server, cache, closed, capsys):

@@ -25,14 +25,14 @@ def test_unpacked_folder_is_used_as_it_is(published, small, tmp_path, closed, na
     version = cifar.SETS[name].versions[form]
     published.write_folder(version, tmp_path / version.folder)
     for root in (tmp_path, tmp_path / version.folder):
-        assert_is_published(cifar.load(name, root, address=closed), published, name)
+        assert_is_published(cifar.load_cifar(name, root, address=closed), published, name)
 
 
 @pytest.mark.parametrize(("name", "form"), FORMS)
 def test_archive_in_the_folder_is_verified_and_unpacked(published, small, tmp_path, closed, name, form):
     version = cifar.SETS[name].versions[form]
     (tmp_path / version.archive).write_bytes(small[version.archive])
-    assert_is_published(cifar.load(name, tmp_path, address=closed), published, name)
+    assert_is_published(cifar.load_cifar(name, tmp_path, address=closed), published, name)
     assert (tmp_path / version.folder).is_dir()
 
 
@@ -40,14 +40,14 @@ def test_damaged_archive_is_refused(small, tmp_path):
     version = cifar.SETS["cifar10"].versions[BINARY]
     (tmp_path / version.archive).write_bytes(small[version.archive] + b"more")
     with pytest.raises(ValueError, match=r"cifar-10-binary.tar.gz: expected the published file"):
-        cifar.load("cifar10", tmp_path)
+        cifar.load_cifar("cifar10", tmp_path)
 
 
 @pytest.mark.parametrize("name", cifar.SETS)
 def test_binary_version_is_downloaded_into_the_cache_once(published, small, server, cache, name):
     server.files = small
     for _ in range(2):
-        assert_is_published(cifar.load(name, address=server.address), published, name)
+        assert_is_published(cifar.load_cifar(name, address=server.address), published, name)
     assert [archive for archive, _ in server.asked] == [cifar.SETS[name].versions[BINARY].archive]
     assert not list(cache.glob("*.partial"))
 
@@ -86,14 +86,14 @@ RECORD = bytes([9]) + bytes(3072)
 def test_files_are_checked(folder, form, name, content, message):
     path = folder(form, name, content)
     with pytest.raises(ValueError, match=f"{name}: .*{message}"):
-        cifar.load("cifar10", path)
+        cifar.load_cifar("cifar10", path)
 
 
 def test_incomplete_folder_is_named(folder, closed):
     path = folder(BINARY)
     (path / "data_batch_4.bin").unlink()
     with pytest.raises(ValueError, match=r"cifar-10-batches-bin: incomplete, data_batch_4.bin missing"):
-        cifar.load("cifar10", path.parent, address=closed)
+        cifar.load_cifar("cifar10", path.parent, address=closed)
 
 
 def test_the_real_sets_have_the_published_sizes():
@@ -110,4 +110,4 @@ def test_number_of_records_belongs_to_the_set(folder, monkeypatch):
     path = folder(BINARY)
     monkeypatch.setitem(cifar.SETS, "cifar10", replace(cifar.SETS["cifar10"], test=5))
     with pytest.raises(ValueError, match=r"test_batch.bin: expected 15365 bytes \(5 records of 3073\), got 18438"):
-        cifar.load("cifar10", path)
+        cifar.load_cifar("cifar10", path)

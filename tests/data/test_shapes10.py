@@ -7,7 +7,7 @@ from minivit.data.outlines import OUTLINES
 
 @pytest.fixture(scope="module")
 def sets():
-    return shapes10.load(train=6_000, test=2_000)
+    return shapes10.load_shapes10(train=6_000, test=2_000)
 
 
 def test_shapes_and_dtypes_are_those_of_cifar(sets):
@@ -21,10 +21,10 @@ def test_shapes_and_dtypes_are_those_of_cifar(sets):
 
 
 def test_the_seed_decides(sets):
-    again, _ = shapes10.load(train=6_000, test=0)
+    again, _ = shapes10.load_shapes10(train=6_000, test=0)
     np.testing.assert_array_equal(again.images, sets[0].images)
     np.testing.assert_array_equal(again.masks, sets[0].masks)
-    train, test = shapes10.load(train=100, test=100, seed=1)
+    train, test = shapes10.load_shapes10(train=100, test=100, seed=1)
     assert (train.images != test.images).any(axis=(1, 2, 3)).all()
     assert (train.images != sets[0].images[:100]).any(axis=(1, 2, 3)).all()
 

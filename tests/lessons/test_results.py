@@ -20,7 +20,7 @@ RECIPE = Recipe(settings={"dim": 8, "depth": 1, "heads": 1, "patch_size": 16}, d
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """The folder of a complete run of a recipe called "tiny"."""
-    monkeypatch.setattr(data, "load", lambda name: shapes10.load(train=64, test=40))
+    monkeypatch.setattr(data, "load", lambda name: shapes10.load_shapes10(train=64, test=40))
     monkeypatch.setattr(results, "load_recipe", lambda name: {"tiny": RECIPE}[name])
     train(RECIPE, tmp_path / "run")
     return tmp_path / "run"

@@ -13,7 +13,7 @@ TINY = {"dim": 16, "depth": 1, "heads": 2}
 
 @pytest.fixture(scope="module")
 def pictures():
-    train_set, test_set = data.shapes10.load(train=96, test=32)
+    train_set, test_set = data.shapes10.load_shapes10(train=96, test=32)
     return Pictures(train_set, test_set, *data.channel_statistics(train_set.images))
 
 

@@ -25,7 +25,7 @@ def without_times(metrics):
 def assert_same_end(run, other):
     """The same metrics, and the same bits in all arrays of the checkpoint."""
     assert without_times(run.metrics()) == without_times(other.metrics())
-    (state, states), (other_state, other_states) = run.load(), other.load()
+    (state, states), (other_state, other_states) = run.load_checkpoint(), other.load_checkpoint()
     assert state | {"seconds": 0} == other_state | {"seconds": 0}
     assert states.keys() == other_states.keys() == {"task", "optimiser", "average"}
     for group, arrays in states.items():

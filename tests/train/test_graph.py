@@ -148,7 +148,7 @@ def test_a_loss_that_is_not_finite_is_found_before_anything_is_saved(small_data,
     monkeypatch.setattr(Classify, "loss", classify_and_spoil)
     with pytest.raises(Diverged, match=r"loss is nan .* at step 2 .*checkpoint of step 2"):
         train(recipe, tmp_path / "run", save_every=1e-9)
-    state, states = Run(tmp_path / "run").load()
+    state, states = Run(tmp_path / "run").load_checkpoint()
     assert state["step"] == 2
     assert all(np.isfinite(array).all() for arrays in states.values() for array in arrays.values())
 

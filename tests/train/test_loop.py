@@ -53,7 +53,7 @@ def test_a_run_folder(never_stopped, recipe, small_data):
 
 def test_the_model_has_the_averaged_weights_that_were_tested(small_data, recipe, tmp_path):
     model, run = train(recipe, tmp_path / "run")
-    states = run.load()[1]
+    states = run.load_checkpoint()[1]
     loaded = load_model(run)
     for name, array in model.state_dict().items():
         np.testing.assert_array_equal(array, states["average"][f"model.{name}"])
@@ -154,12 +154,12 @@ def test_a_loss_or_gradient_that_is_not_finite_stops_the_run(small_data, recipe,
     monkeypatch.setattr(Classify, "loss", classify_and_spoil)
     with pytest.raises(Diverged, match=rf"{said}.* at step 4 .*smaller learning rate.*checkpoint of step 4"):
         train(recipe, tmp_path / "run", save_every=1e-9)
-    state, states = Run(tmp_path / "run").load()
+    state, states = Run(tmp_path / "run").load_checkpoint()
     assert state["step"] == 4
     assert all(np.isfinite(array).all() for arrays in states.values() for array in arrays.values())
 
 
-@pytest.mark.parametrize("what", ["save", "log"])
+@pytest.mark.parametrize("what", ["save_checkpoint", "log"])
 def test_a_full_disk_stops_the_run_and_loses_nothing(never_stopped, recipe, tmp_path, monkeypatch, what):
     def fail(*args, **kwargs):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -238,7 +238,7 @@ def test_more_pictures_in_a_batch_than_there_are(small_data, recipe, tmp_path):
 @pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
 def test_other_optimisers(small_data, recipe, tmp_path, optimiser):
     _, run = train(replace(recipe, optimiser=optimiser, average=None, steps=3, clip=None), tmp_path / "run")
-    assert run.load()[1].keys() == {"task", "optimiser"}
+    assert run.load_checkpoint()[1].keys() == {"task", "optimiser"}
 
 
 def test_it_learns_by_heart(sets, recipe, tmp_path, monkeypatch):

@@ -44,12 +44,12 @@ class Muon(AdamW):
                 raise ValueError('"orthogonal" of a group: expected matrices or weights of convolutions, got a '
                                  f"parameter of shape {parameter.shape}")
 
-    def pieces(self, index, arrays):
+    def chunks(self, index, arrays):
         """A matrix cannot be updated block by block."""
-        return [arrays] if self.orthogonal[index] else super().pieces(index, arrays)
+        return [arrays] if self.orthogonal[index] else super().chunks(index, arrays)
 
-    def update_piece(self, update):
-        """Change a whole matrix by Muon, a piece of anything else by AdamW."""
+    def update_chunk(self, update):
+        """Change a whole matrix by Muon, a chunk of anything else by AdamW."""
         index, views = update
         lr = self.lr * self.ratios[index]
         if self.orthogonal[index]:

@@ -135,18 +135,18 @@ class Optimiser:
         for index, parameter in enumerate(self.parameters):
             if parameter.grad is not None:
                 arrays = parameter.mutable(), parameter.grad, *self.state[index]
-                updates += [(index, views) for views in self.pieces(index, arrays)]
+                updates += [(index, views) for views in self.chunks(index, arrays)]
         if self.all_at_once:
             self.all_at_once(updates)
         else:
-            list(map(self.update_piece, updates))
+            list(map(self.update_chunk, updates))
 
-    def pieces(self, index, arrays):
+    def chunks(self, index, arrays):
         """The arrays of a parameter, cut into what is updated at a time."""
         return list(chunks(*arrays, numbers=CACHED))
 
-    def update_piece(self, update):
-        """Change one piece of one parameter."""
+    def update_chunk(self, update):
+        """Change one chunk of one parameter."""
         index, views = update
         self.update(*views, lr=self.lr * self.ratios[index], steps=self.steps[index], **self.settings[index])
 
