@@ -18,7 +18,7 @@ from ..backend import array_module
 from ..names import expect
 from ..settings import expect_number, expect_whole
 from . import colour
-from .checks import expect_pictures
+from .checks import expect_array, expect_pictures
 
 
 def augment(images, rng, steps):
@@ -33,6 +33,7 @@ def normalise(images, mean, std):
 
     `mean` and `std` are those of the training set: see `channel_statistics`.
     """
+    expect_array("normalise", "images", images)
     if images.dtype != np.uint8:
         raise TypeError(f"normalise: expected uint8 images, got {images.dtype}")
     xp = array_module(images)

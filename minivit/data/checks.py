@@ -2,6 +2,14 @@
 
 import numpy as np
 
+from ..backend import is_array
+
+
+def expect_array(step, what, value):
+    """Raise a TypeError unless `value` is an array of NumPy or CuPy: no list, and no Tensor."""
+    if not is_array(value):
+        raise TypeError(f"{step}: expected {what} as an array, got a {type(value).__name__}")
+
 
 def expect_pictures(step, images, *, kind=None):
     """Raise an error unless `images` is a batch of pictures (B, H, W, C), of bytes or floating-point if so asked.
@@ -16,10 +24,11 @@ def expect_pictures(step, images, *, kind=None):
     Raises
     ------
     TypeError
-        For numbers of another kind.
+        For what is no array, and numbers of another kind.
     ValueError
         For another number of axes.
     """
+    expect_array(step, "images", images)
     if kind == "u" and images.dtype != np.uint8:
         raise TypeError(f"{step}: expected uint8 images (normalise them afterwards), got {images.dtype}")
     if kind == "f" and images.dtype.kind != "f":

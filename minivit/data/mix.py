@@ -5,12 +5,13 @@ import numpy as np
 from ..backend import array_module
 from ..settings import expect_number, expect_whole
 from .augment import rectangle_masks
-from .checks import expect_pictures
+from .checks import expect_array, expect_pictures
 
 
 def one_hot(labels, classes):
     """t_bk = 1 where k is the label of picture b, else 0.    int (B,) -> float32 (B, classes)"""
     expect_whole("one_hot: classes", classes, 1)
+    expect_array("one_hot", "labels", labels)
     xp = array_module(labels)
     if labels.dtype.kind not in "iu" or labels.ndim != 1:
         raise TypeError(f"one_hot: expected integer labels (B,), got {labels.dtype} {labels.shape}")
@@ -81,6 +82,7 @@ def cutmix(images, targets, rng, *, alpha=1.0):
 
 def _expect_settings(mix, images, targets, alpha):
     expect_number(f"{mix}: alpha", alpha, 0, above=True)
+    expect_array(mix, "targets", targets)
     if targets.dtype.kind != "f":
         raise TypeError(f"{mix}: expected floating-point targets (B, K), as one_hot makes them of labels, got "
                         f"{targets.dtype} {targets.shape}")

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from minivit import data
+from minivit import Tensor, data
 from minivit.data.shapes10 import draw
 
 BYTES = np.zeros((4, 8, 8, 3), np.uint8)
@@ -46,7 +46,7 @@ def test_a_setting_out_of_its_range(step, setting, value):
 
 
 @pytest.mark.parametrize("step", [*data.STEPS, "mixup", "cutmix"])
-@pytest.mark.parametrize("images", [BYTES[0], FLOATS[None]])
+@pytest.mark.parametrize("images", [BYTES[0], FLOATS[None], BYTES.tolist(), Tensor(FLOATS), None])
 def test_what_is_no_batch(step, images):
     arguments = (images, TARGETS, rng()) if "mix" in step else (images, rng())
     with pytest.raises((TypeError, ValueError), match=f"{step}: expected .*images"):
@@ -63,6 +63,8 @@ def test_colours_are_changed_of_bytes_alone(step):
 @pytest.mark.parametrize(("targets", "told"), [
     (np.eye(4, dtype=int), r"expected floating-point targets \(B, K\), as one_hot makes them .* got int64 \(4, 4\)"),
     (np.arange(4), r"expected floating-point targets .* got int64 \(4,\)"),
+    (TARGETS.tolist(), "expected targets as an array, got a list"),
+    (Tensor(TARGETS), "expected targets as an array, got a Tensor"),
     (np.eye(4) > 0, "expected floating-point targets .* got bool"),
     (np.ones(4, np.float32), r"expected targets \(4, K\) for 4 images, got \(4,\)"),
     (np.eye(3, dtype=np.float32), r"expected targets \(4, K\) for 4 images, got \(3, 3\)")])

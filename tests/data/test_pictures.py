@@ -76,6 +76,7 @@ def test_a_turned_picture_is_upright_by_path_and_as_an_object(name, turn, tmp_pa
     with Image.open(tmp_path / name) as file, open(tmp_path / name, "rb") as stream:
         for source in (tmp_path / name, str(tmp_path / name), file, stream):
             np.testing.assert_array_equal(pixels(source), upright)
+            np.testing.assert_array_equal(pixels(read_picture(source)), upright)  # and is not turned again
 
 
 def test_a_turned_grey_picture_of_sixteen_bits(tmp_path):

@@ -1,5 +1,6 @@
 """python -m minivit lesson: which notebook is meant, what a run leaves in it, what is said when something is wrong."""
 
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -137,7 +138,10 @@ def test_a_smoke_run_is_written_beside_and_says_what_it_is(smoke, capsys):
 @pytest.mark.parametrize("out", ["../06_vit.ipynb", "../00_start_here.ipynb", "../elsewhere/../06_vit.ipynb",
                                  "link.ipynb"])
 def test_a_smoke_run_replaces_no_lesson(smoke, capsys, out):
-    Path("link.ipynb").symlink_to(smoke)
+    if out == "link.ipynb":
+        if os.name == "nt":
+            pytest.skip("links need rights that a user of Windows may lack")
+        Path(out).symlink_to(smoke)
     before = smoke.read_bytes()
     assert main(["lesson", "6", "--run", "--out", out]) == 2
     assert f"{out}: a smoke run does not replace a lesson" in capsys.readouterr().err
