@@ -8,7 +8,7 @@ arXiv:2101.03697; FastViT, arXiv:2303.14189).
 from copy import copy
 
 from .module import Module
-from .parameter import Parameter
+from .parameter import Parameter, given
 
 
 def fold(model):
@@ -80,5 +80,5 @@ def scale_and_offset(norm):
 def with_values(layer, weight, bias):
     """A Conv2d or Linear with the settings of `layer`, and with these arrays as weight and bias."""
     layer = copy(layer)
-    layer.weight, layer.bias = (Parameter(x.shape, lambda rng, shape, x=x: x.copy()) for x in (weight, bias))
+    layer.weight, layer.bias = (Parameter(x.shape, given(x)) for x in (weight, bias))
     return layer

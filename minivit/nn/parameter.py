@@ -79,6 +79,11 @@ def constant(value):
     return partial(_constant, value)
 
 
+def given(values):
+    """A copy of an array of the same shape."""
+    return partial(_given, values)
+
+
 def normal(std):
     """Normal with mean 0."""
     return partial(_normal, std)
@@ -96,6 +101,10 @@ def uniform(limit):
 
 def _constant(value, rng, shape):
     return np.full(shape, value, np.float32)
+
+
+def _given(values, rng, shape):
+    return values.copy()
 
 
 def _normal(std, rng, shape):

@@ -68,8 +68,8 @@ def as_arrays(*operands):
 
     def as_array(x):
         if isinstance(x, (list, tuple)):
-            return xp.asarray(x, dtype=dtype)
-        array = xp.asarray(x)
+            return xp.array(x, dtype=dtype)
+        array = xp.array(x)  # a copy: its owner may change it before backward runs
         if dtype and array.dtype.kind in "fiu" and array.dtype != dtype:
             raise TypeError(f"arguments of dtype {dtype} and {array.dtype} do not go together; convert one")
         return array

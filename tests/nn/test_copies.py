@@ -10,7 +10,7 @@ import pytest
 
 import minivit
 from minivit import Tensor, nn
-from minivit.pretrain.mae import MAE
+from minivit.tasks.mae import MAE
 
 COPIES = {"deepcopy": copy.deepcopy, "pickle": lambda x: pickle.loads(pickle.dumps(x)),
           **{f"protocol {n}": lambda x, n=n: pickle.loads(pickle.dumps(x, protocol=n)) for n in range(6)}}
@@ -55,6 +55,12 @@ def test_every_initialiser(initialiser, way):
     buffer = COPIES[way](nn.Buffer((3, 4), nn.zeros))
     assert not buffer.requires_grad
     assert isinstance(buffer, nn.Buffer)
+
+
+def test_folded_models_too():
+    model = nn.fold(minivit.create("resnet", "cifar").eval())
+    images = np.random.default_rng(0).standard_normal((2, 32, 32, 3), np.float32)
+    assert mean_output(COPIES["pickle"](model), images) == mean_output(model, images)
 
 
 def test_a_shared_parameter_stays_shared():

@@ -152,6 +152,22 @@ def test_lists_in_operators_products_and_choices():
         ops.take([[1.0]], np.array([0]))
 
 
+def test_what_numpy_makes_an_array_of_is_an_operand_of_its_own_dtype():
+    class Column:
+        def __init__(self, array):
+            self.array = array
+
+        def __array__(self, dtype=None, copy=None):
+            return np.array(self.array, dtype=dtype) if copy else self.array
+
+    x, column = Tensor(np.ones(2, np.float32), requires_grad=True), Column(np.array([2.0, 3.0], np.float32))
+    y = x * column
+    column.array[:] = 0  # its owner changes it
+    np.testing.assert_array_equal(grad(y.sum(), [x])[0], [2, 3])
+    with pytest.raises(TypeError, match="mul: arguments of dtype float32 and float64 do not go together"):
+        x * Column(np.ones(2))
+
+
 def test_numbers_alone_are_float32():
     mask = np.array([True, False])
     for y in (ops.where(mask, 1.0, 0.0), ops.where(mask, 1, 0.5), ops.exp(1.0), ops.add(1.0, 2.0), ops.sum([1.0, 2.0]),
