@@ -44,8 +44,9 @@ def _conv2d(x, w, b=None, *, groups=1, **places):
 PRODUCTS = {"linear": _linear, "matmul": _matmul, "attention": _attention, "self_attention": _self_attention,
             "conv2d": _conv2d}
 # operations whose value has the shape of their first argument, and that would cost time to run
-UNCHANGED = {"gelu", "gelu_tanh", "quick_gelu", "relu", "relu6", "leaky_relu", "elu", "silu", "mish", "softplus", "sigmoid",
-             "hardswish", "hardsigmoid", "softmax", "layer_norm", "rms_norm", "batch_norm", "group_norm", "l2_normalise"}
+UNCHANGED = {"gelu", "gelu_tanh", "quick_gelu", "relu", "relu6", "leaky_relu", "elu", "silu", "mish", "softplus",
+             "sigmoid", "hardswish", "hardsigmoid", "softmax", "layer_norm", "rms_norm", "batch_norm", "group_norm",
+             "l2_normalise"}
 
 
 @dataclass

@@ -87,7 +87,7 @@ def quick_gelu(x):
     """
     def slope(x):
         s = _sigmoid(1.702 * x)
-        return s * (1 + 1.702 * x * (1 - s))
+        return s + 1.702 * (x * s * (1 - s))
     return _elementwise(x, lambda x: x * _sigmoid(1.702 * x), slope)
 
 

@@ -14,10 +14,10 @@ memory grows with N + M instead of N M (FlashAttention: Dao et al., arXiv:2205.1
 import numpy as np
 
 from ..backend import array_module, device_of, random_generator
-from ..engine import primitive
+from ..engine import Tensor, primitive
 from ..fast_forms import has_fast_form
-from .arithmetic import where
-from .checks import check_array, check_rate, of_floats, whole
+from .arithmetic import astype, where
+from .checks import check_array, check_floating, check_rate, of_floats, whole
 from .dropout import check_generator, keep_mask
 from .linalg import matmul
 from .products import multiply, transposed
@@ -82,14 +82,22 @@ def self_attention(qkv, bias=None, *, heads, scale=None, is_causal=False, dropou
     return out, backward
 
 
-def attention_weights(q, k, bias=None, *, scale=None):
+def attention_weights(q, k, bias=None, *, scale=None, is_causal=False):
     """The probabilities softmax(scale q k^T + bias), for pictures.    (B, H, N, d), (B, H, M, d) -> (B, H, N, M)
 
-    The bias and the scale are those of `attention`.
+    The bias and the settings are those of `attention`.
     """
+    for what, x in (("q", q), ("k", k)):
+        check_floating("attention_weights", what, x.data if isinstance(x, Tensor) else x)
+    if q.dtype == k.dtype == np.float16:  # scores may be larger than what float16 can hold
+        q, k = astype(q, np.float32), astype(k, np.float32)
+        bias = bias if bias is None or bias.dtype.kind == "b" else astype(bias, np.float32)
+        return astype(attention_weights(q, k, bias, scale=scale, is_causal=is_causal), np.float16)
     scores = matmul(q, k.swapaxes(-1, -2)) * (q.shape[-1] ** -0.5 if scale is None else scale)
     if bias is not None:
         scores = where(bias, scores, -np.inf) if bias.dtype.kind == "b" else scores + bias
+    if is_causal:
+        scores = where(_is_past(array_module(scores.data), *scores.shape[-2:]), scores, -np.inf)
     return softmax(scores)
 
 
@@ -173,8 +181,7 @@ class _Attention:
         if self.bias is not None:
             s += self.bias[_within(self.bias, block)]
         if self.is_causal:
-            queries, keys = (self.xp.arange(n) for n in s.shape[-2:])
-            s += _as_numbers(keys <= queries[:, None] + block[2].start, s.dtype)  # (n, M)
+            s += _as_numbers(_is_past(self.xp, *s.shape[-2:], block[2].start), s.dtype)  # (n, M)
         return s
 
     def probabilities(self, block):
@@ -255,6 +262,11 @@ def _as_numbers(mask, dtype):
     """What to add to the scores: 0 where the mask is True, -inf elsewhere."""
     xp = array_module(mask)
     return xp.where(mask, xp.zeros((), dtype), xp.full((), -np.inf, dtype))
+
+
+def _is_past(xp, queries, keys, first=0):
+    """Whether a query, the first of which is number `first`, comes after a key, or with it.    -> (queries, keys)"""
+    return xp.arange(keys) <= xp.arange(first, first + queries)[:, None]
 
 
 def _within(bias, block):

@@ -8,7 +8,7 @@ from ..backend import array_module
 from ..team import all_sum
 from ..engine import primitive
 from ..fast_forms import has_fast_form
-from .checks import of_floats
+from .checks import check_eps, of_floats
 from .chunks import chunks
 
 
@@ -23,7 +23,7 @@ def batch_norm(x, weight=None, bias=None, mean=None, var=None, *, eps, record=No
         Channels last: (B, H, W, C) or (B, N, C).
     weight, bias : (C,) or None
     mean, var : (C,) or None
-        Running averages, constants for the gradient; None takes the mean and the (biased) variance over all axes of x
+        Running averages; None takes the mean and the (biased) variance over all axes of x
         but the last, and over all shards of the batch. One value a channel, or none, has no variance: refused.
     record : callable, optional
         Gets the batch's mean, its biased variance and the number of elements of a channel, to keep averages of them.
@@ -35,6 +35,7 @@ def batch_norm(x, weight=None, bias=None, mean=None, var=None, *, eps, record=No
     for name, parameter in (("weight", weight), ("bias", bias), ("mean", mean), ("var", var)):
         if parameter is not None and parameter.shape != (C,):
             raise ValueError(f"batch_norm: x {x.shape} needs a {name} of shape {(C,)}, got {parameter.shape}")
+    check_eps("batch_norm", eps)
     rows = x.reshape(math.prod(x.shape[:-1]), C)  # (R, C)
     of_batch = mean is None
     if of_batch:
@@ -59,7 +60,7 @@ def batch_norm(x, weight=None, bias=None, mean=None, var=None, *, eps, record=No
             dx = _through_batch_norm(rows, dy, mean, scale, scale * r * of_product, scale * of_dy)
         else:
             dx = dy * scale
-        return dx.reshape(x.shape), sums[1], sums[0]
+        return dx.reshape(x.shape), sums[1], sums[0], lambda: -scale * sums[0], lambda: scale * r * sums[1] / -2
     return y.reshape(x.shape), backward
 
 

@@ -113,8 +113,14 @@ def check_rate(name, what, rate):
         raise ValueError(f"{name}: {what} must be at least 0 and less than 1, got {rate}")
 
 
+def check_eps(name, eps):
+    """Refuse what would make a square root of something below 0."""
+    if not eps >= 0:
+        raise ValueError(f"{name}: eps must be at least 0, got {eps}")
+
+
 def constant(name, what, values):
-    """A setting that is a number, a list, an array or a Tensor: as an array of float64, or None. It gets no gradient."""
+    """A setting that is a number, list, array or Tensor, as an array of float64, or None. It gets no gradient."""
     if isinstance(values, Tensor):
         if values.requires_grad:
             raise TypeError(f"{name}: {what} gets no gradient, but came as a Tensor that requires one; pass its .data")

@@ -26,7 +26,8 @@ def conv2d(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1):
     stride, dilation : int or (int, int)
         For rows and columns.
     padding : int, (int, int), ((top, bottom), (left, right)), "same" or "valid"
-        Pixels of zeros around the pictures: "valid" for none, "same" (with stride 1) for H' = H and W' = W.
+        Pixels of zeros around the pictures: "valid" for none, "same" for H' = H / stride, rounded up, as in TensorFlow
+        (with stride 1 as in PyTorch, too).
     groups : int
         Output channels and input channels are cut into so many groups, and each group of outputs sees one of inputs;
         groups = C_in = C_out is the depthwise convolution.

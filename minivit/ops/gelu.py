@@ -97,8 +97,8 @@ def gelu_tanh(x):
     for xi, out in flat_chunks(x, y):
         _tanh_u(xi, c, c3, out)
         out += 1
+        out *= 0.5  # before x, twice which could be too large a number
         out *= xi
-        out *= 0.5
 
     def backward(dy):
         """dx = dy ((1 + t) + x (1 - t^2) u') / 2 with t = tanh u"""

@@ -104,7 +104,8 @@ def _binary_cross_entropy(logits, targets, *, weight, reduction):
     xp, targets = array_module(logits), _numbers("binary_cross_entropy", "targets", targets, logits)
     _check_range("binary_cross_entropy", "targets", targets, 0, 1)
     w = 1 if weight is None else to_device(weight, device_of(logits)).astype(logits.dtype)
-    if weight is not None and np.broadcast_shapes(w.shape, logits.shape) != logits.shape:
+    if weight is not None and (w.ndim > logits.ndim or any(
+            n not in (1, m) for n, m in zip(w.shape[::-1], logits.shape[::-1], strict=False))):
         raise ValueError(f"binary_cross_entropy: pos_weight {w.shape} does not fit logits {logits.shape}")
     positive, negative = w * targets, 1 - targets  # (...)
     distance, small = xp.abs(logits), xp.exp(-xp.abs(logits))
@@ -207,8 +208,11 @@ def _reduced(name, losses, reduction, count=None):
     if reduction != "mean":
         raise ValueError(f"{name}: expected reduction 'mean', 'sum' or 'none', got {reduction!r}")
     count = losses.size if count is None else count
-    with np.errstate(invalid="ignore"):  # 0 / 0
-        return losses.sum() / count, lambda dy: dy / count
+
+    def divided(number):
+        with np.errstate(divide="ignore", invalid="ignore"):  # by 0, where there are no losses
+            return number / count
+    return divided(losses.sum()), divided
 
 
 def _numbers(name, what, target, x):

@@ -15,7 +15,7 @@ import math
 from ..backend import array_module
 from ..engine import primitive
 from ..fast_forms import has_fast_form
-from .checks import of_floats, whole
+from .checks import check_eps, of_floats, whole
 from .chunks import chunks
 
 
@@ -26,7 +26,7 @@ def layer_norm(x, weight=None, bias=None, *, eps):
 
     (..., D), (D,), (D,) -> (..., D)
     """
-    _check("layer_norm", x, weight, bias)
+    _check("layer_norm", x, weight, bias, eps)
     return _layer_norm(x, weight, bias, eps=eps)
 
 
@@ -72,7 +72,7 @@ def rms_norm(x, weight=None, *, eps):
 
     (..., D), (D,) -> (..., D)
     """
-    _check("rms_norm", x, weight, None)
+    _check("rms_norm", x, weight, None, eps)
     xp, D = array_module(x), x.shape[-1]
     rows = _rows(x)  # (R, D)
     y = xp.empty(rows.shape, dtype=x.dtype)
@@ -113,7 +113,7 @@ def group_norm(x, weight=None, bias=None, *, groups, eps):
 
     (B, ..., C), (C,), (C,) -> (B, ..., C)
     """
-    _check("group_norm", x, weight, bias, axes=2)
+    _check("group_norm", x, weight, bias, eps, axes=2)
     xp, B, C, positions = array_module(x), len(x), x.shape[-1], math.prod(x.shape[1:-1])
     if C % whole("group_norm", "groups", groups):
         raise ValueError(f"group_norm: {C} channels are not divisible into {groups} groups")
@@ -151,6 +151,7 @@ def group_norm(x, weight=None, bias=None, *, groups, eps):
 @of_floats("x")
 def l2_normalise(x, *, axis=-1, eps=1e-12):
     """x / max(sqrt(sum of x^2), eps) along an axis: vectors of length 1.    (..., n, ...) -> (..., n, ...)"""
+    check_eps("l2_normalise", eps)
     xp = array_module(x)
     length = xp.sqrt((x * x).sum(axis, keepdims=True))  # (..., 1, ...)
     divisor = xp.maximum(length, eps)
@@ -167,9 +168,10 @@ def _rows(x):
     return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
-def _check(name, x, weight, bias, axes=1):
+def _check(name, x, weight, bias, eps, axes=1):
     if x.ndim < axes:
         raise ValueError(f"{name}: expected x with at least {axes} axes, got {x.shape}")
     for what, parameter in (("weight", weight), ("bias", bias)):
         if parameter is not None and parameter.shape != x.shape[-1:]:
             raise ValueError(f"{name}: x {x.shape} needs a {what} of shape {x.shape[-1:]}, got {parameter.shape}")
+    check_eps(name, eps)
