@@ -51,6 +51,7 @@ OPERATIONS = {name: (getattr(ops, name), [(4, 5)], 1) for name in ELEMENTWISE} |
 
 INTEGERS = ["int8", "uint8", "int32", "int64", "uint64", "bool"]
 OF_ANY_DTYPE = {"max_pool2d", "resize to the nearest", "unfold"}
+TARGETS = {"mse", "l1", "smooth_l1", "binary_cross_entropy"}  # the second argument may be integers
 
 
 def arrays_of(name, rng, dtype=np.float64, scale=1.0):
@@ -66,10 +67,10 @@ def computed(name, arrays):
 
 
 def test_the_table_is_complete():
-    files = {"losses", "activations", "gelu", "resize", "pooling", "conv", "unfold", "normalise", "batch_norm", "dropout",
-             "attention"}
-    public = {name for name, function in vars(ops).items()
-              if getattr(function, "__module__", "").removeprefix("minivit.ops.") in files}
+    files = {f"minivit.ops.{name}" for name in (
+        "losses", "activations", "gelu", "resize", "pooling", "conv", "unfold", "normalise", "batch_norm", "dropout",
+        "attention")}
+    public = {name for name, function in vars(ops).items() if getattr(function, "__module__", "") in files}
     assert public == {name.split()[0] for name in OPERATIONS}
 
 
@@ -95,13 +96,13 @@ def test_one_array_of_integers_among_floats_is_no_better(name, rng):
         expected = [a.astype(np.float64) for a in arrays]
         arrays[place] = arrays[place].astype(np.int32)
         expected[place] = arrays[place].astype(np.float64)
-        try:
+        if name in TARGETS:
             y = function(*arrays)
-        except TypeError as error:
-            assert "int32" in str(error)
-        else:
             assert y.dtype == np.float32
             np.testing.assert_allclose(y.numpy(), function(*expected).numpy(), rtol=1e-5)
+        else:
+            with pytest.raises(TypeError, match=f"^{name.split()[0]}: expected .* floating-point numbers.*, got int32"):
+                function(*arrays)
 
 
 @pytest.mark.parametrize("scale", [1, 300])
@@ -129,7 +130,8 @@ def test_float16_means_do_not_saturate():
     np.testing.assert_allclose(grad(y.sum(), [x])[0], 1 / 90_000, rtol=5e-3)
     for operation in (lambda x: ops.layer_norm(x, eps=0), lambda x: ops.rms_norm(x, eps=0), ops.l2_normalise):
         row = np.tile([-300, 300], 5000).astype(np.float16)[None]
-        np.testing.assert_allclose(np.abs(operation(row).numpy()), 0.01 if operation is ops.l2_normalise else 1, rtol=1e-3)
+        expected = 0.01 if operation is ops.l2_normalise else 1
+        np.testing.assert_allclose(np.abs(operation(row).numpy()), expected, rtol=1e-3)
     logits = Tensor(np.zeros((70_000, 2), np.float16), requires_grad=True)
     loss = ops.cross_entropy(logits, np.zeros(70_000, int))
     np.testing.assert_allclose(loss.item(), np.log(2), rtol=1e-3)
@@ -187,14 +189,12 @@ def test_a_number_without_axes(name, rng, device):
 
 
 @pytest.mark.parametrize("given", [[0.5, 1.0], (0.5, 1.0), None, 1.0, "x"])
-@pytest.mark.parametrize("name", [name for name in OPERATIONS if name not in ("attention_weights", "cross_entropy",
-                                                                              "binary_cross_entropy")])
-def test_what_is_no_array_is_refused_or_converted(name, given):
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if name not in (
+    "attention_weights", "cross_entropy", "binary_cross_entropy", "batch_norm by averages")])
+def test_what_is_no_array_is_refused(name, given):
     function, shapes, _ = OPERATIONS[name]
-    try:
+    with pytest.raises((TypeError, ValueError), match=f"^{name.split()[0]}: expected"):
         function(*[given] * len(shapes))
-    except (TypeError, ValueError) as error:
-        assert "expected" in str(error) or "batch_norm by" in name
 
 
 def test_lists_in_losses_say_what_to_do():
@@ -206,14 +206,18 @@ def test_lists_in_losses_say_what_to_do():
         ops.mse(np.zeros(3, np.float32), [1.0, 2.0])
 
 
+KERNEL = np.ones((3, 3, 3, 4), np.float32)
+
+
 @pytest.mark.parametrize(("call", "message"), [
-    (lambda x: ops.conv2d(x, np.ones((3, 3, 3, 4), np.float32), stride=(2,)), r"conv2d: stride: expected one .* \(2,\)"),
-    (lambda x: ops.conv2d(x, np.ones((3, 3, 3, 4), np.float32), stride=1.5), "conv2d: stride: expected whole .* 1.5"),
-    (lambda x: ops.conv2d(x, np.ones((3, 3, 3, 4), np.float32), padding="full"), "conv2d: padding: expected .* 'full'"),
-    (lambda x: ops.conv2d(x, np.ones((3, 3, 3, 4), np.float32), padding=(1, 2, 3)), r"conv2d: padding: .* \(1, 2, 3\)"),
-    (lambda x: ops.conv2d(x, np.ones((3, 3, 3, 4), np.float32), groups=0), "conv2d: groups must be at least 1, got 0"),
-    (lambda x: ops.conv2d(x, np.ones((3, 3, 3, 4), np.float32), groups=1.0), "conv2d: expected groups as a whole .* 1.0"),
-    (lambda x: ops.conv2d(x, np.ones((3, 3, 3, 4), np.float32), stride=0, padding="same"), "stride 0 .* at least 1"),
+    (lambda x: ops.conv2d(x, KERNEL, stride=(2,)), r"conv2d: stride: expected one .* \(2,\)"),
+    (lambda x: ops.conv2d(x, KERNEL, stride=1.5), "conv2d: stride: expected whole numbers, got 1.5"),
+    (lambda x: ops.conv2d(x, KERNEL, stride=None), "conv2d: stride: expected whole numbers, got None"),
+    (lambda x: ops.conv2d(x, KERNEL, padding="full"), "conv2d: padding: expected .* got 'full'"),
+    (lambda x: ops.conv2d(x, KERNEL, padding=(1, 2, 3)), r"conv2d: padding: .* \(1, 2, 3\)"),
+    (lambda x: ops.conv2d(x, KERNEL, groups=0), "conv2d: groups must be at least 1, got 0"),
+    (lambda x: ops.conv2d(x, KERNEL, groups=1.0), "conv2d: expected groups as a whole number, got 1.0"),
+    (lambda x: ops.conv2d(x, KERNEL, stride=0, padding="same"), "stride 0 .* at least 1"),
     (lambda x: ops.max_pool2d(x, (2, 2, 2)), r"max_pool2d: kernel: expected one .* \(2, 2, 2\)"),
     (lambda x: ops.avg_pool2d(x, 2.0), "avg_pool2d: kernel: expected whole numbers, got 2.0"),
     (lambda x: ops.resize(x, 2.5), "resize: size: expected whole numbers, got 2.5"),

@@ -90,8 +90,9 @@ def test_padding_same_and_valid_are_pytorchs(kernel, dilation):
     rng = np.random.default_rng(0)
     x, w = rng.standard_normal((2, 9, 10, 3)), rng.standard_normal((*kernel, 3, 4))
     for padding in ("same", "valid"):
-        theirs = reference(padding=padding, dilation=dilation)(torch, torch.tensor(x), torch.tensor(w))
-        np.testing.assert_allclose(ops.conv2d(x, w, padding=padding, dilation=dilation).data, theirs.numpy(), atol=1e-11)
+        given = dict(padding=padding, dilation=dilation)
+        theirs = reference(**given)(torch, torch.tensor(x), torch.tensor(w))
+        np.testing.assert_allclose(ops.conv2d(x, w, **given).data, theirs.numpy(), atol=1e-11)
 
 
 @pytest.mark.parametrize("n, k, s, sides", [(7, 3, 2, (1, 1)), (8, 3, 2, (0, 1)), (8, 2, 3, (0, 0)), (5, 1, 2, (0, 0)),

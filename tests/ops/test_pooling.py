@@ -68,7 +68,9 @@ def test_the_maximum_of_integers_with_padding(dtype):
     x = np.zeros((1, 3, 3, 1), dtype)
     if dtype.startswith("int"):
         x -= 5
-    np.testing.assert_array_equal(ops.max_pool2d(x, 2, stride=1, padding=1).data, np.broadcast_to(x[0, 0, 0], (1, 4, 4, 1)))
+    y = ops.max_pool2d(x, 2, stride=1, padding=1)
+    assert y.dtype == dtype
+    np.testing.assert_array_equal(y.data, np.full((1, 4, 4, 1), x[0, 0, 0, 0]))
 
 
 @pytest.mark.parametrize(("pool", "message"), [
