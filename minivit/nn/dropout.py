@@ -33,6 +33,7 @@ def drop_path_rates(rate, depths):
 
     For stages of `depths` blocks -> [[float, ...], ...], a list for each stage (arXiv:1603.09382, section 3)
     """
+    check_rate("drop_path_rates", "rate", rate)
     rates = iter(np.linspace(0, rate, sum(depths)).tolist())
     return [[next(rates) for _ in range(depth)] for depth in depths]
 

@@ -23,8 +23,8 @@ def batch_norm(x, weight=None, bias=None, mean=None, var=None, *, eps, record=No
         Channels last: (B, H, W, C) or (B, N, C).
     weight, bias : (C,) or None
     mean, var : (C,) or None
-        Running averages; None takes the mean and the (biased) variance over all axes of x
-        but the last, and over all shards of the batch. One value a channel, or none, has no variance: refused.
+        Running averages; None takes the mean and the (biased) variance over all axes of x but the last, and over all
+        shards of the batch. One value a channel, or none, has no variance: refused.
     record : callable, optional
         Gets the batch's mean, its biased variance and the number of elements of a channel, to keep averages of them.
     """

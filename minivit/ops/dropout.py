@@ -23,7 +23,8 @@ def dropout(x, *, rate, rng):
     rng : numpy.random.Generator or cupy.random.Generator
         On the device of x.
     """
-    _check("dropout", x, rate, rng)
+    check_rate("dropout", "rate", rate)
+    check_generator("dropout", rng, x)
     keep = keep_mask(x.shape, rate, rng)
     scale = 1 / (1 - rate)
 
@@ -44,7 +45,8 @@ def drop_path(x, *, rate, rng):
 
     (B, ...) -> (B, ...); settings as for `dropout`.
     """
-    _check("drop_path", x, rate, rng)
+    check_rate("drop_path", "rate", rate)
+    check_generator("drop_path", rng, x)
     if not x.ndim:
         raise ValueError("drop_path: expected a batch of samples, (B, ...), got a number without axes")
     factor = keep_mask((len(x), *[1] * (x.ndim - 1)), rate, rng).astype(x.dtype)  # (B, 1, ...)
@@ -55,11 +57,6 @@ def drop_path(x, *, rate, rng):
 def keep_mask(shape, rate, rng):
     """An array of bool, False with probability `rate` up to 2^-17: two random bytes decide about each element."""
     return rng.integers(0, 1 << 16, shape, dtype=np.uint16) >= round(rate * (1 << 16))
-
-
-def _check(name, x, rate, rng):
-    check_rate(name, "rate", rate)
-    check_generator(name, rng, x)
 
 
 def check_generator(name, rng, x):

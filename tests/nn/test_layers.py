@@ -271,6 +271,9 @@ def test_stochastic_depth_grows_linearly_over_all_stages():
     assert nn.drop_path_rates(0.4, (2, 1, 2)) == [[0.0, 0.1], [0.2], [pytest.approx(0.3), 0.4]]
     assert nn.drop_path_rates(0.4, (1,)) == [[0.0]]
     assert [sum(stage) for stage in nn.drop_path_rates(0.0, (2, 3))] == [0, 0]
+    for rate in (-0.1, 1, np.nan):
+        with pytest.raises(ValueError, match=f"drop_path_rates: rate must be at least 0 and less than 1, got {rate}"):
+            nn.drop_path_rates(rate, (1,))  # also where no block would get it
 
 
 def test_layer_scale_multiplies_channels(rng):

@@ -188,7 +188,7 @@ def test_a_number_without_axes(name, rng, device):
         assert all(gradient.shape == () for gradient in grad(y, tensors))
 
 
-@pytest.mark.parametrize("given", [[0.5, 1.0], (0.5, 1.0), None, 1.0, "x"])
+@pytest.mark.parametrize("given", [None, "x", {"x": 1.0}])
 @pytest.mark.parametrize("name", [name for name in OPERATIONS if name not in (
     "attention_weights", "cross_entropy", "binary_cross_entropy", "batch_norm by averages")])
 def test_what_is_no_array_is_refused(name, given):
