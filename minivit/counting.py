@@ -13,6 +13,7 @@ import numpy as np
 
 from .engine import Tensor, intercept_operations, no_grad
 from .nn import Module, intercept_calls
+from .ops.windows import Windows
 
 
 def _linear(x, w, b=None):
@@ -33,22 +34,19 @@ def _self_attention(qkv, bias=None):
     return (B, N, D), 2 * B * N * N * D
 
 
-def _conv2d(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1):
-    def pair(setting):
-        return (setting, setting) if isinstance(setting, int) else setting
-    (B, *pixels, _), (*kernel, inputs, outputs) = x, w
-    grid = [(n + sum(pair(p)) - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in zip(
-        pixels, kernel, pair(stride), pair(padding), pair(dilation), strict=True)]
-    shape = (B, *grid, outputs)
-    return shape, math.prod(shape) * math.prod(kernel) * inputs
+def _conv2d(x, w, b=None, *, groups=1, **places):
+    windows = Windows(x[1:3], w[:2], **places)
+    shape = (x[0], *windows.grid, w[-1])
+    return shape, math.prod(shape) * math.prod(w[:3])
 
 
 # name of the operation: shapes of its arguments -> (shape of its value, multiply-adds)
 PRODUCTS = {"linear": _linear, "matmul": _matmul, "attention": _attention, "self_attention": _self_attention,
             "conv2d": _conv2d}
 # operations whose value has the shape of their first argument, and that would cost time to run
-UNCHANGED = {"gelu", "gelu_tanh", "relu", "silu", "sigmoid", "hardswish", "softmax", "layer_norm", "rms_norm",
-             "batch_norm", "group_norm"}
+UNCHANGED = {"gelu", "gelu_tanh", "quick_gelu", "relu", "relu6", "leaky_relu", "elu", "silu", "mish", "softplus",
+             "sigmoid", "hardswish", "hardsigmoid", "softmax", "layer_norm", "rms_norm", "batch_norm", "group_norm",
+             "l2_normalise"}
 
 
 @dataclass

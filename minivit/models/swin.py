@@ -209,7 +209,8 @@ class Swin(Module):
         """
         images = pad_to_multiple(images, self.patch_embed.patch_size)
         grid = [pixels // self.patch_embed.patch_size for pixels in images.shape[1:3]]
-        x = self.patch_norm(self.patch_embed(images)).reshape(len(images), *grid, -1)    # (B, H, W, C)
+        x = self.patch_norm(self.patch_embed(images))                                    # (B, H W, C)
+        x = x.reshape(len(images), *grid, x.shape[-1])                                   # (B, H, W, C)
         return list(in_turn(self.stages, self.dropout(x)))
 
     def forward(self, images):

@@ -173,9 +173,9 @@ class AttentionPool(Module):
 
     def forward(self, x):
         """(B, N, D) -> (B, D)"""
-        B, N, D = x.shape
-        q = self.query(repeat_batch(self.probe, B)).reshape(B, 1, self.heads, -1).transpose(0, 2, 1, 3)  # (B, H, 1, d)
-        k, v = self.key_value(x).reshape(B, N, 2, self.heads, -1).transpose(2, 0, 3, 1, 4)           # 2 (B, H, N, d)
+        (B, N, D), H = x.shape, self.heads
+        q = self.query(repeat_batch(self.probe, B)).reshape(B, 1, H, D // H).transpose(0, 2, 1, 3)       # (B, H, 1, d)
+        k, v = self.key_value(x).reshape(B, N, 2, H, D // H).transpose(2, 0, 3, 1, 4)                # 2 (B, H, N, d)
         x = self.proj(attention(q, k, v).reshape(B, D))                                                  # (B, D)
         return x + self.mlp(self.norm(x))
 

@@ -48,7 +48,8 @@ class ConvStem(Module):
         x = images
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = relu(norm(conv(x)))                       # (B, height / strides so far, width / strides so far, C_i)
-        return self.proj(x).reshape(len(images), (pixels[0] // P) * (pixels[1] // P), -1)  # (B, N, D)
+        x = self.proj(x)                                  # (B, height / P, width / P, D)
+        return x.reshape(len(images), (pixels[0] // P) * (pixels[1] // P), x.shape[-1])  # (B, N, D)
 
 
 def stem_stride(layers):

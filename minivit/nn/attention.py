@@ -2,6 +2,7 @@
 
 from ..engine import no_grad
 from ..ops import attention_weights, self_attention
+from ..ops.checks import whole
 from .dropout import Dropout
 from .linear import Linear
 from .module import Module
@@ -11,26 +12,27 @@ class Attention(Module):
     """softmax(q k^T / sqrt(d)) v in each of H heads of width d = D / H, joined by a linear map.
 
     (B, N, D) -> (B, N, D). The columns of `qkv` are all queries, then all keys, then all values, each head by head.
-    A bias (N, N), (H, N, N) or (B, H, N, N) is added to the scores q k^T / sqrt(d).
+    A bias (N, N), (H, N, N) or (B, H, N, N) is added to the scores q k^T / sqrt(d), or says with True who may look at
+    whom; with `is_causal` nobody looks at later tokens.
     """
 
-    def __init__(self, dim, heads, *, qkv_bias=True, dropout=0.0):
-        if dim % heads:
+    def __init__(self, dim, heads, *, qkv_bias=True, dropout=0.0, is_causal=False):
+        if dim % whole("Attention", "heads", heads):
             raise ValueError(f"Attention: width {dim} is not divisible by {heads} heads")
-        self.heads = heads
+        self.heads, self.is_causal = heads, is_causal
         self.qkv, self.proj = Linear(dim, 3 * dim, bias=qkv_bias), Linear(dim, dim)
         self.dropout = Dropout(dropout)
 
     def forward(self, x, bias=None):
         """(B, N, D) -> (B, N, D)"""
-        return self.dropout(self.proj(self_attention(self.qkv(x), bias, heads=self.heads)))
+        return self.dropout(self.proj(self_attention(self.qkv(x), bias, heads=self.heads, is_causal=self.is_causal)))
 
     def weights(self, x, bias=None):
         """What each token looks at, for pictures: the attention probabilities.    (B, N, D) -> (B, H, N, N)"""
         B, N, D = x.shape
         with no_grad():
             q, k, _ = self.qkv(x).reshape(B, N, 3, self.heads, D // self.heads).transpose(2, 0, 3, 1, 4)  # 3 (B,H,N,d)
-            return attention_weights(q, k, bias)
+            return attention_weights(q, k, bias, is_causal=self.is_causal)
 
     def describe(self):
         """The number of heads."""

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..ops import drop_path, dropout
+from ..ops.checks import check_rate
 from .module import Module
 from .randomness import RandomSource
 
@@ -13,8 +14,7 @@ class Dropout(Module):
     operation = staticmethod(dropout)
 
     def __init__(self, rate):
-        if not 0 <= rate < 1:
-            raise ValueError(f"{type(self).__name__}: rate must be in [0, 1), got {rate}")
+        check_rate(type(self).__name__, "rate", rate)
         self.rate, self.source = rate, RandomSource()
 
     def forward(self, x):
@@ -33,6 +33,7 @@ def drop_path_rates(rate, depths):
 
     For stages of `depths` blocks -> [[float, ...], ...], a list for each stage (arXiv:1603.09382, section 3)
     """
+    check_rate("drop_path_rates", "rate", rate)
     rates = iter(np.linspace(0, rate, sum(depths)).tolist())
     return [[next(rates) for _ in range(depth)] for depth in depths]
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..backend import array_module
 from ..ops import concatenate, linear, resize
+from ..ops.checks import whole
 from .module import Module
 from .parameter import Parameter, xavier_uniform, zeros
 
@@ -35,7 +36,7 @@ def patchify(images, patch_size, channels=None):
     """The pixels of each patch in a row.    (B, height, width, C) -> (B, N, P P C)"""
     if images.ndim != 4 or channels not in (None, images.shape[-1]):
         raise ValueError(f"images: expected shape (B, height, width, {channels or 'C'}), got {images.shape}")
-    P, (B, height, width, C) = patch_size, images.shape
+    P, (B, height, width, C) = whole("images", "patch_size", patch_size), images.shape
     if height % P or width % P:
         raise ValueError(f"images: {height} x {width} pixels do not divide into patches of {P} x {P}")
     x = images.reshape(B, height // P, P, width // P, P, C)

@@ -14,10 +14,11 @@ memory grows with N + M instead of N M (FlashAttention: Dao et al., arXiv:2205.1
 import numpy as np
 
 from ..backend import array_module, device_of, random_generator
-from ..engine import primitive
+from ..engine import Tensor, primitive
 from ..fast_forms import has_fast_form
-from .arithmetic import where
-from .dropout import keep_mask
+from .arithmetic import astype, where
+from .checks import check_array, check_floating, check_rate, of_floats, whole
+from .dropout import check_generator, keep_mask
 from .linalg import matmul
 from .products import multiply, transposed
 from .softmax import softmax
@@ -27,7 +28,8 @@ QUERIES = 128  # in a block, at least: with fewer, the products are slow
 
 
 @primitive
-def attention(q, k, v, bias=None, *, scale=None, dropout=0.0, rng=None):
+@of_floats("q", "k", "v")
+def attention(q, k, v, bias=None, *, scale=None, is_causal=False, dropout=0.0, rng=None):
     """softmax(scale q k^T + bias) v.    (B, H, N, d), (B, H, M, d), (B, H, M, e) -> (B, H, N, e)
 
     Parameters
@@ -38,11 +40,13 @@ def attention(q, k, v, bias=None, *, scale=None, dropout=0.0, rng=None):
         to no key gets zeros.
     scale : float
         1 / sqrt(d) if it is None.
+    is_causal : bool
+        Whether query i may attend to the keys 0 to i only, of those that the bias allows.
     dropout : float
         The rate at which probabilities are set to 0; `rng` is the generator that chooses which.
     """
     xp = array_module(q)
-    core = _Attention("attention", q, k, v, bias, scale, dropout, rng)
+    core = _Attention("attention", q, k, v, bias, scale, is_causal, dropout, rng)
     out = xp.empty((*q.shape[:-1], v.shape[-1]), dtype=q.dtype)
     core.forward(out)
 
@@ -53,50 +57,66 @@ def attention(q, k, v, bias=None, *, scale=None, dropout=0.0, rng=None):
 
 
 @primitive
-def self_attention(qkv, bias=None, *, heads, scale=None, dropout=0.0, rng=None):
+@of_floats("qkv")
+def self_attention(qkv, bias=None, *, heads, scale=None, is_causal=False, dropout=0.0, rng=None):
     """The attention of tokens to each other.    (B, N, 3 H d) -> (B, N, H d)
 
     The last axis of qkv holds the queries of all heads, then their keys, then their values: one linear layer makes
     them. The bias and the settings are those of `attention`.
     """
+    if qkv.ndim != 3:
+        raise ValueError(f"self_attention: expected qkv (B, N, 3 H d), got {qkv.shape}")
     xp, (B, N, width) = array_module(qkv), qkv.shape
-    if width % (3 * heads):
+    if width % (3 * whole("self_attention", "heads", heads)):
         raise ValueError(f"self_attention: qkv {qkv.shape}: {width} is not divisible by 3 x {heads} heads")
 
-    def heads_first(x):
-        return x.reshape(B, N, -1, heads, width // (3 * heads)).transpose(2, 0, 3, 1, 4)  # (n, B, H, N, d)
-    core = _Attention("self_attention", *heads_first(qkv), bias, scale, dropout, rng)
+    def heads_first(x, n):
+        return x.reshape(B, N, n, heads, width // (3 * heads)).transpose(2, 0, 3, 1, 4)  # (n, B, H, N, d)
+    core = _Attention("self_attention", *heads_first(qkv, 3), bias, scale, is_causal, dropout, rng)
     out = xp.empty((B, N, width // 3), dtype=qkv.dtype)
-    core.forward(*heads_first(out))
+    core.forward(*heads_first(out, 1))
 
     def backward(dout):
         dqkv = xp.empty(qkv.shape, dtype=qkv.dtype)
-        return dqkv, core.backward(*heads_first(out), *heads_first(dout), *heads_first(dqkv))
+        return dqkv, core.backward(*heads_first(out, 1), *heads_first(dout, 1), *heads_first(dqkv, 3))
     return out, backward
 
 
-def attention_weights(q, k, bias=None, *, scale=None):
+def attention_weights(q, k, bias=None, *, scale=None, is_causal=False):
     """The probabilities softmax(scale q k^T + bias), for pictures.    (B, H, N, d), (B, H, M, d) -> (B, H, N, M)
 
-    The bias and the scale are those of `attention`.
+    The bias and the settings are those of `attention`.
     """
+    for what, x in (("q", q), ("k", k)):
+        check_floating("attention_weights", what, x.data if isinstance(x, Tensor) else x)
+    if q.dtype == k.dtype == np.float16:  # scores may be larger than what float16 can hold
+        q, k = astype(q, np.float32), astype(k, np.float32)
+        bias = bias if bias is None or bias.dtype.kind == "b" else astype(bias, np.float32)
+        return astype(attention_weights(q, k, bias, scale=scale, is_causal=is_causal), np.float16)
     scores = matmul(q, k.swapaxes(-1, -2)) * (q.shape[-1] ** -0.5 if scale is None else scale)
     if bias is not None:
         scores = where(bias, scores, -np.inf) if bias.dtype.kind == "b" else scores + bias
+    if is_causal:
+        scores = where(_is_past(array_module(scores.data), *scores.shape[-2:]), scores, -np.inf)
     return softmax(scores)
 
 
 class _Attention:
     """The blockwise computation behind both operations, on (B, H, N, d) views of whatever layout."""
 
-    def __init__(self, name, q, k, v, bias, scale, dropout, rng):
+    def __init__(self, name, q, k, v, bias, scale, is_causal, dropout, rng):
+        if not q.ndim == k.ndim == v.ndim == 4:
+            raise ValueError(f"{name}: expected queries, keys and values (B, H, N, d), got {q.shape}, {k.shape} and "
+                             f"{v.shape}")
         xp, (B, H, N, d), M = array_module(q), q.shape, k.shape[-2]
         if k.shape != (B, H, M, d) or v.shape[:-1] != (B, H, M):
             raise ValueError(f"{name}: queries {q.shape} need keys (B, H, M, d) and values (B, H, M, e) with the same "
                              f"B, H, M and d; got {k.shape} and {v.shape}")
-        self.q, self.k, self.v, self.scale = q, k, v, d ** -0.5 if scale is None else float(scale)
+        self.q, self.k, self.v, self.scale = q, k, v, max(d, 1) ** -0.5 if scale is None else float(scale)
+        self.is_causal = is_causal
         self.xp, self.bias, self.is_learned = xp, None, False
         if bias is not None:
+            check_array(name, "bias", bias)
             if bias.ndim > 4 or any(n not in (1, m) for n, m in zip(bias.shape[::-1], (M, N, H, B), strict=False)):
                 raise ValueError(f"{name}: a bias of shape {bias.shape} does not fit scores {(B, H, N, M)}")
             if bias.dtype.kind not in "bf":
@@ -104,16 +124,21 @@ class _Attention:
             self.is_learned = bias.dtype.kind == "f"
             self.bias = (bias if self.is_learned else _as_numbers(bias, q.dtype)).reshape(
                 (1,) * (4 - bias.ndim) + bias.shape)  # (B or 1, H or 1, N or 1, M or 1)
+        check_rate(name, "dropout", dropout)
         self.dropout = dropout
         if dropout:
+            check_generator(name, rng, q)
             self.seed = int(rng.integers(1 << 62))  # the backward pass draws the same noise again
-        self.blocks = list(_blocks(B, H, N, max(QUERIES, (SCORES_CPU if xp is np else SCORES_GPU) // M)))
+        rows = max(QUERIES, (SCORES_CPU if xp is np else SCORES_GPU) // max(M, 1))
+        self.blocks = list(_blocks(B, H, N, rows)) if B * H * N * M else []
         is_short = (N + 2 * M) * d >= N * M  # then P is no larger than q, k and v
         self.kept = xp.empty((B, H, N, M), dtype=q.dtype) if is_short else None
         self.log_sum = xp.empty((B, H, N, 1), dtype=q.dtype)
 
     def forward(self, out):
         """Write O into `out`."""
+        if not self.blocks:
+            out[...] = 0  # no queries, or no keys to attend to
         for block in self.blocks:
             p = self.probabilities(block)
             if self.dropout:
@@ -123,6 +148,8 @@ class _Attention:
     def backward(self, out, dout, dq, dk, dv):
         """Write the gradients into dq, dk and dv, and return that of the bias."""
         dbias = self.xp.zeros_like(self.bias) if self.is_learned else None
+        if not self.blocks:
+            dq[...], dk[...], dv[...] = 0, 0, 0
         for block in self.blocks:
             heads = block[:2]
             p = dropped = self.probabilities_again(block)
@@ -153,6 +180,8 @@ class _Attention:
         s = multiply(q, transposed(self.k[block[:2]], q.shape[-2]), out=out)
         if self.bias is not None:
             s += self.bias[_within(self.bias, block)]
+        if self.is_causal:
+            s += _as_numbers(_is_past(self.xp, *s.shape[-2:], block[2].start), s.dtype)  # (n, M)
         return s
 
     def probabilities(self, block):
@@ -223,16 +252,21 @@ def _exponentiate(s):
 
 
 def _row_maxima(s):
-    """(B, H, N, M) -> (B, H, N, 1); 0 for a row of -inf, as -inf - -inf would be NaN"""
+    """(B, H, N, M) -> (B, H, N, 1); 0 for a row of -inf, as -inf - -inf would be NaN (and NaN for a row with NaN)"""
     xp = array_module(s)
     m = s.max(-1, keepdims=True)
-    return xp.where(xp.isfinite(m), m, 0)
+    return xp.where(m == -np.inf, 0, m)
 
 
 def _as_numbers(mask, dtype):
     """What to add to the scores: 0 where the mask is True, -inf elsewhere."""
     xp = array_module(mask)
     return xp.where(mask, xp.zeros((), dtype), xp.full((), -np.inf, dtype))
+
+
+def _is_past(xp, queries, keys, first=0):
+    """Whether a query, the first of which is number `first`, comes after a key, or with it.    -> (queries, keys)"""
+    return xp.arange(keys) <= xp.arange(first, first + queries)[:, None]
 
 
 def _within(bias, block):

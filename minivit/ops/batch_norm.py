@@ -1,15 +1,19 @@
 """Normalisation of each channel over the batch (Ioffe and Szegedy, arXiv:1502.03167, algorithm 1)."""
 
+import math
+
 import numpy as np
 
 from ..backend import array_module
 from ..team import all_sum
 from ..engine import primitive
 from ..fast_forms import has_fast_form
+from .checks import check_eps, of_floats
 from .chunks import chunks
 
 
 @primitive
+@of_floats("x", "weight", "bias", "mean", "var")
 def batch_norm(x, weight=None, bias=None, mean=None, var=None, *, eps, record=None):
     """(x - mean) / sqrt(var + eps) * weight + bias in each channel.    (B, ..., C), (C,) x 4 -> (B, ..., C)
 
@@ -20,18 +24,25 @@ def batch_norm(x, weight=None, bias=None, mean=None, var=None, *, eps, record=No
     weight, bias : (C,) or None
     mean, var : (C,) or None
         Running averages, constants for the gradient; None takes the mean and the (biased) variance over all axes of x
-        but the last, and over all shares of the batch.
+        but the last, and over all shares of the batch. One value a channel, or none, has no variance: refused.
     record : callable, optional
         Gets the batch's mean, its biased variance and the number of elements of a channel, to keep averages of them.
     """
+    if x.ndim < 2 or (mean is None) != (var is None):
+        raise ValueError(f"batch_norm: expected x (B, ..., C), and mean and var both or neither, got x {x.shape}, mean "
+                         f"{getattr(mean, 'shape', None)} and var {getattr(var, 'shape', None)}")
     xp, C = array_module(x), x.shape[-1]
     for name, parameter in (("weight", weight), ("bias", bias), ("mean", mean), ("var", var)):
         if parameter is not None and parameter.shape != (C,):
             raise ValueError(f"batch_norm: x {x.shape} needs a {name} of shape {(C,)}, got {parameter.shape}")
-    rows = x.reshape(-1, C)  # (R, C)
+    check_eps("batch_norm", eps)
+    rows = x.reshape(math.prod(x.shape[:-1]), C)  # (R, C)
     of_batch = mean is None
     if of_batch:
         mean, var, count = _statistics(rows)
+        if count < 2:
+            raise ValueError(f"batch_norm: x {x.shape} has {count} values for the statistics of a channel, expected at "
+                             "least 2; train on more pictures at a time, or switch to eval()")
         if record is not None:
             record(mean, var, count)
     r = 1 / xp.sqrt(var + eps)
@@ -41,7 +52,7 @@ def batch_norm(x, weight=None, bias=None, mean=None, var=None, *, eps, record=No
 
     def backward(dy):
         """With x^ = (x - mean) r:  dx = scale (dy - sum(dy) / n - x^ sum(dy x^) / n), the sums over the whole batch."""
-        dy = dy.reshape(-1, C)
+        dy = dy.reshape(rows.shape)
         sums = _gradient_sums(rows, dy, mean)
         sums[1] *= r
         if of_batch:
@@ -49,7 +60,7 @@ def batch_norm(x, weight=None, bias=None, mean=None, var=None, *, eps, record=No
             dx = _through_batch_norm(rows, dy, mean, scale, scale * r * of_product, scale * of_dy)
         else:
             dx = dy * scale
-        return dx.reshape(x.shape), sums[1], sums[0]
+        return dx.reshape(x.shape), sums[1], sums[0], lambda: -scale * sums[0], lambda: scale * r * sums[1] / -2
     return y.reshape(x.shape), backward
 
 
@@ -61,13 +72,13 @@ def _statistics(rows):
     pairwise algorithm for computing sample variances", 1979.
     """
     n = len(rows)
-    a = rows[:1024].mean(0)
+    a = rows[:1024].sum(0) / min(max(n, 1), 1024)  # a share may be empty
     total, squares = _centred_sums(rows, a)
-    own_mean = a + total / n
+    own_mean = a + total / max(n, 1)
     count = int(all_sum(np.array(n)))
-    mean = all_sum(n * own_mean) / count
-    deviation = squares - total * total / n + n * (own_mean - mean) ** 2
-    return mean, all_sum(deviation) / count, count
+    mean = all_sum(n * own_mean) / max(count, 1)
+    deviation = squares - total * total / max(n, 1) + n * (own_mean - mean) ** 2
+    return mean, all_sum(deviation) / max(count, 1), count
 
 
 @has_fast_form

@@ -9,11 +9,13 @@ convolution. LeCun et al., Neural Computation 1, 1989.
 from ..backend import array_module
 from ..engine import primitive
 from . import depthwise, im2col, winograd
+from .checks import of_floats, whole
 from .products import multiply
 from .windows import Windows
 
 
 @primitive
+@of_floats("x", "w", "b")
 def conv2d(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1):
     """Slide a kernel over pictures.    (B, H, W, C_in), (kh, kw, C_in / groups, C_out), (C_out,) -> (B, H', W', C_out)
 
@@ -23,12 +25,14 @@ def conv2d(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1):
     ----------
     stride, dilation : int or (int, int)
         For rows and columns.
-    padding : int, (int, int) or ((top, bottom), (left, right))
-        Pixels of zeros around the pictures.
+    padding : int, (int, int), ((top, bottom), (left, right)), "same" or "valid"
+        Pixels of zeros around the pictures: "valid" for none, "same" for H' = H / stride, rounded up, as in TensorFlow
+        (with stride 1 as in PyTorch, too).
     groups : int
         Output channels and input channels are cut into so many groups, and each group of outputs sees one of inputs;
         groups = C_in = C_out is the depthwise convolution.
     """
+    groups = whole("conv2d", "groups", groups)
     _check_channels(x, w, b, groups)
     windows = Windows(x.shape[1:3], w.shape[:2], stride=stride, padding=padding, dilation=dilation)
     inputs, outputs = x.shape[-1], w.shape[-1]
@@ -63,7 +67,7 @@ def _check_channels(x, w, b, groups):
         raise ValueError(f"conv2d: expected pictures (B, H, W, C_in) and weights (kh, kw, C_in / groups, C_out), got "
                          f"{x.shape} and {w.shape}")
     inputs, outputs = x.shape[-1], w.shape[-1]
-    if groups < 1 or inputs % groups or outputs % groups:
+    if inputs % groups or outputs % groups:
         raise ValueError(f"conv2d: {inputs} input and {outputs} output channels do not divide into {groups} groups")
     if w.shape[2] != inputs // groups:
         raise ValueError(f"conv2d: weights {w.shape} read {w.shape[2]} channels, but pictures {x.shape} in {groups} "

@@ -5,12 +5,14 @@
 
 import numpy as np
 
-from ..backend import array_module
+from ..backend import array_module, device_of
 from ..engine import primitive
+from .checks import check_rate, of_floats
 from .chunks import flat_chunks
 
 
 @primitive
+@of_floats("x")
 def dropout(x, *, rate, rng):
     """Each number by itself (Srivastava et al., JMLR 2014, section 4).    (...) -> (...)
 
@@ -21,7 +23,8 @@ def dropout(x, *, rate, rng):
     rng : numpy.random.Generator or cupy.random.Generator
         On the device of x.
     """
-    _check_rate("dropout", rate)
+    check_rate("dropout", "rate", rate)
+    check_generator("dropout", rng, x)
     keep = keep_mask(x.shape, rate, rng)
     scale = 1 / (1 - rate)
 
@@ -36,12 +39,16 @@ def dropout(x, *, rate, rng):
 
 
 @primitive
+@of_floats("x")
 def drop_path(x, *, rate, rng):
     """Whole samples at a time, for the branch of a residual block (Huang et al., arXiv:1603.09382).
 
     (B, ...) -> (B, ...); settings as for `dropout`.
     """
-    _check_rate("drop_path", rate)
+    check_rate("drop_path", "rate", rate)
+    check_generator("drop_path", rng, x)
+    if not x.ndim:
+        raise ValueError("drop_path: expected a batch of samples, (B, ...), got a number without axes")
     factor = keep_mask((len(x), *[1] * (x.ndim - 1)), rate, rng).astype(x.dtype)  # (B, 1, ...)
     factor *= 1 / (1 - rate)
     return x * factor, lambda dy: dy * factor
@@ -52,6 +59,8 @@ def keep_mask(shape, rate, rng):
     return rng.integers(0, 1 << 16, shape, dtype=np.uint16) >= round(rate * (1 << 16))
 
 
-def _check_rate(name, rate):
-    if not 0 <= rate < 1:
-        raise ValueError(f"{name}: rate must be at least 0 and less than 1, got {rate}")
+def check_generator(name, rng, x):
+    """Refuse what is no generator of random numbers, or one for another device than that of x."""
+    if not hasattr(rng, "integers") or isinstance(rng, np.random.Generator) != (array_module(x) is np):
+        raise TypeError(f"{name}: expected rng as a random Generator for arrays on {device_of(x)}, got "
+                        f"{type(rng).__module__}.{type(rng).__name__}")

@@ -17,10 +17,12 @@ from ..backend import array_module, normal_cdf
 from ..memory import empty
 from ..engine import is_recording, primitive
 from ..fast_forms import has_fast_form
+from .checks import of_floats
 from .chunks import flat_chunks
 
 
 @primitive
+@of_floats("x")
 def gelu(x):
     """x Phi(x), where Phi is the normal distribution function.    (...) -> (...)"""
     y, slope = _gelu_and_slope(x)
@@ -86,6 +88,7 @@ def _from_table(x):
 
 
 @primitive
+@of_floats("x")
 def gelu_tanh(x):
     """x (1 + tanh u) / 2 with u = sqrt(2 / pi) (x + 0.044715 x^3): an approximation of gelu.    (...) -> (...)"""
     xp = array_module(x)
@@ -94,8 +97,8 @@ def gelu_tanh(x):
     for xi, out in flat_chunks(x, y):
         _tanh_u(xi, c, c3, out)
         out += 1
+        out *= 0.5  # before x, twice which could be too large a number
         out *= xi
-        out *= 0.5
 
     def backward(dy):
         """dx = dy ((1 + t) + x (1 - t^2) u') / 2 with t = tanh u"""

@@ -10,21 +10,23 @@ import numpy as np
 from ..backend import array_module
 from ..memory import empty
 from ..engine import primitive
+from .checks import check_array, of_floats, pair
 from .resize import mix
-from .windows import Windows, batch_slices, pair
+from .windows import Windows, batch_slices
 
 
 @primitive
 def max_pool2d(x, kernel, *, stride=None, padding=0):
     """The largest number of each window, padding apart. The gradient goes to the first pixel that holds it.
 
+    Of integers and bool too; a window with a NaN gives NaN.
     Windows lie side by side (the stride is the kernel's size) unless another stride is given.
     """
-    xp, windows = array_module(x), _windows("max_pool2d", x, kernel, stride, padding)
+    xp, windows, least = array_module(x), _windows("max_pool2d", x, kernel, stride, padding), _least(x.dtype)
     y = empty((len(x), *windows.grid, x.shape[-1]), x.dtype, xp)
     slices = batch_slices(len(x), 2 * math.prod(x.shape[1:]), xp)
     for pictures in slices:
-        first, *others = windows.pixels(windows.pad(x[pictures], -math.inf))
+        first, *others = windows.pixels(windows.pad(x[pictures], least))
         largest = y[pictures]
         largest[...] = first
         for pixel in others:
@@ -33,10 +35,10 @@ def max_pool2d(x, kernel, *, stride=None, padding=0):
     def backward(dy):
         dx = empty(x.shape, dy.dtype, xp)
         for pictures in slices:
-            padded = windows.pad(x[pictures], -math.inf)
+            padded = windows.pad(x[pictures], least)
             gradient, undecided = xp.zeros(padded.shape, dtype=dy.dtype), xp.ones(y[pictures].shape, dtype=bool)
             for pixel, to_pixel in zip(windows.pixels(padded), windows.pixels(gradient), strict=True):
-                chosen = (pixel == y[pictures]) & undecided
+                chosen = undecided > (pixel < y[pictures])  # undecided and not smaller: NaN is never equal
                 undecided ^= chosen
                 to_pixel += dy[pictures] * chosen
             dx[pictures] = gradient[windows.inside]
@@ -45,6 +47,7 @@ def max_pool2d(x, kernel, *, stride=None, padding=0):
 
 
 @primitive
+@of_floats("x")
 def avg_pool2d(x, kernel, *, stride=None, padding=0, count_include_pad=True):
     """The mean of each window; the zeros of the padding count as pixels if count_include_pad.
 
@@ -61,6 +64,7 @@ def avg_pool2d(x, kernel, *, stride=None, padding=0, count_include_pad=True):
 
 
 @primitive
+@of_floats("x")
 def adaptive_avg_pool2d(x, size):
     """The mean of each of H' x W' windows of nearly equal size.    (B, H, W, C), (H', W') -> (B, H', W', C)
 
@@ -77,6 +81,11 @@ def adaptive_avg_pool2d(x, size):
     return mix(x, *means)
 
 
+def _least(dtype):
+    """What no number of the dtype is smaller than."""
+    return -math.inf if dtype.kind == "f" else np.iinfo(dtype).min if dtype.kind in "iu" else False
+
+
 def _spans(n, start, end):
     """Row i is 1 from start_i to end_i - 1 and 0 elsewhere.    (m,), (m,) -> (m, n)"""
     position = np.arange(n)
@@ -84,9 +93,10 @@ def _spans(n, start, end):
 
 
 def _windows(name, x, kernel, stride, padding):
+    check_array(name, "x", x)
     if x.ndim != 4:
         raise ValueError(f"{name}: expected pictures (B, H, W, C), got {x.shape}")
-    windows = Windows(x.shape[1:3], pair(kernel), stride=kernel if stride is None else stride, padding=padding)
+    windows = Windows(x.shape[1:3], kernel, stride=kernel if stride is None else stride, padding=padding)
     for k, sides in zip(windows.kernel, windows.padding, strict=True):
         if 2 * max(sides) > k:
             raise ValueError(f"{name}: padding {padding} is more than half of the kernel {kernel}; a window could miss "

@@ -118,10 +118,13 @@ def repeat(x, repeats, axis):
 
 
 @primitive
-def pad(x, widths, value=0):
-    """x with `value` around it: (before, after) elements for each axis.
+def pad(x, widths, value=0, mode="constant"):
+    """x with more elements around it: (before, after) for each axis.
 
     (n, m), ((a, b), (c, d)) -> (a + n + b, c + m + d)
+
+    They are `value`, or with another mode those of x: "reflect" (without the edge, as in a mirror on it), "symmetric"
+    (with the edge), "edge" (nothing but the edge; PyTorch: "replicate") or "wrap" (from the other end; "circular").
     """
     pairs = [lengths_in("pad", pair) for pair in widths] if isinstance(widths, (tuple, list)) else []
     if len(pairs) != x.ndim or any(len(pair) != 2 or min(pair) < 0 for pair in pairs):
@@ -129,8 +132,32 @@ def pad(x, widths, value=0):
                          f"got {widths}")
     if x.dtype.kind != "f" and np.array(value).astype(x.dtype) != value:
         raise ValueError(f"pad: value: expected a number that {x.dtype} can hold, got {value}")
+    if mode != "constant":
+        return _pad_with_itself(x, pairs, mode)
     inner = tuple(slice(before, before + n) for (before, _), n in zip(pairs, x.shape, strict=True))
     return array_module(x).pad(x, pairs, constant_values=value), lambda dy: dy[inner]
+
+
+def _pad_with_itself(x, widths, mode):
+    if mode not in ("reflect", "symmetric", "edge", "wrap"):
+        raise ValueError(f"pad: expected mode 'constant', 'reflect', 'symmetric', 'edge' or 'wrap', got {mode!r}")
+    xp = array_module(x)
+    sources = [np.pad(np.arange(n), sides, mode) for n, sides in zip(x.shape, widths, strict=True)]
+    padded = [axis for axis, n in enumerate(x.shape) if len(sources[axis]) > n]
+    y = x
+    for axis in padded:
+        y = xp.take(y, xp.asarray(sources[axis]), axis)
+
+    def backward(dy):
+        for axis in padded:
+            (before, _), n, source = widths[axis], x.shape[axis], sources[axis]
+            dy = xp.moveaxis(dy, axis, 0)
+            dx = dy[before:before + n].copy()
+            border = np.r_[:before, before + n:len(source)]
+            scatter_add(dx, xp.asarray(source[border]), dy[xp.asarray(border)])
+            dy = xp.moveaxis(dx, 0, axis)
+        return dy
+    return y, backward
 
 
 @settings_here

@@ -5,10 +5,13 @@
 A guide to this arithmetic, with pictures: Dumoulin and Visin, 2016, arXiv:1603.07285.
 """
 
+import math
+
 import numpy as np
 
 from ..backend import array_module
 from ..memory import empty
+from .checks import pair, two
 
 
 class Windows:
@@ -20,25 +23,36 @@ class Windows:
         Height and width of the picture and of a window.
     stride, dilation : int or (int, int)
         Steps from one window to the next, and from one pixel of a window to the next.
-    padding : int, (int, int) or ((top, bottom), (left, right))
-        Pixels added around the picture.
+    padding : int, (int, int), ((top, bottom), (left, right)), "same" or "valid"
+        Pixels added around the picture: "valid" adds none, "same" as many as make H' = H / stride, rounded up.
     """
 
     def __init__(self, image, kernel, *, stride=1, padding=0, dilation=1):
-        self.image, self.kernel = image, kernel
-        self.stride, self.dilation = pair(stride), pair(dilation)
-        self.padding = tuple(pair(sides) for sides in pair(padding))
-        if min(*self.kernel, *self.stride, *self.dilation) < 1 or min(map(min, self.padding)) < 0:
+        self.image, self.kernel = pair(image, "image"), pair(kernel, "kernel")
+        self.stride, self.dilation = pair(stride, "stride"), pair(dilation, "dilation")
+        self.extent = tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
+        is_possible = min(*self.kernel, *self.stride, *self.dilation) >= 1
+        self.padding = self._sides(padding) if is_possible else ()
+        if not is_possible or min(map(min, self.padding)) < 0:
             raise ValueError(f"kernel {kernel}, stride {stride} and dilation {dilation} must be at least 1, padding "
                              f"{padding} at least 0")
-        self.padded = tuple(n + sum(sides) for n, sides in zip(image, self.padding, strict=True))
-        self.extent = tuple(d * (k - 1) + 1 for k, d in zip(kernel, self.dilation, strict=True))
+        self.padded = tuple(n + sum(sides) for n, sides in zip(self.image, self.padding, strict=True))
         if self.extent[0] > self.padded[0] or self.extent[1] > self.padded[1]:
             raise ValueError("a window of {} x {} pixels is larger than the padded picture of {} x {} pixels".format(
                 *self.extent, *self.padded))
         self.grid = tuple((n - e) // s + 1 for n, e, s in zip(self.padded, self.extent, self.stride, strict=True))
         (top, _), (left, _) = self.padding
-        self.inside = (slice(None), slice(top, top + image[0]), slice(left, left + image[1]))
+        self.inside = (slice(None), slice(top, top + self.image[0]), slice(left, left + self.image[1]))
+
+    def _sides(self, padding):
+        """((top, bottom), (left, right))"""
+        if isinstance(padding, str) and padding == "same":
+            added = [max((-(-n // s) - 1) * s + e - n, 0) for n, s, e in zip(
+                self.image, self.stride, self.extent, strict=True)]
+            return tuple((n // 2, n - n // 2) for n in added)  # an odd pixel goes below, and to the right
+        if isinstance(padding, str) and padding != "valid":
+            raise ValueError(f"padding: expected whole numbers, 'same' or 'valid', got {padding!r}")
+        return tuple(pair(sides, "padding") for sides in two(0 if isinstance(padding, str) else padding, "padding"))
 
     def turned(self):
         """The windows over y whose convolution with the kernel turned round gives the gradient of x.
@@ -85,15 +99,10 @@ class Windows:
         """The adjoint of `view`: each pixel gets the sum over its windows.    (B, H', W', kh, kw, C) -> (B, H, W, C)"""
         B, *_, C = windows.shape
         padded = array_module(windows).zeros((B, *self.padded, C), dtype=windows.dtype)
-        pixels = windows.reshape(B, *self.grid, -1, C)  # (B, H', W', kh kw, C)
+        pixels = windows.reshape(B, *self.grid, math.prod(self.kernel), C)  # (B, H', W', kh kw, C)
         for i, pixel in enumerate(self.pixels(padded)):
             pixel += pixels[:, :, :, i]
         return padded[self.inside]
-
-
-def pair(setting):
-    """n or (n, m) -> (n, m)"""
-    return (setting, setting) if isinstance(setting, int) else tuple(setting)
 
 
 def batch_slices(batch, size, xp, least=1):

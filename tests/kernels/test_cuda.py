@@ -134,6 +134,36 @@ def test_cross_entropy(xp, rng, shape):
     assert_all_close([g() for g in gradients], [g() for g in expected_gradients], 2e-6)
 
 
+@pytest.mark.parametrize("row", [[0, 1, -np.inf, 2], [0, np.nan, 1, -np.inf], [np.nan] * 4, [-np.inf] * 4,
+                                 [0, -np.inf, -np.inf, -np.inf]])
+def test_what_is_not_finite(xp, row):
+    """-inf where the target is 0 costs nothing; NaN stays NaN, and no guard for rows of -inf makes a number of it."""
+    logits, targets = np.array([row, [0, 1, 2, 3]], np.float32), np.array([[1, 0, 0, 0], [0, 0.5, 0.5, 0]], np.float32)
+    with np.errstate(all="ignore"):
+        expected, gradient, _ = definition("ops.losses", "cross_entropy_of_rows")(logits, targets)
+        losses, gradient_on_device, _ = cuda.cross_entropy_of_rows(*on_device(xp, logits, targets))
+        np.testing.assert_allclose(losses.get(), expected, rtol=1e-6)
+        np.testing.assert_allclose(gradient_on_device().get(), gradient(), atol=1e-6)
+        scores = xp.asarray(logits[None, None].copy())
+        cuda.scores_to_probabilities(scores)
+        p = cuda.softmax(xp.asarray(logits), axis=-1)[0].get()
+    np.testing.assert_array_equal(np.isnan(p).any(-1), [np.isnan(row).any(), False])
+    np.testing.assert_array_equal(np.isnan(p).all(-1), [np.isnan(row).any(), False])
+    np.testing.assert_array_equal(scores.get()[0, 0], p)
+
+
+def test_the_loss_takes_the_kernel_with_smoothing_weights_and_ignored_labels(xp, rng, calls):
+    logits, labels, results = draw(rng, 6, 5), np.array([0, 4, 255, 1, 2, 255]), []
+    for device in ("cpu", "cuda"):
+        x = Tensor(to_device(logits, device), requires_grad=True)
+        loss = ops.cross_entropy(x, to_device(labels, device), label_smoothing=0.1, ignore_index=255,
+                                 class_weights=[1, 2, 0.5, 3, 1])
+        results.append([asnumpy(loss.data), asnumpy(grad(loss, [x])[0])])
+    assert calls == ["cross_entropy_of_rows"]
+    for expected, ours in zip(*results, strict=True):
+        assert_close(ours, expected)
+
+
 @pytest.mark.parametrize("shape", [(), (7,), (33, 40), (0, 5)])
 def test_adamw(xp, rng, shape):
     ours = [*(draw(rng, *shape) for _ in range(3)), np.asarray(np.abs(draw(rng, *shape)))]

@@ -106,6 +106,28 @@ def test_predictions_do_not_depend_on_the_other_pictures_of_the_batch(architectu
         np.testing.assert_allclose(model(images[index:index + 1]).numpy()[0], together[index], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("architecture, variant", [(a, "cifar") for a, v in CIFAR if v == "cifar"])
+def test_an_empty_batch_has_no_predictions_and_gradients_of_0(architecture, variant):
+    model = minivit.create(architecture, variant, seed=1).eval()
+    outputs = model(np.zeros((0, 32, 32, 3), np.float32))
+    assert outputs.shape == (0, 10)
+    assert all((gradient == 0).all() for gradient in grad(outputs.sum(), model.parameters()))
+
+
+@pytest.mark.parametrize("architecture, variant", [(a, "cifar") for a, v in CIFAR if v == "cifar"])
+def test_float16_gives_the_predictions_of_float32_up_to_its_digits(architecture, variant, rng):
+    model = minivit.create(architecture, variant, seed=1)
+    images, labels = batch(4, rng)
+    expected = model.eval()(images).numpy()
+    model.astype(np.float16)
+    ours = model(images.astype(np.float16))
+    assert ours.dtype == np.float16
+    np.testing.assert_allclose(ours.numpy(), expected, atol=0.02 * (1 + np.abs(expected).max()))
+    loss = cross_entropy(logits_of(model.train()(images.astype(np.float16))), labels)
+    gradients = grad(loss, model.parameters())
+    assert all(gradient.dtype == np.float16 and np.isfinite(gradient).all() for gradient in gradients)
+
+
 @pytest.mark.parametrize("architecture", sorted({a for a, _ in CIFAR}))
 def test_same_seed_same_weights_other_seed_other_weights(architecture):
     first, again, other = (minivit.create(architecture, "cifar", seed=seed).state_dict() for seed in (3, 3, 4))

@@ -21,7 +21,14 @@ CASES = [
     Case(ops.relu, distinct(3, 4), torch=torch_function("relu")),
     Case(ops.sigmoid, (3, 4), torch=torch_function("sigmoid")),
     Case(ops.silu, (2, 3, 4), torch=torch_function("silu")),
-    Case(ops.hardswish, wide, torch=torch_function("hardswish")),
+    *[Case(getattr(ops, name), wide, torch=torch_function(name)) for name in (
+        "hardswish", "relu6", "softplus", "mish", "elu", "leaky_relu", "silu", "sigmoid")],
+    Case(ops.hardsigmoid, wide, torch=lambda torch, x: torch.clamp(x / 6 + 0.5, 0, 1)),  # its own has 1 / 6 in float32
+    Case(ops.elu, wide, alpha=0.7, torch=torch_function("elu", 0.7)),
+    Case(ops.leaky_relu, wide, slope=0.2, torch=torch_function("leaky_relu", 0.2)),
+    Case(ops.quick_gelu, wide, torch=lambda torch, x: x * torch.sigmoid(1.702 * x)),
+    Case(ops.glu, (3, 8), torch=torch_function("glu")),
+    Case(ops.glu, (2, 6, 4), axis=1, torch=torch_function("glu", 1)),
     Case(ops.softmax, (3, 5), torch=torch_function("softmax", -1)),
     Case(ops.softmax, (2, 3, 4), axis=1, torch=torch_function("softmax", 1)),
     Case(ops.log_softmax, (3, 5), torch=torch_function("log_softmax", -1)),
@@ -38,6 +45,28 @@ def test_slopes_where_relu_and_hardswish_have_corners():
     assert grad(ops.relu(x).sum(), [x])[0] == 0
     x = Tensor(np.array([-3.0, -3.5, 3.0, 3.5]), requires_grad=True)
     np.testing.assert_allclose(grad(ops.hardswish(x).sum(), [x])[0], [0, 0, 1, 1])
+
+
+@pytest.mark.parametrize("name", ["relu", "relu6", "leaky_relu", "elu", "sigmoid", "hardsigmoid", "silu", "hardswish",
+                                  "mish", "softplus", "gelu", "gelu_tanh", "quick_gelu"])
+def test_nan_stays_nan_and_large_numbers_overflow_nowhere(name):
+    operation = getattr(ops, name)
+    assert np.isnan(operation(np.array([np.nan], np.float32)).item())
+    x = Tensor(np.array([-3e38, -1e4, 1e4, 3e38], np.float32), requires_grad=True)
+    with np.errstate(all="ignore"):
+        y = operation(x)
+        slope, = grad(y.sum(), [x])
+    bounded = {"sigmoid": 1, "hardsigmoid": 1, "relu6": 6}
+    np.testing.assert_allclose(y.numpy()[2:], bounded.get(name, x.numpy()[2:]), rtol=1e-6)
+    if name != "gelu_tanh":  # its slope holds x^2
+        assert np.isfinite(slope).all()
+
+
+@pytest.mark.parametrize("name, slopes", [("leaky_relu", [0.01, 0.01, 1]), ("elu", [np.exp(-1), 1, 1]),
+                                          ("relu6", [0, 0, 1]), ("hardsigmoid", [1 / 6] * 3)])
+def test_slopes_at_0_are_those_of_pytorch(name, slopes):
+    x = Tensor(np.array([-1.0, 0.0, 1.0]), requires_grad=True)
+    np.testing.assert_allclose(grad(getattr(ops, name)(x).sum(), [x])[0], slopes)
 
 
 @pytest.mark.parametrize("operation", [ops.sigmoid, ops.silu])

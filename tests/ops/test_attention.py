@@ -14,11 +14,19 @@ def torch_attention(torch, q, k, v, bias=None):
     return torch.nn.functional.scaled_dot_product_attention(q, k, v, bias)
 
 
-def torch_self_attention(heads):
+def torch_causal(torch, q, k, v, bias=None):
+    mask = torch.ones(q.shape[-2], k.shape[-2], dtype=bool).tril()
+    if bias is not None:
+        mask = torch.zeros_like(bias).masked_fill(~mask, -torch.inf) + bias
+    return torch_attention(torch, q, k, v, mask)
+
+
+def torch_self_attention(heads, is_causal=False):
     def self_attention(torch, qkv, bias=None):
         B, N, D = qkv.shape
         q, k, v = qkv.reshape(B, N, 3, heads, -1).permute(2, 0, 3, 1, 4)  # 3 x (B, H, N, d)
-        return torch_attention(torch, q, k, v, bias).transpose(1, 2).reshape(B, N, D // 3)
+        attend = torch_causal if is_causal else torch_attention
+        return attend(torch, q, k, v, bias).transpose(1, 2).reshape(B, N, D // 3)
     return self_attention
 
 
@@ -37,6 +45,13 @@ CASES = [
     Case(ops.self_attention, (2, 5, 24), heads=2, torch=torch_self_attention(2)),
     Case(ops.self_attention, (2, 5, 24), (2, 5, 5), heads=2, torch=torch_self_attention(2)),
     Case(ops.self_attention, (2, 12, 18), heads=3, torch=torch_self_attention(3)),
+    Case(ops.attention, (2, 3, 6, 5), (2, 3, 6, 5), (2, 3, 6, 5), is_causal=True, torch=torch_causal),
+    Case(ops.attention, (2, 3, 4, 5), (2, 3, 6, 5), (2, 3, 6, 4), is_causal=True, torch=torch_causal),
+    Case(ops.attention, (2, 2, 11, 2), (2, 2, 9, 2), (2, 2, 9, 3), is_causal=True, torch=torch_causal),
+    Case(ops.attention, (2, 2, 11, 2), (2, 2, 11, 2), (2, 2, 11, 3), (2, 11, 11), is_causal=True, torch=torch_causal),
+    Case(ops.self_attention, (2, 12, 18), heads=3, is_causal=True, torch=torch_self_attention(3, True)),
+    Case(ops.attention_weights, (2, 3, 4, 5), (2, 3, 6, 5), is_causal=True, torch=lambda torch, q, k: torch.softmax(
+        (q @ k.mT / 5 ** 0.5).masked_fill(~torch.ones(4, 6, dtype=bool).tril(), -torch.inf), -1)),
     Case(ops.attention_weights, (2, 3, 4, 5), (2, 3, 6, 5), booleans(4, 6), torch=lambda torch, q, k, mask:
          torch.softmax((q @ k.mT / 5 ** 0.5).masked_fill(~mask, -torch.inf), -1)),
     Case(ops.attention_weights, (2, 3, 4, 5), (2, 3, 6, 5), (4, 6), torch=lambda torch, q, k, bias:
@@ -136,8 +151,31 @@ def test_wrong_arguments_are_refused_with_numbers():
         ops.attention(x, x, x, np.ones((4, 4), np.int64))
 
 
-def test_a_nan_stays_in_its_row():
-    q, k, v = np.ones((3, 1, 1, 4, 2), np.float32)
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("N", [4, 12])
+def test_what_is_not_finite_is_nan_in_its_row_and_nowhere_else(N, dtype, bad, device, block):
+    """Whatever else the row holds: no guard for rows of -inf may turn it into numbers."""
+    rng = np.random.default_rng(0)
+    q, k, v = (rng.standard_normal((1, 2, N, 2)).astype(dtype) for _ in range(3))
+    bias = np.zeros((2, N, N), dtype)
+    bias[:, 1] = -np.inf
+    bias[:, 2] = bad
+    bias[0, 3] = [bad if j == 1 else 200.0 for j in range(N)]
+    with np.errstate(all="ignore"):
+        y = ops.attention(*(Tensor(a).to(device) for a in (q, k, v, bias))).numpy()[0]
+        p = ops.attention_weights(*(Tensor(a).to(device) for a in (q, k, bias))).numpy()[0]
+    rows = np.isnan(y).all(-1)
+    np.testing.assert_array_equal(np.isnan(y).any(-1), rows)
+    np.testing.assert_array_equal(rows[1], np.arange(N) == 2)
+    np.testing.assert_array_equal(rows[0], (np.arange(N) == 2) | (np.arange(N) == 3))
+    assert (y[:, 1] == 0).all()
+    assert np.isfinite(p[:, 0]).all()
+
+
+@pytest.mark.parametrize("N", [4, 12])
+def test_a_nan_in_a_query_stays_in_its_row(N, block):
+    q, k, v = np.ones((3, 1, 1, N, 2), np.float32)
     q[0, 0, 2] = np.nan
     y = ops.attention(q, k, v).numpy()[0, 0]
-    np.testing.assert_array_equal(np.isnan(y).all(-1), [False, False, True, False])
+    np.testing.assert_array_equal(np.isnan(y).all(-1), np.arange(N) == 2)

@@ -7,7 +7,7 @@ import pytest
 
 from minivit import Tensor, grad, ops
 from minivit.team import Team
-from tests.ops.cases import Case, check
+from tests.ops.cases import Case, check, positive
 
 MEAN, VAR = np.array([0.3, -1.0, 2.0, 0.0]), np.array([0.5, 1.5, 4.0, 1.0])
 
@@ -27,12 +27,18 @@ def torch_averaged(torch, x, w=None, b=None):
         x.movedim(-1, 1), torch.tensor(MEAN), torch.tensor(VAR), w, b, False, eps=1e-5).movedim(1, -1)
 
 
+def by_any_averages(x, w, mean, var):
+    return ops.batch_norm(x, w, None, mean, var, eps=1e-5)
+
+
 CASES = [
     Case(ops.batch_norm, (3, 2, 5, 4), (4,), (4,), eps=1e-5, torch=torch_batch_norm),
     Case(ops.batch_norm, (6, 5, 4), (4,), eps=1e-5, torch=torch_batch_norm),
     Case(ops.batch_norm, (9, 4), eps=1e-5, torch=torch_batch_norm),
     Case(averaged, (3, 2, 5, 4), (4,), (4,), torch=torch_averaged),
     Case(averaged, (6, 4), torch=torch_averaged),
+    Case(by_any_averages, (5, 3, 4), (4,), (4,), positive(4), torch=lambda torch, x, w, mean, var:
+         (x - mean) / (var + 1e-5).sqrt() * w),
 ]
 
 
@@ -92,3 +98,28 @@ def test_shards_in_threads_give_the_result_of_the_whole_batch(sizes, rng):
 def test_wrong_shapes_are_refused_with_numbers():
     with pytest.raises(ValueError, match=r"batch_norm: x \(2, 4\) needs a bias of shape \(4,\), got \(3,\)"):
         ops.batch_norm(np.zeros((2, 4)), None, np.zeros(3), eps=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1, 4), (1, 4), (0, 4), (0, 5, 5, 4)])
+def test_statistics_of_one_value_or_none_are_refused(shape):
+    seen = []
+    with pytest.raises(ValueError, match=f"batch_norm: x .* has {min(shape[0], 1)} values .* expected at least 2"):
+        ops.batch_norm(np.ones(shape, np.float32), eps=1e-5, record=lambda *s: seen.append(s))
+    assert not seen
+
+
+def test_a_shard_may_be_empty_or_hold_one_value(rng):
+    x, team = rng.standard_normal((4, 3)), Team(3)
+
+    def member(rank):
+        statistics = []
+        with team.member(rank), np.errstate(all="raise"):
+            y = ops.batch_norm(x[[slice(0, 3), slice(3, 3), slice(3, 4)][rank]], eps=0,
+                               record=lambda *s: statistics.append(s)).numpy()
+        return y, statistics[0]
+    with ThreadPoolExecutor(3) as pool:
+        shards = list(pool.map(member, range(3)))
+    np.testing.assert_allclose(np.concatenate([y for y, _ in shards]), (x - x.mean(0)) / x.std(0), atol=1e-12)
+    for _, (mean, var, count) in shards:
+        np.testing.assert_allclose([mean, var], [x.mean(0), x.var(0)])
+        assert count == 4

@@ -83,6 +83,27 @@ def test_padding_of_each_side():
         np.testing.assert_allclose(ops.conv2d(x, w, padding=((0, 1), (2, 0))).data, ops.conv2d(padded, w).data)
 
 
+@pytest.mark.parametrize("kernel", [(1, 1), (3, 3), (4, 3), (5, 2)])
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_padding_same_and_valid_are_pytorchs(kernel, dilation):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((2, 9, 10, 3)), rng.standard_normal((*kernel, 3, 4))
+    for padding in ("same", "valid"):
+        given = dict(padding=padding, dilation=dilation)
+        theirs = reference(**given)(torch, torch.tensor(x), torch.tensor(w))
+        np.testing.assert_allclose(ops.conv2d(x, w, **given).data, theirs.numpy(), atol=1e-11)
+
+
+@pytest.mark.parametrize("n, k, s, sides", [(7, 3, 2, (1, 1)), (8, 3, 2, (0, 1)), (8, 2, 3, (0, 0)), (5, 1, 2, (0, 0)),
+                                            (10, 5, 3, (2, 2)), (10, 4, 3, (1, 2))])
+def test_padding_same_with_a_stride_is_that_of_tensorflow(n, k, s, sides):
+    """Its documentation: max((ceil(n / s) - 1) s + k - n, 0) pixels, the smaller half in front."""
+    windows = Windows((n, n), (k, k), stride=s, padding="same")
+    assert windows.padding == (sides, sides)
+    assert windows.grid == (-(-n // s),) * 2
+
+
 @pytest.mark.parametrize("image", [(6, 6), (7, 5), (1, 1), (2, 9)])
 @pytest.mark.parametrize("method", [winograd, depthwise])
 def test_every_method_gives_the_same(method, image):

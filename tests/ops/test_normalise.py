@@ -30,6 +30,11 @@ CASES = [
     Case(ops.rms_norm, (5, 6), eps=1e-6, torch=torch_rms_norm),
     Case(ops.group_norm, (2, 3, 4, 6), (6,), (6,), groups=3, eps=1e-5, torch=torch_group_norm(3)),
     Case(ops.group_norm, (3, 5, 4), (4,), groups=1, eps=1e-5, torch=torch_group_norm(1)),
+    Case(ops.l2_normalise, (3, 4, 8), torch=lambda torch, x: torch.nn.functional.normalize(x, dim=-1)),
+    Case(ops.l2_normalise, (3, 4, 8), axis=1, torch=lambda torch, x: torch.nn.functional.normalize(x, dim=1)),
+    Case(ops.l2_normalise, (3, 4), eps=9.0, torch=lambda torch, x: torch.nn.functional.normalize(x, dim=-1, eps=9.0)),
+    Case(ops.group_norm, (3, 5, 4), None, (4,), groups=2, eps=1e-5, torch=lambda torch, x, _, b: torch_group_norm(2)(
+        torch, x) + b),
     Case(ops.group_norm, (2, 7, 4), groups=2, eps=1e-5, torch=torch_group_norm(2)),
 ]
 
@@ -57,6 +62,22 @@ def test_a_large_mean_costs_no_digits_of_the_variance():
     x = (1e4 + np.arange(64.0)).astype(np.float32)[None]
     expected = (np.arange(64) - 31.5) / np.arange(64).std()
     np.testing.assert_allclose(ops.layer_norm(x, eps=0).numpy()[0], expected, atol=1e-4)
+
+
+def test_l2_normalise_of_0_is_0():
+    x = Tensor(np.zeros((1, 3)), requires_grad=True)
+    y = ops.l2_normalise(x)
+    assert (y.data == 0).all()
+    assert np.isfinite(grad(y.sum(), [x])[0]).all()
+
+
+@pytest.mark.parametrize("shape", [(3, 0), (2, 0, 4)])
+def test_axes_of_length_0(shape):
+    with np.errstate(all="raise"):
+        for y in (ops.layer_norm(np.zeros(shape), eps=1e-6), ops.rms_norm(np.zeros(shape), eps=1e-6)):
+            assert y.shape == shape
+        if shape[-1]:
+            assert ops.group_norm(np.zeros(shape), groups=2, eps=1e-5).shape == shape
 
 
 def test_wrong_shapes_are_refused_with_numbers():

@@ -54,6 +54,25 @@ def test_the_maximum_goes_where_pytorch_sends_it(data):
     np.testing.assert_allclose(grad((y * dy).sum(), [ours])[0], theirs.grad.numpy(), atol=1e-12)
 
 
+def test_a_window_with_nan_gives_nan_and_its_gradient_goes_somewhere():
+    x = np.arange(16.0).reshape(1, 4, 4, 1)
+    x[0, 1, 1] = np.nan
+    x = Tensor(x, requires_grad=True)
+    y = ops.max_pool2d(x, 2)
+    np.testing.assert_array_equal(np.isnan(y.data[0, :, :, 0]), [[True, False], [False, False]])
+    assert grad(y.sum(), [x])[0][0, :2, :2].sum() == 1
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int64", "uint64", "bool"])
+def test_the_maximum_of_integers_with_padding(dtype):
+    x = np.zeros((1, 3, 3, 1), dtype)
+    if dtype.startswith("int"):
+        x -= 5
+    y = ops.max_pool2d(x, 2, stride=1, padding=1)
+    assert y.dtype == dtype
+    np.testing.assert_array_equal(y.data, np.full((1, 4, 4, 1), x[0, 0, 0, 0]))
+
+
 @pytest.mark.parametrize(("pool", "message"), [
     (lambda x: ops.max_pool2d(x, 2), r"^max_pool2d: expected pictures \(B, H, W, C\), got \(4, 5, 3\)"),
     (lambda x: ops.adaptive_avg_pool2d(x, 2), r"^adaptive_avg_pool2d: expected pictures .* got \(4, 5, 3\) and 2"),

@@ -52,6 +52,12 @@ CASES = [
     Case(ops.pad, (2, 3), widths=((1, 2), (0, 3)), numpy=lambda x, widths: np.pad(x, widths)),
     Case(ops.pad, (2, 3), widths=((1, 0), (0, 0)), value=-1.5,
          numpy=lambda x, widths, value: np.pad(x, widths, constant_values=value)),
+    *[Case(ops.pad, (2, 4, 3), widths=((0, 0), (3, 2), (1, 0)), mode=mode,
+           numpy=lambda x, widths, mode: np.pad(x, widths, mode)) for mode in ("reflect", "symmetric", "edge", "wrap")],
+    *[Case(ops.pad, (2, 4, 5), widths=((0, 0), (3, 2), (1, 4)), mode=ours, torch=lambda torch, x, theirs=theirs:
+           torch.nn.functional.pad(x[None], (1, 4, 3, 2), mode=theirs)[0])
+      for ours, theirs in [("reflect", "reflect"), ("edge", "replicate"), ("wrap", "circular")]],
+    Case(ops.pad, (2, 3), widths=((2, 3), (5, 4)), mode="wrap", numpy=lambda x, widths, mode: np.pad(x, widths, mode)),
     *[Case(joined(ops.concatenate, axis=axis), *shapes, numpy=lambda *x, axis=axis: np.concatenate(x, axis))
       for axis, shapes in [(0, [(2, 3), (1, 3)]), (1, [(2, 3), (2, 1), (2, 2)]), (-2, [(2, 3), (1, 3)])]],
     *[Case(joined(ops.stack, axis=axis), (2, 3), (2, 3), numpy=lambda *x, axis=axis: np.stack(x, axis))
@@ -131,3 +137,12 @@ def test_views_are_not_copied():
     x = Tensor(np.ones((4, 6), np.float32), requires_grad=True)
     for view in (x.reshape(24), x.T, x[1:], ops.expand(x, (2, 4, 6)), ops.flip(x)):
         assert np.may_share_memory(view.data, x.data)
+
+
+def test_pad_of_integers_with_themselves_and_a_mode_that_there_is_not():
+    x = np.arange(4, dtype=np.uint8)
+    y = ops.pad(x, ((2, 1),), mode="reflect")
+    assert y.dtype == np.uint8
+    np.testing.assert_array_equal(y.data, [2, 1, 0, 1, 2, 3, 2])
+    with pytest.raises(ValueError, match="pad: expected mode 'constant', 'reflect', .* got 'circular'"):
+        ops.pad(x, ((2, 1),), mode="circular")

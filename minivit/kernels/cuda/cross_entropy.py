@@ -7,7 +7,7 @@ from .launch import Kernels
 from .warp import WARP
 
 KERNELS = Kernels(WARP + """
-// loss = sum_k t_k (L - x_k) with L = log sum_k exp(x_k)
+// loss = sum_k t_k (L - x_k) with L = log sum_k exp(x_k); what has t_k = 0 costs 0, also where x_k is -inf
 extern "C" __global__ void cross_entropy(const float* x, const float* t, float* loss, float* log_sum, long long rows,
                                          long long columns)
 {
@@ -22,7 +22,7 @@ extern "C" __global__ void cross_entropy(const float* x, const float* t, float* 
     float L = largest + logf(warp_sum(sum));
     float total = 0;
     for (long long k = threadIdx.x; k < columns; k += lanes)
-        total += t[k] * (L - x[k]);
+        total += t[k] == 0 ? 0 : t[k] * (L - x[k]);
     total = warp_sum(total);
     if (threadIdx.x == 0) {
         loss[row] = total;

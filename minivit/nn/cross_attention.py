@@ -1,0 +1,45 @@
+"""Attention of one sequence to another (Vaswani et al., 2017, arXiv:1706.03762, section 3.2.3)."""
+
+from ..engine import no_grad
+from ..ops import attention, attention_weights
+from ..ops.checks import whole
+from .dropout import Dropout
+from .linear import Linear
+from .module import Module
+
+
+class CrossAttention(Module):
+    """Queries from x, keys and values from a context, in each of H heads of width d = D / H, joined by a linear map.
+
+    (B, N, D), (B, M, C) -> (B, N, D), with C = `context_dim`, D if it is not given. The columns of `key_value` are all
+    keys, then all values, each head by head. The bias is that of `ops.attention`, for scores (B, H, N, M).
+    """
+
+    def __init__(self, dim, heads, *, context_dim=None, qkv_bias=True, dropout=0.0):
+        if dim % whole("CrossAttention", "heads", heads):
+            raise ValueError(f"CrossAttention: width {dim} is not divisible by {heads} heads")
+        self.heads = heads
+        self.query = Linear(dim, dim, bias=qkv_bias)
+        self.key_value = Linear(context_dim or dim, 2 * dim, bias=qkv_bias)
+        self.proj, self.dropout = Linear(dim, dim), Dropout(dropout)
+
+    def forward(self, x, context, bias=None):
+        """(B, N, D), (B, M, C) -> (B, N, D)"""
+        out = attention(*self._heads(x, context), bias).transpose(0, 2, 1, 3)  # (B, N, H, d)
+        return self.dropout(self.proj(out.reshape(x.shape)))
+
+    def weights(self, x, context, bias=None):
+        """What each token looks at, for pictures: the attention probabilities.    -> (B, H, N, M)"""
+        with no_grad():
+            q, k, _ = self._heads(x, context)
+            return attention_weights(q, k, bias)
+
+    def _heads(self, x, context):
+        (B, N, D), M, H = x.shape, context.shape[1], self.heads
+        q = self.query(x).reshape(B, N, H, D // H).transpose(0, 2, 1, 3)                       # (B, H, N, d)
+        k, v = self.key_value(context).reshape(B, M, 2, H, D // H).transpose(2, 0, 3, 1, 4)    # 2 (B, H, M, d)
+        return q, k, v
+
+    def describe(self):
+        """The number of heads."""
+        return f"{self.heads} heads"
