@@ -7,27 +7,28 @@ import pytest
 
 import minivit
 from minivit.data import shapes10
+from minivit.tasks.classify import Classify
 from minivit.train import Recipe, graph
-from minivit.train.batches import Batches
 from minivit.train.graph import WARM_UP
 from minivit.train.threads import Threads
 from minivit.train.trainer import Trainer
 from tests import cuda_streams, cupy_stand_in
+from tests.train.runs import batches_of
 
 MODELS = {"vit": {"dim": 12, "depth": 1, "heads": 3, "patch_size": 16},
           "swin": {"dim": 6, "depths": (2,), "heads": (2,), "patch_size": 8, "window": 2}}
 
 
 def losses_and_weights(recipe, dataset, steps):
-    model = minivit.create(recipe.model, "cifar", seed=0, num_classes=10, **recipe.settings).to("cuda")
+    task = Classify(minivit.create(recipe.model, "cifar", seed=0, num_classes=10, **recipe.settings)).to("cuda")
     losses = []
-    with Threads(1) as threads, Batches(dataset, recipe, 0.5, 0.25) as batches:
-        trainer = Trainer(model, recipe, batches, threads)
+    with Threads(1) as threads, batches_of(dataset, recipe, 0.5, 0.25, task) as batches:
+        trainer = Trainer(task, recipe, batches, threads)
         for _ in range(steps):
             trainer.step()
-            trainer.settle()
-            losses.append(trainer.meter.loss)
-    return losses, model.state_dict()
+            trainer.read_numbers()
+            losses.append(trainer.meter.sums["loss"])
+    return losses, task.state_dict()
 
 
 @pytest.mark.parametrize("model", MODELS)
