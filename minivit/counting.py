@@ -61,7 +61,7 @@ class Row:
     multiply_adds: int = 0
 
     @property
-    def parameters(self):
+    def parameters(self) -> int:
         """The number of trainable numbers in the module and its parts."""
         return sum(p.size for p in self.module.parameters())
 
@@ -75,7 +75,7 @@ class Count:
     rows: list[Row] = field(default_factory=list)
 
 
-def count(model, shape):
+def count(model: Module, shape: tuple[int, ...]) -> Count:
     """Count the parameters and the multiply-adds of one forward pass, without computing it.
 
     Parameters

@@ -20,15 +20,17 @@ import contextlib
 import contextvars
 import functools
 import itertools
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from .backend import add_up, array_module, is_array
 from .guards import EXPLAINED, explained, may_change, plain_settings, refuse_widening, with_an_array
 from .tensor import Tensor, plain_array
+from .types import Array
 
 _recording = contextvars.ContextVar("recording", default=True)
-_interpreter = contextvars.ContextVar("interpreter", default=None)
+_interpreter: contextvars.ContextVar[Callable | None] = contextvars.ContextVar("interpreter", default=None)
 _serial = itertools.count()
 
 
@@ -37,7 +39,7 @@ class Node:
 
     __slots__ = ("number", "name", "backward", "arguments", "leaves")
 
-    def __init__(self, name, backward, tensors):
+    def __init__(self, name: str, backward: Callable, tensors: list[tuple[int, Tensor]]) -> None:
         self.number, self.name, self.backward = next(_serial), name, backward
         # Nodes, not tensors, are linked: a value that no pullback has kept can be freed during the forward pass.
         self.arguments = [(position, t.node or t, t.shape) for position, t in tensors if t.requires_grad]
@@ -56,7 +58,7 @@ class Node:
         return released
 
 
-def primitive(function):
+def primitive(function: Callable) -> Callable[..., Tensor]:
     """Make a function of arrays, returning (value, backward), differentiable: callable with Tensors.
 
     Tensors and arrays are positional arguments; numbers, axes and other settings may be either positional or named.
@@ -110,10 +112,10 @@ class Gradients:
     hand one array, dy or a view of it, to several places, which must not be written to.
     """
 
-    def __init__(self, root, gradient):
+    def __init__(self, root, gradient: Array) -> None:
         self.arrived, self.owned = {root: gradient}, set()
 
-    def add(self, place, gradient, dy):
+    def add(self, place, gradient: Array, dy) -> None:
         """Take in a gradient that a rule made of dy."""
         if place in self.owned:
             self.arrived[place] += gradient
@@ -191,7 +193,7 @@ def _returned(node, gradients, position, shape):
     return gradient if gradient is None or gradient.shape == shape else unbroadcast(gradient, shape)
 
 
-def unbroadcast(gradient, shape):
+def unbroadcast(gradient: Array, shape: tuple[int, ...]) -> Array:
     """Sum a gradient over the axes along which an argument of `shape` was repeated."""
     if gradient.shape == shape:
         return gradient
@@ -203,7 +205,7 @@ def unbroadcast(gradient, shape):
     return add_up(gradient, repeated, keepdims=True).reshape(shape)  # (..., 1, ...) -> shape
 
 
-def grad(loss, tensors):
+def grad(loss: Tensor, tensors: list[Tensor]) -> list[Array]:
     """The gradients of a loss with respect to a list of tensors, as a list of arrays.
 
     A tensor may be one that was made with requires_grad, or one that was computed from such on the way to the loss.
@@ -241,7 +243,7 @@ def _learning_tensors(tensors):
     return tensors
 
 
-def backward(loss):
+def backward(loss: Tensor) -> None:
     """Add d loss / d t to t.grad of every tensor t that was made with requires_grad and that the loss depends on."""
     for leaf, gradient in _gradients(loss).items():
         leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient
@@ -251,7 +253,7 @@ Tensor.backward = backward
 
 
 @contextlib.contextmanager
-def no_grad():
+def no_grad() -> Iterator[None]:
     """Inside the `with` block, operations of this thread leave no graph behind."""
     token = _recording.set(False)
     try:
@@ -260,13 +262,13 @@ def no_grad():
         _recording.reset(token)
 
 
-def is_recording():
+def is_recording() -> bool:
     """Whether this thread is outside `no_grad`: inside, an operation can leave out what only its pullback needs."""
     return _recording.get()
 
 
 @contextlib.contextmanager
-def intercept_operations(interpreter):
+def intercept_operations(interpreter: Callable) -> Iterator[None]:
     """Inside the `with` block, interpreter(function, arrays, settings) -> (value, backward) runs every primitive.
 
     What counts multiply-adds without computing them, and what draws a graph, need no second model.

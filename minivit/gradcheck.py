@@ -8,12 +8,17 @@ One direction tests every entry of every gradient at once, at the price of a few
 The right-hand side is extrapolated (Richardson): quotients at h and h/2 cancel the error's h^2 term.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from .engine import Tensor, grad
+from .types import Array
 
 
-def gradcheck(function, *arrays, rng, step=1e-3, tolerance=1e-7, **settings):
+def gradcheck(function: Callable, *arrays: Array, rng: np.random.Generator, step: float = 1e-3,
+              tolerance: float = 1e-7, **settings: Any) -> float:
     """Check the gradients of a differentiable function of Tensors with respect to all floating-point arguments.
 
     Parameters

@@ -7,8 +7,11 @@ statistics of batch normalisation, is summed over the members.
 import contextlib
 import contextvars
 import threading
+from collections.abc import Iterator
 
-_team = contextvars.ContextVar("team", default=None)
+from .types import Array
+
+_team: contextvars.ContextVar = contextvars.ContextVar("team", default=None)
 
 
 class Team:
@@ -18,11 +21,11 @@ class Team:
     added in the order of the ranks, so that the same number of threads gives the same bits.
     """
 
-    def __init__(self, size):
+    def __init__(self, size: int) -> None:
         self.size, self.barrier, self.parts = size, threading.Barrier(size), [None] * size
 
     @contextlib.contextmanager
-    def member(self, rank):
+    def member(self, rank: int) -> Iterator[None]:
         """Inside the `with` block, `all_sum` of this thread adds over the team; an error here releases the others."""
         token = _team.set((self, rank))
         try:
@@ -34,7 +37,7 @@ class Team:
             _team.reset(token)
 
 
-def all_parts(array):
+def all_parts(array: Array) -> tuple[list[Array], int]:
     """The arrays of all members in the order of their ranks, and which of them is one's own: (list, int)."""
     team, rank = _team.get() or (None, 0)
     if team is None or team.size == 1:
@@ -46,12 +49,12 @@ def all_parts(array):
     return parts, rank
 
 
-def all_sum(array):
+def all_sum(array: Array) -> Array:
     """The sum of the team members' arrays; outside a team, the array itself."""
     parts, _ = all_parts(array)
     return sum(parts[1:], start=parts[0])
 
 
-def first_of_team():
+def first_of_team() -> bool:
     """Whether this thread is the first of its team, or works alone."""
     return (_team.get() or (None, 0))[1] == 0

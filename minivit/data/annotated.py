@@ -1,15 +1,20 @@
 """Augmentation of pictures that come with masks and boxes, which have to go where their pictures go."""
 
 import functools
+from collections.abc import Sequence
+
+import numpy as np
 
 from ..backend import array_module
+from ..types import Array, Step
 from .augment import colour_jitter, random_crop, random_flip
 
 MOVES = (random_crop, random_flip)  # steps that take pixels elsewhere, whole
 STAYS = (colour_jitter,)            # steps that leave every pixel in its place
 
 
-def augment_annotated(images, rng, steps, *, masks=None, boxes=None):
+def augment_annotated(images: Array, rng: np.random.Generator, steps: Sequence[Step], *, masks: Array | None = None,
+                      boxes: Array | None = None) -> tuple[Array, Array | None, Array | None]:
     """Apply the steps of a pipeline in turn, to pictures and to what is known of places in them.
 
     Parameters

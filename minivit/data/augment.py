@@ -11,24 +11,26 @@ by `functools.partial`:
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from ..backend import array_module
 from ..names import expect
 from ..settings import expect_number, expect_whole
+from ..types import Array, Numbers, Step
 from . import colour
 from .checks import expect_array, expect_pictures
 
 
-def augment(images, rng, steps):
+def augment(images: Array, rng: np.random.Generator, steps: Sequence[Step]) -> Array:
     """Apply the steps of a pipeline in turn.    (B, H, W, C) -> (B, H, W, C)"""
     for step in steps:
         images = step(images, rng)
     return images
 
 
-def normalise(images, mean, std):
+def normalise(images: Array, mean: Numbers, std: Numbers) -> Array:
     """(images / 255 - mean) / std, channel by channel.    uint8 (B, H, W, C), (C,), (C,) -> float32 (B, H, W, C)
 
     `mean` and `std` are those of the training set: see `channel_statistics`.
@@ -43,7 +45,7 @@ def normalise(images, mean, std):
     return images * (1 / (255 * std)) - mean / std
 
 
-def random_crop(images, rng, *, padding=4, mode="constant"):
+def random_crop(images: Array, rng: np.random.Generator, *, padding: int = 4, mode: str = "constant") -> Array:
     """Pad every side, then cut out a window of the old size.    (B, H, W, C) -> (B, H, W, C)
 
     What ResNet was trained with on CIFAR: He et al., CVPR 2016, arXiv:1512.03385, section 4.2.
@@ -65,7 +67,7 @@ def random_crop(images, rng, *, padding=4, mode="constant"):
     return windows[xp.arange(batch), top, channels * left].reshape(images.shape)  # (B, H, W*C) -> (B, H, W, C)
 
 
-def random_flip(images, rng, *, probability=0.5):
+def random_flip(images: Array, rng: np.random.Generator, *, probability: float = 0.5) -> Array:
     """Mirror left and right, each picture with a probability.    (B, H, W, C) -> (B, H, W, C)"""
     expect_pictures("random_flip", images)
     expect_number("random_flip: probability", probability, 0, 1)
@@ -75,7 +77,8 @@ def random_flip(images, rng, *, probability=0.5):
     return flipped
 
 
-def random_erasing(images, rng, *, probability=0.5, area=(0.02, 0.4), aspect=(0.3, 1 / 0.3)):
+def random_erasing(images: Array, rng: np.random.Generator, *, probability: float = 0.5,
+                   area: tuple[float, float] = (0.02, 0.4), aspect: tuple[float, float] = (0.3, 1 / 0.3)) -> Array:
     """Fill a rectangle with noise, each picture with a probability.    (B, H, W, C) -> (B, H, W, C)
 
     Zhong et al., "Random erasing data augmentation", AAAI 2020, arXiv:1708.04896, algorithm 1. The noise is uniform
@@ -97,7 +100,8 @@ def random_erasing(images, rng, *, probability=0.5, area=(0.02, 0.4), aspect=(0.
     xp = array_module(images)
     batch, height, width, _ = images.shape
     areas = height * width * rng.uniform(*area, (batch, 10))
-    ratios = np.exp(rng.uniform(*np.log(aspect), (batch, 10)))
+    narrowest, widest = np.log(aspect)
+    ratios = np.exp(rng.uniform(narrowest, widest, (batch, 10)))
     heights, widths = np.rint(np.sqrt(areas * ratios)), np.rint(np.sqrt(areas / ratios))  # (B, 10)
     fits = (heights <= height) & (widths <= width)
     first = np.arange(batch), fits.argmax(axis=1)
@@ -115,7 +119,7 @@ def random_erasing(images, rng, *, probability=0.5, area=(0.02, 0.4), aspect=(0.
     return images
 
 
-def expect_range(what, ends, high=math.inf):
+def expect_range(what, ends, high=math.inf) -> None:
     """Raise an error unless `ends` are two numbers above 0, up to `high`, of which the second is not the smaller."""
     if not isinstance(ends, tuple | list) or len(ends) != 2:
         raise TypeError(f"{what}: expected two numbers, got {ends!r}")
@@ -125,14 +129,15 @@ def expect_range(what, ends, high=math.inf):
         raise ValueError(f"{what}: expected the smaller number first, got {ends}")
 
 
-def rectangle_masks(xp, top, bottom, left, right, shape):
+def rectangle_masks(xp, top, bottom, left, right, shape: tuple[int, ...]):
     """Which pixels lie in rows top to bottom - 1 and columns left to right - 1.    (B,) each -> bool (B, H, W)"""
     top, bottom, left, right = (xp.asarray(edge)[:, None, None] for edge in (top, bottom, left, right))
     y, x = xp.arange(shape[0])[:, None], xp.arange(shape[1])
     return (top <= y) & (y < bottom) & (left <= x) & (x < right)
 
 
-def colour_jitter(images, rng, *, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1):
+def colour_jitter(images: Array, rng: np.random.Generator, *, brightness: float = 0.4, contrast: float = 0.4,
+                  saturation: float = 0.4, hue: float = 0.1) -> Array:
     """Change brightness, contrast, saturation and hue, in this order, by random amounts.    uint8 (B, H, W, 3) -> same
 
     Each amount is half the width of a range: of factors around 1, of turns of the hue around 0. The defaults are those

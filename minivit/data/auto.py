@@ -5,11 +5,12 @@ from pathlib import Path
 from ..names import expect
 from . import cifar, shapes10
 from .archive import cache_folder
+from .dataset import Dataset
 
 NAMES = ("auto", "cifar10", "cifar100", "shapes10")
 
 
-def load(name="auto", *, address=cifar.ADDRESS):
+def load(name: str = "auto", *, address: str = cifar.ADDRESS) -> tuple[Dataset, Dataset]:
     """The training and the test set of a name.
 
     Parameters
@@ -38,7 +39,7 @@ def load(name="auto", *, address=cifar.ADDRESS):
     return cifar.load_cifar(name, address=address)
 
 
-def is_folder(name):
+def is_folder(name: str) -> bool:
     """Whether a name of a data set means a folder: any that is there, but for one called as a built-in name is."""
     return name not in NAMES and Path(name).is_dir()
 

@@ -1,17 +1,21 @@
 """Cutting a data set into batches."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from ..settings import expect_whole
+from .dataset import Dataset
 
 
-def batch_count(count, batch_size, *, drop_last=False):
+def batch_count(count: int, batch_size: int, *, drop_last: bool = False) -> int:
     """How many batches an epoch of `count` pictures has."""
     expect_whole("batch_size", batch_size, 1)
     return count // batch_size if drop_last else -(-count // batch_size)
 
 
-def batches(dataset, batch_size, rng=None, *, drop_last=False, start=0):
+def batches(dataset: Dataset, batch_size: int, rng: np.random.Generator | None = None, *, drop_last: bool = False,
+            start: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
     """Go once through a data set in batches.
 
     The order depends on nothing but the generator, so that a resumed run comes back to step k of an epoch at once:
@@ -39,4 +43,4 @@ def batches(dataset, batch_size, rng=None, *, drop_last=False, start=0):
     order = np.arange(count) if rng is None else rng.permutation(count)
     for step in range(start, batch_count(count, batch_size, drop_last=drop_last)):
         index = order[step * batch_size:(step + 1) * batch_size]
-        yield dataset.images[index], dataset.labels[index]
+        yield dataset.images[index], None if dataset.labels is None else dataset.labels[index]

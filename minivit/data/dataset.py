@@ -1,8 +1,11 @@
 """Pictures in memory, labelled or not, as every loader here returns them."""
 
 from dataclasses import dataclass, fields, replace
+from typing import Any, Self
 
 import numpy as np
+
+from ..types import Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +27,7 @@ class Dataset:
     classes: tuple = ()
     name: str = "pictures"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         images, labels = self.images, self.labels
         if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 4:
             raise TypeError(f"{self.name}: expected images as a uint8 array (N, H, W, 3), got {_described(images)}")
@@ -34,14 +37,14 @@ class Dataset:
         for field, array in self._arrays().items():
             if len(array) != len(images):
                 raise ValueError(f"{self.name}: {len(images)} images, but {len(array)} {field}")
-        if labelled and len(labels) and not 0 <= labels.min() <= labels.max() < len(self.classes):
+        if labels is not None and len(labels) and not 0 <= labels.min() <= labels.max() < len(self.classes):
             raise ValueError(f"{self.name}: expected labels from 0 to {len(self.classes) - 1}, as there are classes, "
                              f"got {labels.min()} to {labels.max()}")
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.images)
 
-    def subset(self, index):
+    def subset(self, index: Any) -> Self:
         """The pictures that a slice, an integer array or a boolean array picks, as a set of the same kind."""
         return replace(self, **{field: array[index] for field, array in self._arrays().items()})
 
@@ -54,7 +57,7 @@ def _described(value):
     return f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
 
 
-def channel_statistics(images):
+def channel_statistics(images: Array) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of each channel, on the scale from 0 to 1.    uint8 (N, H, W, C) -> (C,), (C,)
 
     `normalise` wants those of the training set. For CIFAR-10 the literature has (0.4914, 0.4822, 0.4465) and

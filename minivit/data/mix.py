@@ -4,11 +4,12 @@ import numpy as np
 
 from ..backend import array_module
 from ..settings import expect_number, expect_whole
+from ..types import Array
 from .augment import rectangle_masks
 from .checks import expect_array, expect_pictures
 
 
-def one_hot(labels, classes):
+def one_hot(labels: Array, classes: int) -> Array:
     """t_bk = 1 where k is the label of picture b, else 0.    int (B,) -> float32 (B, classes)"""
     expect_whole("one_hot: classes", classes, 1)
     expect_array("one_hot", "labels", labels)
@@ -20,7 +21,7 @@ def one_hot(labels, classes):
     return (labels[:, None] == xp.arange(classes)).astype(np.float32)
 
 
-def mixup(images, targets, rng, *, alpha=0.2):
+def mixup(images: Array, targets: Array, rng: np.random.Generator, *, alpha: float = 0.2) -> tuple[Array, Array]:
     """x = lambda x_i + (1 - lambda) x_j, targets alike; lambda ~ Beta(alpha, alpha), drawn for each picture.
 
     Zhang et al., "mixup: beyond empirical risk minimization", ICLR 2018, arXiv:1710.09412, section 2.
@@ -46,7 +47,7 @@ def mixup(images, targets, rng, *, alpha=0.2):
     return images, _mixed(targets, partner, xp.asarray(share, dtype=targets.dtype))
 
 
-def cutmix(images, targets, rng, *, alpha=1.0):
+def cutmix(images: Array, targets: Array, rng: np.random.Generator, *, alpha: float = 1.0) -> tuple[Array, Array]:
     """Paste a rectangle of another picture; the targets are mixed by the area it really covers.
 
     Yun et al., "CutMix: regularization strategy to train strong classifiers with localizable features", ICCV 2019,

@@ -1,12 +1,15 @@
 """A data set as a task sees it: on a device, augmented, normalised."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 
 import numpy as np
 
 from ..backend import array_module, asnumpy, to_device
+from ..types import Array, Numbers, Step
 from .annotated import augment_annotated
 from .augment import augment, normalise
+from .dataset import Dataset
 
 
 class Samples:
@@ -32,7 +35,8 @@ class Samples:
         If the pictures do not fit into the memory of the device.
     """
 
-    def __init__(self, dataset, *, mean, std, steps=(), device="cpu"):
+    def __init__(self, dataset: Dataset, *, mean: Numbers, std: Numbers, steps: Sequence[Step] = (),
+                 device: str = "cpu") -> None:
         self.name, self.classes, self.size = dataset.name, dataset.classes, len(dataset)
         self.steps, self.device = list(steps), device
         try:
@@ -47,30 +51,33 @@ class Samples:
                 f"{dataset.images.nbytes / 2**30:.1f} GiB, and less is free; end what else uses the GPU (nvidia-smi "
                 "lists it), or use device='cpu'") from error
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.size
 
-    def view(self, chosen, rng=None):
+    def view(self, chosen: Array, rng: np.random.Generator | None = None) -> Array:
         """Some pictures, augmented if there is a generator to draw from, and normalised.    -> float32 (B, H, W, C)"""
         images = self.images[chosen]
         return self.normalised(images if rng is None else augment(images, rng, self.steps))
 
-    def annotated_view(self, chosen, rng=None):
+    def annotated_view(self, chosen: Array,
+                       rng: np.random.Generator | None = None) -> tuple[Array, Array | None, Array | None]:
         """The same with what is known of places: images, masks, boxes, as far as the data set has them, else None."""
         found = {name: getattr(self, name)[chosen] for name in ("masks", "boxes") if hasattr(self, name)}
-        images, masks, boxes = augment_annotated(self.images[chosen], rng, self.steps if rng else (), **found)
+        images, masks, boxes = self.images[chosen], found.get("masks"), found.get("boxes")
+        if rng is not None:
+            images, masks, boxes = augment_annotated(images, rng, self.steps, **found)
         return self.normalised(images), masks, boxes
 
-    def normalised(self, images):
+    def normalised(self, images: Array) -> Array:
         """uint8 (B, H, W, C) -> float32 (B, H, W, C)"""
         return normalise(images, self.mean, self.std)
 
-    def as_bytes(self, images):
+    def as_bytes(self, images: Array) -> np.ndarray:
         """The reverse, to look at.    float32 (B, H, W, C) -> uint8 (B, H, W, C), in host memory"""
         xp = array_module(images)
         return asnumpy((255 * xp.clip(images * self.std + self.mean, 0, 1)).round().astype(np.uint8))
 
     @property
-    def host_labels(self):
+    def host_labels(self) -> np.ndarray:
         """The labels in host memory.    -> int64 (N,)"""
         return asnumpy(self.labels)

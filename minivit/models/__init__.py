@@ -11,16 +11,19 @@ What segmentation, detection, distillation and looking inside rely on, every mod
 import importlib
 import inspect
 import pkgutil
+from collections.abc import Iterable
+from typing import Any
 
 from ..names import expect
+from ..nn.module import Module
 
 
-def list_models():
+def list_models() -> dict[str, list[str]]:
     """{architecture: [names of its variants]}, both in the order in which a reader meets them."""
     return {name: list(_variants(name)) for name in _architectures()}
 
 
-def create(architecture, variant="cifar", *, seed=0, **settings):
+def create(architecture: str, variant: str = "cifar", *, seed: int = 0, **settings: Any) -> Module:
     """A new model, its weights to be drawn from a seed when they are first used.
 
     Parameters
@@ -42,7 +45,7 @@ def create(architecture, variant="cifar", *, seed=0, **settings):
     return _maker(architecture, variant)(**settings).initialise(seed)
 
 
-def settings_of(architecture, variant="cifar"):
+def settings_of(architecture: str, variant: str = "cifar") -> set[str]:
     """The names of all settings that `create` takes for a variant, as a set."""
     maker, names = _maker(architecture, variant), set()
     for ancestor in maker.func.__mro__:
@@ -54,7 +57,7 @@ def settings_of(architecture, variant="cifar"):
     return names
 
 
-def check_settings(architecture, variant, settings):
+def check_settings(architecture: str, variant: str, settings: Iterable[str]) -> None:
     """Raise a ValueError, which suggests the nearest right name, unless a variant takes all of these settings."""
     names = sorted(settings_of(architecture, variant))
     for name in settings:

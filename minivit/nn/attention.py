@@ -3,6 +3,8 @@
 from ..engine import no_grad
 from ..ops import attention_weights, self_attention
 from ..ops.checks import whole
+from ..tensor import Tensor
+from ..types import Array
 from .dropout import Dropout
 from .linear import Linear
 from .module import Module
@@ -16,24 +18,25 @@ class Attention(Module):
     whom; with `is_causal` nobody looks at later tokens.
     """
 
-    def __init__(self, dim, heads, *, qkv_bias=True, dropout=0.0, is_causal=False):
+    def __init__(self, dim: int, heads: int, *, qkv_bias: bool = True, dropout: float = 0.0,
+                 is_causal: bool = False) -> None:
         if dim % whole("Attention", "heads", heads):
             raise ValueError(f"Attention: width {dim} is not divisible by {heads} heads")
         self.heads, self.is_causal = heads, is_causal
         self.qkv, self.proj = Linear(dim, 3 * dim, bias=qkv_bias), Linear(dim, dim)
         self.dropout = Dropout(dropout)
 
-    def forward(self, x, bias=None):
+    def forward(self, x: Tensor, bias: Tensor | Array | None = None) -> Tensor:
         """(B, N, D) -> (B, N, D)"""
         return self.dropout(self.proj(self_attention(self.qkv(x), bias, heads=self.heads, is_causal=self.is_causal)))
 
-    def weights(self, x, bias=None):
+    def weights(self, x: Tensor, bias: Tensor | Array | None = None) -> Tensor:
         """What each token looks at, for pictures: the attention probabilities.    (B, N, D) -> (B, H, N, N)"""
         B, N, D = x.shape
         with no_grad():
             q, k, _ = self.qkv(x).reshape(B, N, 3, self.heads, D // self.heads).transpose(2, 0, 3, 1, 4)  # 3 (B,H,N,d)
             return attention_weights(q, k, bias, is_causal=self.is_causal)
 
-    def describe(self):
+    def describe(self) -> str:
         """The number of heads."""
         return f"{self.heads} heads"

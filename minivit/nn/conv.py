@@ -1,8 +1,12 @@
 """Convolution as a layer."""
 
+from typing import Any
+
 from ..ops import conv2d, pad
 from ..ops.checks import pair, whole
 from ..ops.windows import Windows
+from ..tensor import Tensor
+from ..types import Initialiser, Size
 from .module import Module
 from .parameter import Parameter, kaiming_normal, zeros
 
@@ -15,8 +19,9 @@ class Conv2d(Module):
     depthwise convolution. Stride, padding and dilation are those of `ops.conv2d`, the padding's mode that of `ops.pad`.
     """
 
-    def __init__(self, inputs, outputs, kernel, *, stride=1, padding=0, dilation=1, groups=1, bias=True,
-                 padding_mode="constant", initialiser=kaiming_normal):
+    def __init__(self, inputs: int, outputs: int, kernel: Size, *, stride: Size = 1, padding: Any = 0,
+                 dilation: Size = 1, groups: int = 1, bias: bool = True, padding_mode: str = "constant",
+                 initialiser: Initialiser = kaiming_normal) -> None:
         inputs, outputs, groups = (whole("Conv2d", what, number) for what, number in (
             ("inputs", inputs), ("outputs", outputs), ("groups", groups)))
         if inputs % groups or outputs % groups:
@@ -26,7 +31,7 @@ class Conv2d(Module):
         self.settings = dict(stride=stride, padding=padding, dilation=dilation, groups=groups)
         self.padding_mode = padding_mode
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C_in) -> (B, H', W', C_out)"""
         if self.padding_mode == "constant":
             return conv2d(x, self.weight, self.bias, **self.settings)
@@ -35,14 +40,14 @@ class Conv2d(Module):
         x = pad(x, ((0, 0), rows, columns, (0, 0)), mode=self.padding_mode)
         return conv2d(x, self.weight, self.bias, **self.settings | {"padding": 0})
 
-    def describe(self):
+    def describe(self) -> str:
         """Kernel, channels, and what differs from the default."""
         *kernel, inputs, outputs = self.weight.shape
         different = [f", {name} {value}" for name, value in self.settings.items() if value != (name != "padding")]
         return "{} x {}, ".format(*kernel) + f"{inputs * self.settings['groups']} -> {outputs}" + "".join(different)
 
 
-def same_padding(pixels, kernel, stride=1, dilation=1):
+def same_padding(pixels: int, kernel: int, stride: int = 1, dilation: int = 1) -> tuple[int, int]:
     """The padding with which H' = H / stride, rounded up: TensorFlow's "SAME", and padding="same" here.
 
     An uneven pixel goes below, and to the right.    (H, W) of a picture -> ((top, bottom), (left, right))

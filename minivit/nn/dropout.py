@@ -1,9 +1,12 @@
 """Noise that is only there in training: dropped activations and dropped branches."""
 
+from typing import Any
+
 import numpy as np
 
 from ..ops import drop_path, dropout
 from ..ops.checks import check_rate
+from ..tensor import Tensor
 from .module import Module
 from .randomness import RandomSource
 
@@ -13,22 +16,22 @@ class Dropout(Module):
 
     operation = staticmethod(dropout)
 
-    def __init__(self, rate):
+    def __init__(self, rate: float) -> None:
         check_rate(type(self).__name__, "rate", rate)
         self.rate, self.source = rate, RandomSource()
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """Any shape, unchanged; the identity outside training."""
         if not self.training or self.rate == 0:
             return x
         return self.operation(x, rate=self.rate, rng=self.source.generator(x.device))
 
-    def describe(self):
+    def describe(self) -> str:
         """The rate."""
         return f"{self.rate:g}"
 
 
-def drop_path_rates(rate, depths):
+def drop_path_rates(rate: float, depths: Any) -> Any:
     """The rate of stochastic depth of each block: it grows linearly from 0 in the first to `rate` in the last.
 
     For stages of `depths` blocks -> [[float, ...], ...], a list for each stage (arXiv:1603.09382, section 3)

@@ -1,12 +1,15 @@
 """From a picture to tokens, and where each token was: patches and positions."""
 
 import math
+from typing import Any
 
 import numpy as np
 
 from ..backend import array_module
 from ..ops import concatenate, linear, resize
 from ..ops.checks import whole
+from ..tensor import Tensor
+from ..types import Array
 from .module import Module
 from .parameter import Parameter, xavier_uniform, zeros
 
@@ -18,21 +21,21 @@ class PatchEmbed(Module):
     pixels of a patch in the order row, column, channel; it is a convolution with kernel and stride P.
     """
 
-    def __init__(self, patch_size, channels, dim, *, bias=True):
+    def __init__(self, patch_size: int, channels: int, dim: int, *, bias: bool = True) -> None:
         self.patch_size, self.channels = patch_size, channels
         self.weight = Parameter((patch_size * patch_size * channels, dim), xavier_uniform)
         self.bias = Parameter((dim,), zeros) if bias else None
 
-    def forward(self, images):
+    def forward(self, images: Array) -> Tensor:
         """(B, height, width, C) -> (B, N, D)"""
         return linear(patchify(images, self.patch_size, self.channels), self.weight, self.bias)
 
-    def describe(self):
+    def describe(self) -> str:
         """The patch."""
         return f"{self.patch_size} x {self.patch_size} x {self.channels} -> {self.weight.shape[1]}"
 
 
-def patchify(images, patch_size, channels=None):
+def patchify(images: Array, patch_size: int, channels: int | None = None) -> Any:
     """The pixels of each patch in a row.    (B, height, width, C) -> (B, N, P P C)"""
     if images.ndim != 4 or channels not in (None, images.shape[-1]):
         raise ValueError(f"images: expected shape (B, height, width, {channels or 'C'}), got {images.shape}")
@@ -44,7 +47,7 @@ def patchify(images, patch_size, channels=None):
     return x.reshape(B, (height // P) * (width // P), P * P * C)  # (B, N, P P C)
 
 
-def to_grid(tokens, grid, *, prefix=0):
+def to_grid(tokens: Tensor, grid: tuple[int, int], *, prefix: int = 0) -> Tensor:
     """Tokens laid out where their patches are; class tokens, the first `prefix`, apart.
 
     (B, prefix + H W, D), for a grid (H, W) -> (B, H, W, D)
@@ -55,7 +58,7 @@ def to_grid(tokens, grid, *, prefix=0):
     return tokens[:, prefix:].reshape(B, H, W, D)
 
 
-def unpatchify(patches, grid, channels):
+def unpatchify(patches: Tensor, grid: tuple[int, int], channels: int) -> Any:
     """The inverse of `patchify` for a grid (rows, columns) of patches.    (B, N, P P C) -> (B, height, width, C)"""
     (B, N, D), (rows, columns), C = patches.shape, grid, channels
     P = round((D / C) ** 0.5)
@@ -66,7 +69,7 @@ def unpatchify(patches, grid, channels):
     return x.reshape(B, rows * P, columns * P, C)   # (B, height, width, C)
 
 
-def sincos_positions(rows, columns, dim, *, temperature=10_000.0):
+def sincos_positions(rows: int, columns: int, dim: int, *, temperature: float = 10_000.0) -> np.ndarray:
     """Fixed 2-D sine-cosine position embeddings (Chen et al., arXiv:2104.02057; He et al., arXiv:2111.06377).
 
     A quarter of the channels each holds sin(x w_i), cos(x w_i), sin(y w_i), cos(y w_i), with x the column, y the row
@@ -79,7 +82,7 @@ def sincos_positions(rows, columns, dim, *, temperature=10_000.0):
     return np.concatenate([np.sin(x), np.cos(x), np.sin(y), np.cos(y)], axis=-1).astype(np.float32)
 
 
-def sincos(rng, shape):
+def sincos(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """Initialises learned positions of a square grid with half the sine-cosine ones; class tokens in front with 0.
 
     Neighbours begin alike, which a model that trains for minutes has no time to find out. -> (1, prefix + n^2, dim)
@@ -90,7 +93,8 @@ def sincos(rng, shape):
     return positions
 
 
-def interpolate_positions(positions, old_grid, new_grid, *, prefix=0, antialias=True):
+def interpolate_positions(positions: Parameter, old_grid: tuple[int, int], new_grid: tuple[int, int], *,
+                          prefix: int = 0, antialias: bool = True) -> Tensor:
     """Stretch learned positions to another grid of patches, bicubically (ViT, section 3.2).
 
     (1, prefix + old rows * columns, D) -> (1, prefix + new rows * columns, D); the first `prefix` positions belong
@@ -104,6 +108,6 @@ def interpolate_positions(positions, old_grid, new_grid, *, prefix=0, antialias=
     return concatenate([positions[:, :prefix], grid], axis=1) if prefix else grid
 
 
-def repeat_batch(token, batch):
+def repeat_batch(token: Parameter, batch: int) -> Tensor:
     """One learned token for every picture.    (1, T, D) -> (B, T, D)"""
     return token + array_module(token.data).zeros((batch, 1, 1), token.dtype)

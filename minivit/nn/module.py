@@ -7,13 +7,18 @@ dicts, so there is nothing to register and no `super().__init__()` to forget.
 import contextlib
 import contextvars
 import zlib
+from collections.abc import Callable, Iterator
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..backend import asnumpy, is_array, to_device
+from ..tensor import Tensor
+from ..types import State
 from .parameter import Buffer, Parameter
 
-_watcher = contextvars.ContextVar("watcher", default=None)
+_watcher: contextvars.ContextVar[Callable | None] = contextvars.ContextVar("watcher", default=None)
 
 
 class Module:
@@ -21,18 +26,18 @@ class Module:
 
     training = True
 
-    def __call__(self, *inputs, **settings):
+    def __call__(self, *inputs: Any, **settings: Any) -> Any:
         watcher = _watcher.get()
         return self.forward(*inputs, **settings) if watcher is None else watcher(self, inputs, settings)
 
-    def named_modules(self, prefix=""):
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, "Module"]]:
         """(name, module) of this module (name "") and of all its parts, in the order of their attributes."""
         yield prefix, self
         for name, part in _parts(self, prefix):
             if isinstance(part, Module):
                 yield from part.named_modules(name)
 
-    def modules(self):
+    def modules(self) -> list["Module"]:
         """This module and all its parts."""
         return [module for _, module in self.named_modules()]
 
@@ -45,29 +50,29 @@ class Module:
                     seen.add(id(part))
                     yield name, part
 
-    def named_parameters(self):
+    def named_parameters(self) -> list[tuple[str, Parameter]]:
         """(name, parameter) of everything that is trained, as "blocks.0.norm1.weight"."""
         return [(name, p) for name, p in self._named_tensors() if not isinstance(p, Buffer)]
 
-    def named_buffers(self):
+    def named_buffers(self) -> list[tuple[str, Parameter]]:
         """(name, buffer) of the state that is not trained."""
         return [(name, b) for name, b in self._named_tensors() if isinstance(b, Buffer)]
 
-    def parameters(self):
+    def parameters(self) -> list[Parameter]:
         """All parameters, each once."""
         return [parameter for _, parameter in self.named_parameters()]
 
-    def initialise(self, seed):
+    def initialise(self, seed: int) -> Self:
         """Draw every parameter and buffer anew, from the seed and its own name. Returns the module."""
         for name, tensor in self._named_tensors():
             tensor.redraw((seed, zlib.crc32(name.encode())))
         return self
 
-    def state_dict(self):
+    def state_dict(self) -> State:
         """{name: copy of the values in host memory} of all parameters and buffers."""
         return {name: asnumpy(tensor._array).copy() for name, tensor in self._named_tensors()}
 
-    def load_state_dict(self, state):
+    def load_state_dict(self, state: State) -> Self:
         """Take over values by name; every name must be there, none left over, every shape right.
 
         Raises
@@ -86,21 +91,21 @@ class Module:
             tensor.data = to_device(np.asarray(state[name]), tensor.device)
         return self
 
-    def train(self, mode=True):
+    def train(self, mode: bool = True) -> Self:
         """Switch to training: dropout drops, BatchNorm takes the batch's statistics. Returns the module."""
         for module in self.modules():
             module.training = mode
         return self
 
-    def eval(self):
+    def eval(self) -> Self:
         """Switch to prediction. Returns the module."""
         return self.train(False)
 
-    def to(self, device):
+    def to(self, device: str) -> Self:
         """Move all parameters, buffers and arrays to "cpu" or "cuda". Returns the module."""
         return self._convert(lambda array: to_device(array, device))
 
-    def astype(self, dtype):
+    def astype(self, dtype: DTypeLike) -> Self:
         """Convert all parameters and buffers, and floating-point arrays, to another precision. Returns the module."""
         return self._convert(lambda array: array.astype(dtype) if array.dtype.kind == "f" else array)
 
@@ -113,11 +118,11 @@ class Module:
                     setattr(module, name, convert(value))
         return self
 
-    def describe(self):
+    def describe(self) -> str:
         """What `repr` shows between the parentheses: the sizes that matter."""
         return ""
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         rows = list(_rows(self, "", ""))
         width = max(len(text) for text, _ in rows)
         return "\n".join(f"{text:<{width}}  {count:>13,}" if count else text for text, count in rows)
@@ -126,23 +131,23 @@ class Module:
 class Sequential(Module):
     """Modules (or plain functions) applied one after the other."""
 
-    def __init__(self, *layers):
+    def __init__(self, *layers: Any) -> None:
         self.layers = list(layers)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Any:
         """Apply the layers in order."""
         for layer in self.layers:
             x = layer(x)
         return x
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.layers)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> Any:
         return self.layers[index]
 
 
-def in_turn(layers, x):
+def in_turn(layers: Any, x: Tensor) -> Iterator[Any]:
     """What each layer makes of what the one before it made: for models that show their stages.
 
     Any iterable of modules or functions, and the first one's input -> generator of outputs
@@ -155,13 +160,13 @@ def in_turn(layers, x):
 class Identity(Module):
     """Gives back what it gets."""
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Any:
         """x -> x"""
         return x
 
 
 @contextlib.contextmanager
-def intercept_calls(watcher):
+def intercept_calls(watcher: Callable) -> Iterator[None]:
     """Inside the `with` block, calls of modules by this thread go through watcher(module, inputs, settings) -> output.
 
     A watcher calls module.forward(*inputs, **settings) itself, and may look at what comes in and goes out.

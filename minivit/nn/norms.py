@@ -1,10 +1,13 @@
 """Normalisation layers, and the learned scale of a residual branch."""
 
 import math
+from typing import Any
 
-from ..team import first_of_team
 from ..ops import batch_norm, group_norm, layer_norm, rms_norm
 from ..ops.checks import whole
+from ..team import first_of_team
+from ..tensor import Tensor
+from ..types import Array, Initialiser
 from .module import Module
 from .parameter import Buffer, Parameter, constant, ones, zeros
 
@@ -16,11 +19,12 @@ class LayerNorm(Module):
     `initialiser` is the weight's: with zeros, a branch that ends here starts as nothing.
     """
 
-    def __init__(self, dim, *, eps=1e-6, weight=True, bias=True, initialiser=ones):
+    def __init__(self, dim: int | tuple[int, ...], *, eps: float = 1e-6, weight: bool = True, bias: bool = True,
+                 initialiser: Initialiser = ones) -> None:
         self.shape, self.eps = tuple(dim) if isinstance(dim, (tuple, list)) else (dim,), eps
         self.weight, self.bias = _learned(self.shape, weight, bias, initialiser)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """(..., D) -> (..., D)"""
         if len(self.shape) == 1:
             return layer_norm(x, self.weight, self.bias, eps=self.eps)
@@ -30,7 +34,7 @@ class LayerNorm(Module):
         weight, bias = (p if p is None else p.reshape(rows[-1]) for p in (self.weight, self.bias))
         return layer_norm(x.reshape(rows), weight, bias, eps=self.eps).reshape(x.shape)
 
-    def describe(self):
+    def describe(self) -> str:
         """The width."""
         return " x ".join(map(str, self.shape))
 
@@ -38,10 +42,10 @@ class LayerNorm(Module):
 class RMSNorm(Module):
     """Each token is divided by its root mean square (Zhang and Sennrich, arXiv:1910.07467).    (..., D) -> (..., D)"""
 
-    def __init__(self, dim, *, eps=1e-6, weight=True):
+    def __init__(self, dim: int, *, eps: float = 1e-6, weight: bool = True) -> None:
         self.weight, self.eps = Parameter((dim,), ones) if weight else None, eps
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """(..., D) -> (..., D)"""
         return rms_norm(x, self.weight, eps=self.eps)
 
@@ -49,13 +53,14 @@ class RMSNorm(Module):
 class GroupNorm(Module):
     """Each picture's channels are normalised in groups (Wu and He, 1803.08494).    (B, H, W, C) -> (B, H, W, C)"""
 
-    def __init__(self, groups, channels, *, eps=1e-5, weight=True, bias=True, initialiser=ones):
+    def __init__(self, groups: int, channels: int, *, eps: float = 1e-5, weight: bool = True, bias: bool = True,
+                 initialiser: Initialiser = ones) -> None:
         if channels % whole("GroupNorm", "groups", groups):
             raise ValueError(f"GroupNorm: {channels} channels are not divisible into {groups} groups")
         self.weight, self.bias = _learned((channels,), weight, bias, initialiser)
         self.groups, self.eps = groups, eps
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, H, W, C)"""
         return group_norm(x, self.weight, self.bias, groups=self.groups, eps=self.eps)
 
@@ -63,10 +68,10 @@ class GroupNorm(Module):
 class LayerScale(Module):
     """A learned factor for each channel of a residual branch (Touvron et al., 2103.17239).    (..., D) -> (..., D)"""
 
-    def __init__(self, dim, initial=1e-5):
+    def __init__(self, dim: int, initial: float = 1e-5) -> None:
         self.gamma = Parameter((dim,), constant(initial))
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """(..., D) -> (..., D)"""
         return x * self.gamma
 
@@ -79,20 +84,21 @@ class BatchNorm2d(Module):
     are used in eval. A batch with one value a channel, or none, has no variance: it is refused in training.
     """
 
-    def __init__(self, channels, *, eps=1e-5, momentum=0.1, weight=True, bias=True, initialiser=ones):
+    def __init__(self, channels: int, *, eps: float = 1e-5, momentum: float = 0.1, weight: bool = True,
+                 bias: bool = True, initialiser: Initialiser = ones) -> None:
         if momentum is None or not 0 <= momentum <= 1:
             raise ValueError(f"BatchNorm2d: momentum must be from 0 to 1, got {momentum}")
         self.weight, self.bias = _learned((channels,), weight, bias, initialiser)
         self.running_mean, self.running_var = Buffer((channels,), zeros), Buffer((channels,), ones)
         self.eps, self.momentum = eps, momentum
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, H, W, C)"""
         if self.training:
             return batch_norm(x, self.weight, self.bias, eps=self.eps, record=self.record)
         return batch_norm(x, self.weight, self.bias, self.running_mean, self.running_var, eps=self.eps)
 
-    def record(self, mean, var, count):
+    def record(self, mean: Array, var: Any, count: int) -> None:
         """Take the batch's mean and (biased) variance over `count` elements into the running averages."""
         if not first_of_team():  # the statistics are the whole team's: one member keeps them
             return
@@ -100,7 +106,7 @@ class BatchNorm2d(Module):
             average = running.mutable()
             average += self.momentum * (batch - average)
 
-    def describe(self):
+    def describe(self) -> str:
         """The number of channels."""
         return f"{self.running_mean.size}"
 

@@ -8,10 +8,12 @@ the layers were made nor on what else the model contains.
 import itertools
 import math
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from ..engine import Tensor
+from ..types import Initialiser, Numbers
 
 _serial = itertools.count()
 
@@ -30,9 +32,10 @@ class Parameter(Tensor):
     __slots__ = ("shape", "initialiser", "seed", "_drawn")
     state_names = (*__slots__, "grad", "requires_grad", "node", "version")  # a copy of what is not drawn draws nothing
 
-    def __init__(self, shape, initialiser):
+    def __init__(self, shape: tuple[int, ...], initialiser: Initialiser) -> None:
         self.shape, self.initialiser = tuple(shape), initialiser
-        self.seed, self._drawn = (0, next(_serial)), None
+        self.seed: int | tuple[int, ...] = (0, next(_serial))
+        self._drawn = None
         self.requires_grad, self.grad, self.node, self.version = True, None, None, 0
 
     @property
@@ -45,7 +48,7 @@ class Parameter(Tensor):
     def _array(self, array):
         self._drawn = array
 
-    def redraw(self, seed):
+    def redraw(self, seed: int | tuple[int, ...]) -> None:
         """Forget the values; the next use draws them from this seed (an int or a tuple of ints)."""
         self.seed, self._drawn, self.grad = seed, None, None
         self.version += 1
@@ -59,42 +62,42 @@ class Buffer(Parameter):
 
     __slots__ = ()
 
-    def __init__(self, shape, initialiser):
+    def __init__(self, shape: tuple[int, ...], initialiser: Initialiser) -> None:
         super().__init__(shape, initialiser)
         self.requires_grad = False
 
 
-def zeros(rng, shape):
+def zeros(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """All 0."""
     return np.zeros(shape, np.float32)
 
 
-def ones(rng, shape):
+def ones(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """All 1."""
     return np.ones(shape, np.float32)
 
 
-def constant(value):
+def constant(value: float) -> Initialiser:
     """All equal to a number."""
     return partial(_constant, value)
 
 
-def given(values):
+def given(values: dict[str, Any]) -> Initialiser:
     """A copy of an array of the same shape."""
     return partial(_given, values)
 
 
-def normal(std):
+def normal(std: Numbers) -> Initialiser:
     """Normal with mean 0."""
     return partial(_normal, std)
 
 
-def truncated_normal(std=0.02):
+def truncated_normal(std: Numbers = 0.02) -> Initialiser:
     """Normal with mean 0, redrawn outside two standard deviations (the initialisation of ViT's embeddings)."""
     return partial(_truncated_normal, std)
 
 
-def uniform(limit):
+def uniform(limit: float) -> Initialiser:
     """Uniform between -limit and limit."""
     return partial(_uniform, limit)
 
@@ -122,12 +125,12 @@ def _uniform(limit, rng, shape):
     return (2 * rng.random(shape, np.float32) - 1) * np.float32(limit)
 
 
-def xavier_uniform(rng, shape):
+def xavier_uniform(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """Uniform with variance 2 / (fan_in + fan_out), for weights (..., in, out) (Glorot and Bengio, 2010, eq. 16)."""
     receptive_field = math.prod(shape[:-2])
     return uniform(math.sqrt(6 / (receptive_field * (shape[-2] + shape[-1]))))(rng, shape)
 
 
-def kaiming_normal(rng, shape):
+def kaiming_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """Normal with variance 2 / fan_out, for convolutions (kh, kw, in, out) before a ReLU (He et al., 2015, eq. 14)."""
     return normal(math.sqrt(2 / (math.prod(shape[:-2]) * shape[-1])))(rng, shape)

@@ -7,12 +7,12 @@ from ..names import expect
 from .task import Task, follow, slow_copy
 
 
-def list_tasks():
+def list_tasks() -> list[str]:
     """The names of all tasks: ["classify", "distil", "mae" ...]."""
     return [module.name for module in pkgutil.iter_modules(__path__) if module.name != "task"]
 
 
-def find_task(name):
+def find_task(name: str) -> type[Task]:
     """The class of a task.
 
     Raises

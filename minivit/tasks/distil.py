@@ -7,8 +7,13 @@ The teacher, a trained network, sees the same augmented pictures as the student;
 Departures from the paper: none.
 """
 
+from collections.abc import Callable
+from typing import Any, Self
+
 from ..engine import Tensor, no_grad
+from ..nn.module import Module
 from ..ops import cross_entropy, kl_divergence
+from ..types import Array
 from .classify import Classify
 from .task import slow_copy
 
@@ -33,24 +38,25 @@ class Distil(Classify):
     runs = ("teacher",)
     defaults = {"model": "deit"}
 
-    def __init__(self, model, teacher, *, hard=True, temperature=3.0, weight=0.1, **settings):
+    def __init__(self, model: Module, teacher: Module, *, hard: bool = True, temperature: float = 3.0,
+                 weight: float = 0.1, **settings: Any) -> None:
         super().__init__(model, **settings)
         self.teacher, self.hard, self.soft = slow_copy(teacher), hard, {"temperature": temperature, "weight": weight}
 
     @classmethod
-    def build(cls, make_model, classes, **settings):
+    def build(cls, make_model: Callable[..., Module], classes: tuple[str, ...], **settings: Any) -> Self:
         """With the model of the teacher's run; see `Task.build`."""
         if "teacher" not in settings:
             raise ValueError("distil: needs a teacher; name the folder of its run: --teacher RUN")
         return super().build(make_model, classes, **settings)
 
-    def train(self, mode=True):
+    def train(self, mode: bool = True) -> Self:
         """The teacher stays in evaluation mode."""
         super().train(mode)
         self.teacher.eval()
         return self
 
-    def loss(self, images, labels):
+    def loss(self, images: Array, labels: Array) -> tuple[Tensor, dict[str, Any]]:
         """The distillation loss; the accuracy is that of both heads together."""
         with no_grad():
             answers = self.teacher(Tensor.without_copy(images))
@@ -65,7 +71,8 @@ class Distil(Classify):
         return loss, {"accuracy": accuracy, "agreement": (distilled.data.argmax(1) == answers.data.argmax(1)).mean()}
 
 
-def soft_distillation(logits, distilled, teacher, labels, *, temperature=3.0, weight=0.1):
+def soft_distillation(logits: Tensor, distilled: Tensor, teacher: Module, labels: Array, *, temperature: float = 3.0,
+                      weight: float = 0.1) -> Tensor:
     """(1 - w) CE(logits, labels) + w T^2 KL(softmax(teacher / T) || softmax(distilled / T))  (equation 2).
 
     Parameters
@@ -82,7 +89,7 @@ def soft_distillation(logits, distilled, teacher, labels, *, temperature=3.0, we
             + weight * kl_divergence(distilled, teacher, temperature=temperature))
 
 
-def hard_distillation(logits, distilled, teacher, labels):
+def hard_distillation(logits: Tensor, distilled: Tensor, teacher: Module, labels: Array) -> Tensor:
     """1/2 CE(logits, labels) + 1/2 CE(distilled, y_t), with y_t the class that the teacher decides for (equation 3).
 
     The arguments are those of `soft_distillation`.

@@ -29,11 +29,16 @@ A batch is shared by threads, later by processes. Three rules make the result th
 """
 
 import copy
+from collections.abc import Callable
+from typing import Any, Self
 
 import numpy as np
 
 from ..backend import to_device
+from ..data.samples import Samples
 from ..nn import Buffer, Module
+from ..tensor import Tensor
+from ..types import Array, Over
 
 
 class Task(Module):
@@ -54,10 +59,10 @@ class Task(Module):
     shown = "loss"
     capturable = True
     defaults = {}
-    runs = ()
+    runs: tuple[str, ...] = ()
 
     @classmethod
-    def build(cls, make_model, classes, **settings):
+    def build(cls, make_model: Callable[..., Module], classes: tuple[str, ...], **settings: Any) -> Self:
         """The task of a run.
 
         Parameters
@@ -69,14 +74,14 @@ class Task(Module):
         **settings
             The recipe's `task_settings`.
         """
-        return cls(make_model(num_classes=0), **settings)
+        return cls(make_model(num_classes=0), **settings)  # type: ignore[call-arg]  # of the class that derives
 
     @property
-    def backbone(self):
+    def backbone(self) -> Module:
         """The model whose weights are worth taking over: into another run by `init`, or to be probed."""
         raise NotImplementedError(f"{type(self).__name__}: says nothing about what others can take over (backbone)")
 
-    def batch(self, samples, chosen, rng):
+    def batch(self, samples: Samples, chosen: Array, rng: np.random.Generator) -> tuple[Array, ...]:
         """The arrays of a batch, each (B, ...), from which every thread gets its share.
 
         Runs one step ahead of the training, on a thread of its own: it depends on nothing that changes.
@@ -90,14 +95,14 @@ class Task(Module):
         """
         return (samples.view(chosen, rng),)
 
-    def loss(self, *share):
+    def loss(self, *share: Array) -> tuple[Tensor, dict[str, Any]]:
         """The mean loss over a share of a batch, Tensor (), and other means to report, {name: number or array ()}."""
         raise NotImplementedError(f"{type(self).__name__}: has no loss")
 
-    def after_step(self, done, steps):
+    def after_step(self, done: int, steps: int) -> None:
         """Called once after each step of the optimiser: `done` of `steps` are done. A teacher follows its student."""
 
-    def test(self, samples, over):
+    def test(self, samples: Samples, over: Over) -> dict[str, Any]:
         """What is measured on pictures that were not learned from, as {name: number}; by default the mean loss.
 
         Parameters
@@ -116,12 +121,12 @@ class Task(Module):
         return {name: float(np.average([numbers[name] for numbers in measured], weights=counts))
                 for name in measured[0]}
 
-    def pictures(self, samples, chosen):
+    def pictures(self, samples: Samples, chosen: Any) -> dict[str, np.ndarray]:
         """What is worth looking at, made of some pictures: {title: uint8 (n, H, W, 3)}; by default nothing."""
         return {}
 
 
-def slow_copy(module):
+def slow_copy(module: Module) -> Module:
     """A copy of a module for `follow`: its parameters are buffers, so that no gradient reaches them."""
     other = copy.deepcopy(module)
     for parameter in other.parameters():
@@ -129,7 +134,7 @@ def slow_copy(module):
     return other.load_state_dict(module.state_dict())
 
 
-def follow(slow, fast, momentum):
+def follow(slow: Module, fast: Module, momentum: float) -> None:
     """slow <- momentum slow + (1 - momentum) fast, for what is trained of `fast`; its buffers are copied.
 
     (Tarvainen and Valpola, "Mean teachers are better role models", NeurIPS 2017, arXiv:1703.01780)

@@ -2,19 +2,27 @@
 
 import contextlib
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
 from .. import data
+from ..data.dataset import Dataset
+from ..data.samples import Samples
+from ..tasks.task import Task
+from ..types import Line, Numbers
 from .batches import Batches
 from .ending import DelayedInterrupt, explained
 from .measure import count_steps, evaluated
 from .progress import progress_bar
+from .recipe import Recipe
+from .run import Run
 from .threads import Threads
 from .trainer import Meter, Trainer
 
 
-def fit(task, train_set, test_set, recipe, *, mean, std, run=None, title="train", save_every=30.0):
+def fit(task: Task, train_set: Dataset, test_set: Dataset | None, recipe: Recipe, *, mean: Numbers, std: Numbers,
+        run: Run | None = None, title: str = "train", save_every: float = 30.0) -> Iterator[Line]:
     """Train to the last step of a recipe, and yield a line of metrics a hundred times on the way.
 
     Afterwards the task is in evaluation mode, with the weights that were tested: where the recipe asks for it, their
@@ -52,7 +60,7 @@ def fit(task, train_set, test_set, recipe, *, mean, std, run=None, title="train"
     begun = time.perf_counter()
     augmentation = [partial(data.augmentation(name), **settings) for name, settings in recipe.augmentation]
     samples_of = partial(data.Samples, mean=mean, std=std, device=recipe.device)
-    with explained(recipe, run), Threads(recipe.threads) as threads:
+    with explained(recipe, run), Threads(recipe.threads or 1) as threads:
         samples, tests, looks = samples_of(train_set, steps=augmentation), None, None
         if test_set is not None:
             tests, looks = samples_of(test_set), samples_of(test_set.subset(slice(recipe.evaluation_size)))
@@ -71,7 +79,8 @@ def fit(task, train_set, test_set, recipe, *, mean, std, run=None, title="train"
                 yield written(run, position(trainer) | {"final": True} | evaluated(task, tests, threads, tables=True))
 
 
-def train_steps(trainer, run, looks, title, save_every):
+def train_steps(trainer: Trainer, run: Run | None, looks: Samples | None, title: str,
+                save_every: float) -> Iterator[Line]:
     """The loop: a hundred lines of metrics, some looks at a part of the test set, a checkpoint now and then."""
     recipe, size, count = trainer.recipe, trainer.batches.size, trainer.recipe.evaluations if looks else 0
     look_after = {recipe.steps * k // (count + 1) for k in range(1, count + 1)}
@@ -91,7 +100,7 @@ def train_steps(trainer, run, looks, title, save_every):
             if trainer.done in log_after:
                 line = position(trainer) | trainer.meter.means() | {"learning_rate": trainer.optimiser.lr}
                 trainer.meter = Meter()
-                if trainer.done in look_after:
+                if looks and trainer.done in look_after:
                     with trainer.average.applied() if trainer.average else contextlib.nullcontext():
                         line |= evaluated(trainer.task, looks, trainer.threads, progress=False)
                 written(run, line)
@@ -110,20 +119,20 @@ def train_steps(trainer, run, looks, title, save_every):
                 raise KeyboardInterrupt
 
 
-def written(run, line):
+def written(run: Run | None, line: Line) -> Line:
     """The line, after it was added to the metrics of the run, if there is one."""
     if run:
         run.log(line)
     return line
 
 
-def position(trainer):
+def position(trainer: Trainer) -> Line:
     """Where the training stands: steps, epochs, seconds."""
     return {"step": trainer.done, "epoch": round(trainer.done / trainer.batches.per_epoch, 4),
             "seconds": round(trainer.seconds, 2)}
 
 
-def in_words(means, shown):
+def in_words(means: dict[str, float], shown: str) -> str:
     """What the progress bar says: the loss, and the number that the task shows."""
     return ", ".join(f"{name} {means[name]:.1%}" if name == "accuracy" else f"{name} {means[name]:.3f}"
                      for name in dict.fromkeys(("loss", shown)) if name in means)

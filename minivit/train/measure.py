@@ -3,15 +3,22 @@
 import contextlib
 import threading
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from ..backend import random_generator, to_device
+from ..data.samples import Samples
 from ..engine import no_grad
 from ..nn import evaluating, randomness
-from .batches import TEST
+from ..tasks.task import Task
+from ..types import Line, Over
+from .batches import TEST, Batches
 from .progress import progress_bar
+from .recipe import Recipe
+from .threads import Threads
 from .trainer import Trainer
 
 BATCH = 250          # of a test; fixed, so that the result does not depend on the number of threads
@@ -19,7 +26,7 @@ MEASURING = 0.04     # of the minutes of a run, at most, go into measuring the s
 PLANNED = 0.97       # of what is left is planned: checkpoints and pictures take time, and speed varies
 
 
-def evaluate(task, samples, threads, *, progress=True):
+def evaluate(task: Task, samples: Samples, threads: Threads, *, progress: bool = True) -> dict[str, Any]:
     """What a task measures on pictures that it has not learned from, {name: number}; modes stay as they were.
 
     Parameters
@@ -33,7 +40,7 @@ def evaluate(task, samples, threads, *, progress=True):
 
 
 @contextlib.contextmanager
-def going_over(task, samples, threads, *, progress=True):
+def going_over(task: Task, samples: Samples, threads: Threads, *, progress: bool = True) -> Iterator[Over]:
     """The `over` of `Task.test`: over(f) -> [f(chosen), ...] of all samples, in batches, on all threads."""
     lock = threading.Lock()
     with evaluating(task), progress_bar(len(samples), "test", leave=False, disable=not progress) as bar:
@@ -50,7 +57,7 @@ def going_over(task, samples, threads, *, progress=True):
         yield over
 
 
-def evaluated(task, samples, threads, *, tables=False, progress=True):
+def evaluated(task: Task, samples: Samples, threads: Threads, *, tables: bool = False, progress: bool = True) -> Line:
     """The same as part of a line of metrics: test_loss ..., of how many pictures, and if asked for, tables as well."""
     measured = evaluate(task, samples, threads, progress=progress)
     line = {f"test_{name}": value for name, value in measured.items() if not isinstance(value, list)}
@@ -58,7 +65,8 @@ def evaluated(task, samples, threads, *, tables=False, progress=True):
     return line | {name: value for name, value in measured.items() if tables and isinstance(value, list)}
 
 
-def count_steps(task, recipe, batches, threads, tests, looks, begun):
+def count_steps(task: Task, recipe: Recipe, batches: Batches, threads: Threads, tests: Samples | None,
+                looks: Samples | None, begun: float) -> int:
     """The number of steps of a run that began at the time `begun` (perf_counter), with the tests in between.
 
     Where it has to be measured, the first steps are run for it, and undone.
@@ -69,8 +77,8 @@ def count_steps(task, recipe, batches, threads, tests, looks, begun):
     trainer = Trainer(task, replace(recipe, steps=1_000_000), batches, threads)
     trainer.step()  # not measured: it touches fresh memory
     step_seconds = seconds_each(trainer.step, min(10.0, MEASURING * budget))
-    testing = 0
-    if tests:
+    testing = 0.0
+    if tests and looks:
         picture_seconds = seconds_each(lambda: evaluate(task, looks, threads, progress=False), 0) / len(looks)
         testing = picture_seconds * (recipe.evaluations * len(looks) + len(tests))
     task.load_state_dict(start)
@@ -80,7 +88,7 @@ def count_steps(task, recipe, batches, threads, tests, looks, begun):
     return steps
 
 
-def seconds_each(function, at_least):
+def seconds_each(function: Callable, at_least: float) -> float:
     """The mean time of a call, over one call or as many as fit into some seconds."""
     start, calls = time.perf_counter(), 0
     while not calls or time.perf_counter() - start < at_least:

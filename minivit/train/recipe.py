@@ -11,11 +11,11 @@ import runpy
 from dataclasses import asdict, dataclass, field, fields
 from numbers import Integral, Real
 from pathlib import Path
+from typing import Any
 
+from ..names import expect
 from ..precision import PRECISIONS
 from ..tasks import list_tasks
-from ..names import expect
-
 
 # names of settings; whether they are whole numbers; what must hold; the same in words
 CHECKS = [
@@ -103,7 +103,7 @@ class Recipe:
     threads: int | None = None
     precision: str = "float32"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for names, whole, holds, expected in CHECKS:
             for name in names:
                 value = getattr(self, name)
@@ -114,12 +114,12 @@ class Recipe:
         expect("optimiser", self.optimiser, ("adamw", "sgd", "muon"))
         expect("precision", self.precision, PRECISIONS)
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """The recipe as a dictionary that JSON can hold."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values):
+    def from_dict(cls, values: dict[str, Any]) -> "Recipe":
         """The recipe of a run folder.
 
         Raises
@@ -133,7 +133,7 @@ class Recipe:
         return cls(**values)
 
 
-def load_recipe(name):
+def load_recipe(name: str) -> Recipe:
     """The recipe of a file in `recipes/` ("vit_15min") or of one's own ("my_recipe.py")."""
     if name.endswith(".py"):
         if not Path(name).exists():

@@ -10,10 +10,14 @@
 
 import json
 import os
+import pathlib
+from contextlib import AbstractContextManager
 from pathlib import Path
 from subprocess import list2cmdline
+from typing import Any
 
 from ..files import locked, write_atomically
+from ..types import AnyPath, Line, State
 from .checkpoint import load_checkpoint, save_checkpoint
 from .recipe import Recipe
 
@@ -21,11 +25,11 @@ from .recipe import Recipe
 class Run:
     """A run folder, new or old."""
 
-    def __init__(self, folder):
+    def __init__(self, folder: AnyPath) -> None:
         self.folder = Path(folder)
 
     @property
-    def exists(self):
+    def exists(self) -> bool:
         """Whether the folder holds a run."""
         return self._config_path.exists()
 
@@ -38,11 +42,11 @@ class Run:
         return self.folder / "metrics.jsonl"
 
     @property
-    def checkpoint_path(self):
+    def checkpoint_path(self) -> pathlib.Path:
         """The file of the checkpoint; not there before the first one is written."""
         return self.folder / "checkpoint.safetensors"
 
-    def alone(self):
+    def alone(self) -> AbstractContextManager:
         """Make the folder, and inside the `with` block keep every other process from training in it.
 
         Raises
@@ -52,12 +56,12 @@ class Run:
         """
         return locked(self.folder / "run", wait=False)
 
-    def write_config(self, recipe, **facts):
+    def write_config(self, recipe: Recipe, **facts: Any) -> None:
         """Write the recipe, and facts that do not decide the run: classes, versions ..."""
         text = json.dumps({"recipe": recipe.to_dict()} | facts, indent=2, default=lambda number: number.item())
         write_atomically(self._config_path, text + "\n")
 
-    def config(self):
+    def config(self) -> dict[str, Any]:
         """The dictionary that `write_config` wrote.
 
         Raises
@@ -74,29 +78,29 @@ class Run:
         except ValueError as error:
             raise ValueError(f"{self._config_path}: not the config of a run ({error})") from error
 
-    def about_data(self):
+    def about_data(self) -> dict[str, Any]:
         """What `describe` said of the data when the run began: classes, size of the pictures, mean ..."""
         config = self.config()
         if "data" not in config:
             raise ValueError(f"{self.folder}: the training of a notebook; only the notebook knows its model and data")
         return config["data"]
 
-    def recipe(self):
+    def recipe(self) -> Recipe:
         """The recipe of the run."""
         return Recipe.from_dict(self.config()["recipe"])
 
-    def write_recipe(self, recipe):
+    def write_recipe(self, recipe: Recipe) -> None:
         """Replace the recipe in the config."""
         self.write_config(**self.config() | {"recipe": recipe})
 
-    def log(self, line):
+    def log(self, line: Line) -> None:
         """Add one dictionary to the metrics."""
         with open(self._metrics_path, "a", encoding="utf-8", newline="\n") as file:
             file.write(json.dumps(line) + "\n")
             file.flush()
             os.fsync(file.fileno())
 
-    def metrics(self):
+    def metrics(self) -> list[Line]:
         """All lines of the metrics as dictionaries; a line that was cut off when the machine stopped is left out."""
         lines = []
         if self._metrics_path.exists():
@@ -107,35 +111,36 @@ class Run:
                     break
         return lines
 
-    def result(self):
+    def result(self) -> Line | None:
         """The last line of a complete run, or None."""
         return next((line for line in self.metrics() if line.get("final")), None)
 
-    def forget_metrics_after(self, step):
+    def forget_metrics_after(self, step: int) -> None:
         """Drop the lines that a resumed run is going to write again."""
         kept = [line for line in self.metrics() if line["step"] <= step]
         write_atomically(self._metrics_path, "".join(json.dumps(line) + "\n" for line in kept))
 
-    def save_checkpoint(self, state, **states):
+    def save_checkpoint(self, state: dict[str, Any], **states: State) -> None:
         """Replace the checkpoint."""
         save_checkpoint(self.checkpoint_path, state, **states)
 
-    def load_checkpoint(self):
+    def load_checkpoint(self) -> tuple[dict[str, Any], dict[str, State]] | None:
         """(state, {group: {name: array}}) of the checkpoint, or None before the first."""
         return load_checkpoint(self.checkpoint_path) if self.checkpoint_path.exists() else None
 
-    def kept(self):
+    def kept(self) -> str:
         """What is left of a run that has ended early, in one sentence without its full stop."""
-        if not self.checkpoint_path.exists():
+        checkpoint = self.load_checkpoint()
+        if checkpoint is None:
             return f"{self.folder} has no checkpoint yet"
-        return f"{self.folder} has the checkpoint of step {self.load_checkpoint()[0]['step']}"
+        return f"{self.folder} has the checkpoint of step {checkpoint[0]['step']}"
 
-    def resume_command(self):
+    def resume_command(self) -> str:
         """What to type to go on."""
         return f"python -m minivit train --resume {list2cmdline([str(self.folder)])}"  # quoted if it has spaces
 
 
-def new_folder(parent, name):
+def new_folder(parent: AnyPath, name: str) -> pathlib.Path:
     """Make the folder parent/name-1, or of the first number that is not there yet, which no other process has made."""
     number = 1
     while True:

@@ -3,20 +3,26 @@
 import platform
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from .. import data, models
 from ..backend import default_device, module_for
+from ..data.dataset import Dataset
 from ..device import cores, loops
 from ..fast_forms import compiled, switched_off
+from ..nn.module import Module
 from ..precision import product_precision
 from ..tasks import find_task
+from ..tasks.task import Task
+from ..types import AnyPath
 from .loop import fit
+from .recipe import Recipe
 from .run import Run, new_folder
 
 
-def train(recipe, folder=None, *, save_every=30.0):
+def train(recipe: Recipe, folder: AnyPath | None = None, *, save_every: float = 30.0) -> tuple[Module, Run]:
     """Train by a recipe.
 
     Parameters
@@ -50,7 +56,7 @@ def train(recipe, folder=None, *, save_every=30.0):
         return train_task(task, run, recipe, about_data, (train_set, test_set), save_every)
 
 
-def resume(folder, *, save_every=30.0):
+def resume(folder: AnyPath, *, save_every: float = 30.0) -> tuple[Module, Run]:
     """Go on with a run that ended early; one that is complete is only read. Returns what `train` returns."""
     run = Run(folder)
     recipe, about_data = run.recipe(), run.about_data()
@@ -63,7 +69,8 @@ def resume(folder, *, save_every=30.0):
         return train_task(build(recipe, about_data), run, recipe, about_data, (train_set, test_set), save_every)
 
 
-def train_task(task, run, recipe, about_data, sets, save_every):
+def train_task(task: Task, run: Run, recipe: Recipe, about_data: dict[str, Any], sets: tuple[Dataset, Dataset],
+               save_every: float) -> tuple[Module, Run]:
     """Train a task in its run folder, from where that stands; returns what `train` returns."""
     if recipe.init and not run.checkpoint_path.exists():
         take_over(task.backbone, load_model(Run(recipe.init)), recipe.init)
@@ -77,13 +84,13 @@ def train_task(task, run, recipe, about_data, sets, save_every):
     return task.backbone, run
 
 
-def default_name(recipe):
+def default_name(recipe: Recipe) -> str:
     """MODEL-VARIANT, with the task in front where it is not classification."""
     task = "" if recipe.task == "classify" else f"{recipe.task}-"
     return f"{task}{recipe.model}-{recipe.variant}".replace("/", "-")
 
 
-def decide(recipe):
+def decide(recipe: Recipe) -> Recipe:
     """The recipe with a device and a number of threads, and folders named from the root."""
     device = default_device() if recipe.device == "auto" else recipe.device
     module_for(device)  # raises if it cannot be used
@@ -100,20 +107,20 @@ def decide(recipe):
                    task_settings=recipe.task_settings | runs)
 
 
-def rooted_run(folder):
+def rooted_run(folder: AnyPath) -> str:
     """The folder of a run, named from the root; raises if there is no run in it."""
     Run(folder).config()
     return str(Path(folder).resolve())
 
 
-def describe(train_set, test_set):
+def describe(train_set: Dataset, test_set: Dataset) -> dict[str, Any]:
     """What a run folder says about its data: all that the trained model needs, as JSON has it."""
     mean, std = data.channel_statistics(train_set.images)
     return {"name": train_set.name, "pictures": [len(train_set), len(test_set)], "classes": list(train_set.classes),
             "image_size": list(train_set.images.shape[1:3]), "mean": mean.tolist(), "std": std.tolist()}
 
 
-def build(recipe, about_data):
+def build(recipe: Recipe, about_data: dict[str, Any]) -> Task:
     """The task of a run before its first step."""
     def make_model(**changes):
         settings = changes | recipe.settings
@@ -126,7 +133,7 @@ def build(recipe, about_data):
     return built.initialise(recipe.seed)
 
 
-def load_task(run):
+def load_task(run: Run) -> Task:
     """The task of a run with the weights of its checkpoint: their average, where the recipe asks for one."""
     recipe, about_data, checkpoint = run.recipe(), run.about_data(), run.load_checkpoint()
     if checkpoint is None:
@@ -135,12 +142,12 @@ def load_task(run):
     return build(recipe, about_data).load_state_dict(states.get("average", states["task"])).eval()
 
 
-def load_model(run):
+def load_model(run: Run) -> Module:
     """The model of a run, which is its task's backbone, with the weights of its checkpoint."""
     return load_task(run).backbone
 
 
-def take_over(model, other, source):
+def take_over(model: Module, other: Module, source: AnyPath) -> Module:
     """Give a model the weights of another one; only a head may be missing, or of another shape: it stays as drawn.
 
     Raises

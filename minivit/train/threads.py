@@ -8,14 +8,18 @@ import contextlib
 import contextvars
 import operator
 import threading
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any, Self
 
 from ..backend import random_generator
 from ..blas import blas_threads
-from ..memory import keep_freed_memory
-from ..team import Team
 from ..engine import grad
+from ..memory import keep_freed_memory
 from ..nn import randomness
+from ..nn.parameter import Parameter
+from ..team import Team
+from ..types import Array
 
 
 class Threads:
@@ -25,12 +29,12 @@ class Threads:
         loss, numbers = threads.gradients(task.loss, task.parameters(), images, labels, seed=(0, step))
     """
 
-    def __init__(self, count):
+    def __init__(self, count: int) -> None:
         if operator.index(count) < 1:
             raise ValueError(f"threads: expected at least 1, got {count}")
         self.count = operator.index(count)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         keep_freed_memory()
         with contextlib.ExitStack() as stack:
             stack.enter_context(blas_threads(1))
@@ -38,10 +42,10 @@ class Threads:
             self.stack = stack.pop_all()
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: Any) -> None:
         self.stack.close()
 
-    def map(self, function, items):
+    def map(self, function: Callable, items: Iterable) -> list:
         """[function(item) for item in items]; thread t of T takes the items t, t + T, t + 2T ...
 
         The threads see the caller's context variables. An error in one of them is raised here as it is.
@@ -61,7 +65,8 @@ class Threads:
             raise next((e for e in errors if not isinstance(e, threading.BrokenBarrierError)), errors[0])
         return results
 
-    def gradients(self, objective, parameters, *batch, seed):
+    def gradients(self, objective: Callable, parameters: list[Parameter], *batch: Array,
+                  seed: tuple[int, ...]) -> tuple[float, dict[str, float]]:
         """The gradient of the mean loss over a batch, in `.grad` of every parameter.
 
         Parameters

@@ -19,7 +19,7 @@ COMPUTE_TYPES = {
 }
 FLOAT = CudaDataType.CUDA_R_32F
 WORKSPACE = 32 << 20  # bytes: what the documentation recommends for Hopper, and more than for the GPUs before it
-SCALARS = np.float32([1, 0])  # D = 1 A B + 0 C
+SCALARS = np.array([1, 0], np.float32)  # D = 1 A B + 0 C
 ONE, ZERO = SCALARS.ctypes.data, SCALARS.ctypes.data + SCALARS.itemsize
 try:
     HANDLE = lt.create()

@@ -1,12 +1,15 @@
 """An average of the weights over the last steps, which often predicts better than the weights of any one step."""
 
 import contextlib
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from ...backend import asnumpy, to_device
 from ...engine import Tensor
+from ...nn.module import Module
 from ...ops.chunks import chunks
+from ...types import Array, State
 from ..graph import Captured
 
 
@@ -23,7 +26,7 @@ class ExponentialMovingAverage:
         at step t, so that the weights drawn at random at the start are soon forgotten.
     """
 
-    def __init__(self, model, decay):
+    def __init__(self, model: Module, decay: float) -> None:
         if not 0 <= decay < 1:
             raise ValueError(f"decay: expected 0 <= decay < 1, got {decay}")
         self.decay, self.steps = decay, 0
@@ -34,7 +37,7 @@ class ExponentialMovingAverage:
             averages = map(Tensor.without_copy, self.averages.values())
             self.approach = Captured(self.approach, [*self.tensors.values(), *averages])
 
-    def update(self, map=map):
+    def update(self, map: Callable = map) -> None:
         """Take in the weights of one more step; with the `map` of a thread pool, on several threads."""
         self.steps += 1
         share = 1 - min(self.decay, (1 + self.steps) / (10 + self.steps))
@@ -43,7 +46,7 @@ class ExponentialMovingAverage:
         else:
             self.approach(to_device(np.float32(share), self.device))
 
-    def approach(self, share, map=map):
+    def approach(self, share: Array, map: Callable = map) -> None:
         """Move the averages by a share of the way towards the weights; on a GPU the share is an array ()."""
         def update_block(views):
             average, weight = views
@@ -53,7 +56,7 @@ class ExponentialMovingAverage:
                                 for views in chunks(self.averages[name], tensor.data)]))
 
     @contextlib.contextmanager
-    def applied(self):
+    def applied(self) -> Iterator[None]:
         """Inside the `with` block, the model has the averaged weights."""
         weights = {name: tensor.data.copy() for name, tensor in self.tensors.items()}
         try:
@@ -66,11 +69,11 @@ class ExponentialMovingAverage:
         for name, tensor in self.tensors.items():
             tensor.mutable()[...] = values[name]
 
-    def state_dict(self):
+    def state_dict(self) -> State:
         """{name: copy of the average in host memory}; a model can load it."""
         return {name: asnumpy(average).copy() for name, average in self.averages.items()}
 
-    def load_state_dict(self, state, steps):
+    def load_state_dict(self, state: State, steps: int) -> None:
         """Take over the averages, and the number of steps that they were taken over."""
         for name, average in self.averages.items():
             average[...] = to_device(state[name], self.tensors[name].device)

@@ -12,8 +12,11 @@ the factor, which gives O the size of AdamW's steps, and the decay: Liu et al., 
 """
 
 import math
+from typing import Any
 
 from ...backend import array_module
+from ...nn.module import Module
+from ...types import Array, Params
 from .optimisers import AdamW, check_settings, parameter_groups
 
 
@@ -33,7 +36,8 @@ class Muon(AdamW):
 
     group_settings = {"orthogonal": False}
 
-    def __init__(self, params, lr=4e-3, *, momentum=0.95, adam_lr=0.25, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.01):
+    def __init__(self, params: Params, lr: float = 4e-3, *, momentum: float = 0.95, adam_lr: float = 0.25,
+                 betas: tuple[float, float] = (0.9, 0.95), eps: float = 1e-8, weight_decay: float = 0.01) -> None:
         check_settings({"momentum": momentum, "adam_lr": adam_lr})
         super().__init__(params, lr, betas=betas, eps=eps, weight_decay=weight_decay)
         self.momentum, self.adam_lr = momentum, adam_lr
@@ -44,11 +48,11 @@ class Muon(AdamW):
                 raise ValueError('"orthogonal" of a group: expected matrices or weights of convolutions, got a '
                                  f"parameter of shape {parameter.shape}")
 
-    def chunks(self, index, arrays):
+    def chunks(self, index: Any, arrays: Array) -> list:
         """A matrix cannot be updated block by block."""
         return [arrays] if self.orthogonal[index] else super().chunks(index, arrays)
 
-    def update_chunk(self, update):
+    def update_chunk(self, update: tuple) -> None:
         """Change a whole matrix by Muon, a chunk of anything else by AdamW."""
         index, views = update
         lr = self.lr * self.ratios[index]
@@ -58,7 +62,7 @@ class Muon(AdamW):
         else:
             self.update(*views, lr=self.adam_lr * lr, steps=self.steps[index], **self.settings[index])
 
-    def update_matrix(self, w, g, m, *, lr, weight_decay):
+    def update_matrix(self, w: Array, g: Array, m: Array, *, lr: float, weight_decay: float) -> None:
         """One step of a weight matrix, or of a convolution's weights as a matrix (kh kw in, out), in place."""
         m *= self.momentum
         m += g
@@ -67,7 +71,7 @@ class Muon(AdamW):
         w -= 0.2 * math.sqrt(max(direction.shape)) * lr * direction.reshape(w.shape)
 
 
-def orthogonalise(matrix):
+def orthogonalise(matrix: Array) -> Array:
     """U V^T of a matrix U S V^T, nearly: singular values come out between 0.7 and 1.2.    (n, m) -> (n, m)
 
     Five steps of a Newton-Schulz iteration, X <- a X + (b X X^T + c (X X^T)^2) X, which works on singular values alone:
@@ -83,7 +87,7 @@ def orthogonalise(matrix):
     return x if wide else x.T
 
 
-def muon_groups(model, weight_decay):
+def muon_groups(model: Module, weight_decay: float) -> list[dict[str, Any]]:
     """`parameter_groups`, with the weights of hidden layers in a group of their own for Muon.
 
     The maps from pixels and to classes are no hidden layers: their rows and columns are not alike.

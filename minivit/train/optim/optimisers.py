@@ -10,6 +10,8 @@ They follow PyTorch in use and in arithmetic:
 
 import math
 import numbers
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -17,12 +19,15 @@ from ...backend import array_module, asnumpy, to_device
 from ...engine import Tensor
 from ...fast_forms import compiled, has_fast_form, switched_off
 from ...names import expect
+from ...nn.module import Module
+from ...nn.parameter import Parameter
 from ...ops.chunks import chunks
+from ...types import Array, Params, State
 
 CACHED = 1 << 15  # numbers of each array at a time: an optimiser's handful of arrays fit a level 2 cache
 
 
-def parameter_groups(model, weight_decay):
+def parameter_groups(model: Module, weight_decay: float) -> list[dict[str, Any]]:
     """The parameters of a model in two groups: those that weight decay pulls towards 0, and those that it spares.
 
     Frozen parameters, whose requires_grad is False, are left out.
@@ -42,7 +47,7 @@ def parameter_groups(model, weight_decay):
     return [group for group in groups if group["params"]]
 
 
-def clip_gradients(parameters, max_norm=math.inf):
+def clip_gradients(parameters: list[Parameter], max_norm: float = math.inf) -> float:
     """Scale all gradients by one factor so that their common Euclidean norm is at most `max_norm`; in place.
 
     Returns the norm before: sqrt(sum of g^2), a float. (Pascanu et al., 2013, arXiv:1211.5063, section 3.2)
@@ -76,11 +81,11 @@ class Optimiser:
         ratio of the two: it follows the schedule, too.
     """
 
-    state_names = ()
+    state_names: tuple[str, ...] = ()
     group_settings = {}  # what only a group can set, and what holds where none does
     all_at_once = None  # the fast form that makes the steps of all parameters in one go, if there is one
 
-    def __init__(self, params, lr, **settings):
+    def __init__(self, params: Params, lr: float, **settings: Any) -> None:
         self.lr, settings = lr, self.group_settings | settings
         groups = [group if isinstance(group, dict) else {"params": [group]} for group in listed("params", params)]
         self.parameters, self.settings, self.ratios = [], [], []
@@ -97,12 +102,12 @@ class Optimiser:
         self.state = [[array_module(p.data).zeros_like(p.data) for _ in self.state_names] for p in self.parameters]
 
     @property
-    def lr(self):
+    def lr(self) -> float:
         """The learning rate of the next step."""
         return self._lr
 
     @lr.setter
-    def lr(self, lr):
+    def lr(self, lr: float) -> None:
         check_settings({"lr": lr})
         self._lr = lr
 
@@ -113,12 +118,12 @@ class Optimiser:
             raise ValueError(f"lr: expected more than 0, which the {lr} of a group can be a multiple of, got 0")
         return 1.0 if lr == self.lr else lr / self.lr
 
-    def step(self, map=map):
+    def step(self, map: Callable = map) -> None:
         """Change every parameter that has a gradient; with the `map` of a thread pool, on several threads."""
         self.count()
         self.change(map)
 
-    def count(self):
+    def count(self) -> None:
         """The first half of a step: count it for every parameter that has a gradient."""
         for index, parameter in enumerate(self.parameters):
             if parameter.grad is not None and getattr(parameter.grad, "shape", None) != parameter.shape:
@@ -129,7 +134,7 @@ class Optimiser:
         if self.all_at_once:
             self.all_at_once.prepare([self.lr * ratio for ratio in self.ratios], self.steps)
 
-    def change(self, map=map):
+    def change(self, map: Callable = map) -> None:
         """The second half of a step: change these parameters."""
         updates = []
         for index, parameter in enumerate(self.parameters):
@@ -141,27 +146,27 @@ class Optimiser:
         else:
             list(map(self.update_chunk, updates))
 
-    def chunks(self, index, arrays):
+    def chunks(self, index: Any, arrays: Array) -> list:
         """The arrays of a parameter, cut into what is updated at a time."""
         return list(chunks(*arrays, numbers=CACHED))
 
-    def update_chunk(self, update):
+    def update_chunk(self, update: tuple) -> None:
         """Change one chunk of one parameter."""
         index, views = update
         self.update(*views, lr=self.lr * self.ratios[index], steps=self.steps[index], **self.settings[index])
 
-    def zero_grad(self):
+    def zero_grad(self) -> None:
         """Forget all gradients."""
         for parameter in self.parameters:
             parameter.grad = None
 
-    def state_dict(self):
+    def state_dict(self) -> State:
         """{name: array in host memory}: with the weights, all that the next steps depend on."""
         return {"steps": np.array(self.steps)} | {
             f"{name}.{index}": asnumpy(array).copy() for index, arrays in enumerate(self.state)
             for name, array in zip(self.state_names, arrays, strict=True)}
 
-    def load_state_dict(self, state):
+    def load_state_dict(self, state: State) -> None:
         """Take over what `state_dict` of an optimiser of the same kind, for the same parameters, returned."""
         own = self.state_dict()
         if {name: np.shape(x) for name, x in own.items()} != {name: np.shape(x) for name, x in state.items()}:
@@ -173,14 +178,14 @@ class Optimiser:
                 array[...] = to_device(np.asarray(state[f"{name}.{index}"]), self.parameters[index].device)
 
 
-def listed(name, params):
+def listed(name: str, params: Params) -> list:
     """Parameters or groups as a list; an error for one tensor, a model, or a dict, which one might pass instead."""
     if isinstance(params, (Tensor, dict)) or not hasattr(params, "__iter__"):
         raise TypeError(f"{name}: expected a list, such as model.parameters(), got one {type(params).__name__}")
     return list(params)
 
 
-def check_parameters(parameters):
+def check_parameters(parameters: Any) -> None:
     """Raise an error unless an optimiser can train all of them, each once."""
     if not parameters:
         raise ValueError("params: expected at least one parameter, got none")
@@ -198,7 +203,7 @@ def check_parameters(parameters):
             raise ValueError(f"params[{index}]: expected each parameter once, got params[{first[id(parameter)]}] again")
 
 
-def expect_settings(group, names):
+def expect_settings(group, names) -> None:
     """Raise an error if a group of parameters has a setting that the optimiser does not know, or no parameters."""
     for name in group:
         expect("setting of a group", name, names)
@@ -206,12 +211,12 @@ def expect_settings(group, names):
         raise ValueError(f'params: expected groups with "params", got one with {", ".join(map(repr, group))}')
 
 
-def check_settings(settings):
+def check_settings(settings: Any) -> None:
     """Raise an error for numbers that would not train, or would ruin the weights."""
     for name, value in settings.items():
         pair, below_one = name == "betas", name in ("betas", "momentum")
         values, limit = value if pair and isinstance(value, (tuple, list)) else (value,), 1 if below_one else math.inf
-        if len(values) != 1 + pair or not all(isinstance(x, numbers.Real) and 0 <= x < limit for x in values):
+        if len(values) != 1 + pair or not all(isinstance(x, numbers.Real) and 0 <= float(x) < limit for x in values):
             pairs = "two numbers, each " if pair else ""
             raise ValueError(f"{name}: expected {pairs}0 <= {name} < {limit}, got {value!r}")
 
@@ -225,10 +230,12 @@ class SGD(Optimiser):
 
     state_names = ("velocity",)
 
-    def __init__(self, params, lr=0.1, *, momentum=0.9, weight_decay=0.0, nesterov=False):
+    def __init__(self, params: Params, lr: float = 0.1, *, momentum: float = 0.9, weight_decay: float = 0.0,
+                 nesterov: bool = False) -> None:
         super().__init__(params, lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov)
 
-    def update(self, w, g, v, *, lr, steps, momentum, weight_decay, nesterov):
+    def update(self, w: Array, g: Array, v: Array, *, lr: float, steps: int, momentum: float, weight_decay: float,
+               nesterov: bool) -> None:
         """One step on blocks of weights, gradients and velocities, in place."""
         if weight_decay:
             g = g + weight_decay * w
@@ -247,11 +254,12 @@ class AdamW(Optimiser):
 
     state_names = ("mean", "square")
 
-    def __init__(self, params, lr=1e-3, *, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01):
+    def __init__(self, params: Params, lr: float = 1e-3, *, betas: tuple[float, float] = (0.9, 0.999),
+                 eps: float = 1e-8, weight_decay: float = 0.01) -> None:
         super().__init__(params, lr, betas=betas, eps=eps, weight_decay=weight_decay)
         self.all_at_once = _all_at_once(self.parameters, self.settings)
 
-    def update(self, w, g, m, v, **settings):
+    def update(self, w: Array, g: Array, m: Array, v: Array, **settings: Any) -> None:
         """One step on blocks of weights, gradients and their two means, in place."""
         _adamw(w, g, m, v, **settings)
 

@@ -4,7 +4,7 @@ import math
 import operator
 
 
-def warmup_cosine(step, *, steps, peak, warmup, final=0.0):
+def warmup_cosine(step: int, *, steps: int, peak: float, warmup: int, final: float = 0.0) -> float:
     """A line up to `peak` during the first `warmup` steps, then half a cosine down to `final` at the last.
 
     (Goyal et al., arXiv:1706.02677, section 2.2; Loshchilov and Hutter, arXiv:1608.03983, eq. 5)
