@@ -7,7 +7,7 @@ from .gradcheck import gradcheck
 from .models import create, list_models
 
 
-def load(name_or_path, **facts):
+def load(name_or_path, **settings):
     """A model with official weights, ready to predict: see `minivit.interop.load`."""
     from .interop import load
-    return load(name_or_path, **facts)
+    return load(name_or_path, **settings)

@@ -11,7 +11,7 @@ from minivit.__main__ import main
 from minivit.interop import predict, save
 from minivit.models.vit import ViT
 from tests.data.test_pictures import DAMAGED
-from tests.interop.models import VIT
+from tests.families.vit import SMALL as VIT
 
 CLASSES = ("aeroplane", "bird", "cat", "deer", "frog", "truck")
 

@@ -28,7 +28,7 @@ def test_convolutions_and_patches_are_laid_out_channels_last(rng):
     reading = read(TABLE, {"conv.weight": rng.standard_normal((5, 3, 7, 2)), "proj.weight": np.zeros((8, 3, 4, 4))})
     assert reading.state["stem"].shape == (7, 2, 3, 5)
     assert reading.state["patches.weight"].shape == (48, 8)
-    assert (reading.axes["P"], reading.axes["C"], reading.axes["D"]) == (4, 3, 8)
+    assert [reading.axis("patches.weight", axis) for axis in "PCD"] == [4, 3, 8]
 
 
 def test_the_pixels_of_a_patch_come_row_by_row_then_channels():
@@ -43,7 +43,7 @@ def test_the_pixels_of_a_patch_come_row_by_row_then_channels():
     ("patches.weight", (48, 6))])
 def test_writing_is_the_inverse_of_reading(name, shape, rng):
     array = rng.standard_normal(shape)
-    theirs = write(TABLE, name, array, {"P": 4, "Q": 4})
+    theirs = write(TABLE, {name: array}, {"P": 4, "Q": 4})
     np.testing.assert_array_equal(read(TABLE, theirs).state[name], array)
 
 
@@ -54,7 +54,7 @@ def test_what_the_table_does_not_know_is_told_apart():
     # missing: 6 + 2 rules of qkv and norm make 4, patches 2; the head is optional
     assert misfits(TABLE, names) == (1, 6)
     with pytest.raises(ValueError, match="tail has no counterpart there"):
-        write(TABLE, "tail", np.zeros(3), {})
+        write(TABLE, {"tail": np.zeros(3)}, {})
 
 
 def test_a_number_matches_numbers_only():
