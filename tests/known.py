@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import tests.families
+from minivit.interop.families import family_of
 
 
 class Run(NamedTuple):
@@ -30,15 +31,23 @@ class Run(NamedTuple):
 
 
 class Small(NamedTuple):
-    """A small model, make(**settings), and the names under which it has a counterpart."""
+    """A small model, make(**settings), and the names under which it has a counterpart.
+
+    `unread` are those of them that no code can read from a file, as where a factory of timm refuses so small a size.
+    `run` and `run_official` compute what is compared, where it is not what the models return: run(model, images), with
+    images (B, height, width, C) and (B, C, height, width).
+    """
 
     make: Callable
     settings: dict
     names: tuple
+    unread: tuple = ()
+    run: Callable | None = None
+    run_official: Callable | None = None
 
-    def __call__(self):
-        """The model."""
-        return self.make(**self.settings)
+    def __call__(self, names=""):
+        """The model, as the library has it whose names these are."""
+        return as_library_has_it(self.make, self.settings, names)
 
     @property
     def channels(self):
@@ -53,12 +62,14 @@ class Saved(NamedTuple):
     """An official model and settings that make it small.
 
     `name` is an architecture of timm, or a class of transformers whose `processor` turns pictures into what it reads.
+    `run` and `run_official` are as for `Small`.
     """
 
     name: str
     settings: dict
     processor: str = ""
-    pixels: int = 224
+    run: Callable | None = None
+    run_official: Callable | None = None
 
 
 class Line(NamedTuple):
@@ -85,6 +96,12 @@ class Table(NamedTuple):
     factor: int = 1
     settings: dict = {}
     pixels: int = 224
+
+
+def as_library_has_it(make, settings, names):
+    """The model make(**settings), with what the library whose names these are always has beside."""
+    config = family_of(make(**settings))[0].config(names)
+    return make(**({each.setting: each.value for each in config.always} if config else {}) | settings)
 
 
 @functools.cache

@@ -16,7 +16,7 @@ from .hub import locate
 from .predict import Pretrained
 from .preprocessing import Preprocessing, default, from_timm, from_transformers, to_timm, to_transformers
 from .table import read, their_name
-from .translate import config_of, described_by, from_official, recognise, take_over, to_official
+from .translate import config_of, described_by, from_official, recognise, shape_only, take_over, to_official
 
 
 def load(name_or_path, **settings):
@@ -44,14 +44,21 @@ def load(name_or_path, **settings):
     folder, weights = (path, find_weights(path)) if path.is_dir() else (None, path)
     content = read_json(folder / "config.json") if folder else {}
     tensors = read_tensors(weights)
-    model, family, names = _build(tensors, weights, content, folder, settings)
+    model, family, names, table = build(tensors, weights, content, folder, settings)
+    take_over(model, family, table, tensors, weights)
     classes = classes_of(content, _outputs(model, family))
     model.eval().pretrained = Pretrained(str(name_or_path), _preprocessing(names, content, folder, model), classes)
     return model
 
 
-def _build(tensors, weights, content, folder, settings):
-    """(the model that a checkpoint is of, with its weights; its Family; the names that its tensors have)"""
+def build(tensors, weights, content, folder, settings):
+    """The model that {their name: array} and the content of a config.json are of, before it takes their numbers over.
+
+    Returns
+    -------
+    (Module, Family, str, table)
+        The model, what the world calls it, whose names the tensors have, and the table of these names.
+    """
     source, among = f"{folder / 'config.json'}" if folder else "", described_by(content)
     library = library_of(content)
     if among and len(among) == 1:  # before the tensors are looked at, which may be unknown for what is refused here
@@ -62,7 +69,7 @@ def _build(tensors, weights, content, folder, settings):
         config.refuse_unknown(content, family.name, source)
     known = (config.settings(content) if config else {}) | settings
     try:
-        reading = read(table, tensors, derived=family.computed)
+        reading = read(table, {name: shape_only(array) for name, array in tensors.items()}, derived=family.computed)
         model = family.build(known | family.shapes(reading, known) | settings)
     except KeyError as error:
         raise ValueError(f"{weights}: missing: {their_name(table, error.args[0])}") from error
@@ -70,7 +77,7 @@ def _build(tensors, weights, content, folder, settings):
         raise ValueError(f"{weights}: {error}") from error
     if config and content:
         config.refuse_others(content, model, family.name, source, but=settings)
-    return take_over(model, family, table, tensors, weights), family, names
+    return model, family, names, table
 
 
 def load_weights(model, name_or_path):

@@ -136,7 +136,7 @@ def is_derived(name, patterns=DERIVED):
 
 
 def read(table, tensors, sizes=None, derived=DERIVED):
-    """Translate {their name: array} into a Reading.
+    """Translate {their name: array} into a Reading, whose arrays are views where possible.
 
     Left out are tensors that lack a part to be joined with, and those whose layout takes an axis apart, "(H d) i -> i H
     d", if `sizes` {"H": 3} does not have the length of a part.
@@ -240,7 +240,7 @@ def _lay_out(name, array, layout, sizes):
     known = {part: sizes[part] for part in parts if part in sizes}
     if any(len(set(axis[1:-1].split()) - set(known)) > 1 for axis in axes if axis[0] == "("):
         return None, lengths
-    return np.ascontiguousarray(einops.rearrange(array, layout, **known)), lengths
+    return einops.rearrange(array, layout, **known), lengths
 
 
 def _lay_back(array, layout, sizes):

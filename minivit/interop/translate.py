@@ -59,13 +59,18 @@ def from_official(model, tensors, source="checkpoint"):
 def take_over(model, family, table, tensors, source):
     """Load tensors into a model once every one of them has been found to fit."""
     check(model, family, table, tensors, source)
-    return model.load_state_dict(read(table, tensors, family.sizes(model), family.computed).state)
+    state = read(table, tensors, family.sizes(model), family.computed).state
+    return model.load_state_dict({name: np.ascontiguousarray(array) for name, array in state.items()})
+
+
+def shape_only(array):
+    """An array of that shape which takes no memory."""
+    return np.broadcast_to(np.float32(0), array.shape)
 
 
 def check(model, family, table, tensors, source):
     """Raise a ValueError that names every tensor which is missing, left over or misshapen for a model."""
-    ours = {name: np.broadcast_to(np.float32(0), tensor.shape)  # shapes only
-            for name, tensor in model.named_parameters() + model.named_buffers()}
+    ours = {name: shape_only(tensor) for name, tensor in model.named_parameters() + model.named_buffers()}
     expected = {name: array.shape for name, array in write(table, ours, family.sizes(model)).items()}
     found = {name: array.shape for name, array in tensors.items() if not is_derived(name, family.computed)}
     problems = [f"missing: {name} {expected[name]}" for name in expected if name not in found]

@@ -5,9 +5,10 @@ import numpy as np
 from minivit.models.vit import ViT
 from minivit.tasks.mae import MAE
 from tests.families.vit import SMALL
+from tests.families.vit import TRANSFORMERS as VIT
 from tests.golden.case import Case
 from tests.golden.draw import draw
-from tests.known import Small
+from tests.known import Saved, Small
 
 
 class MaskedCase(Case):
@@ -33,6 +34,9 @@ class MaskedCase(Case):
         return [output.logits], [output.loss]
 
 
+NOISE = np.arange(16.0)[None]  # the last twelve of 4 x 4 patches are hidden
+PREDICTIONS = dict(run=lambda mae, images: mae.predict(images, NOISE >= 4)[0],
+                   run_official=lambda mae, images: mae(images, noise=images.new_tensor(NOISE)).logits)
 SIZES = dict(vit=ViT, image_size=24, patch_size=4, dim=24, depth=2, heads=3, decoder_dim=16, decoder_depth=1,
              decoder_heads=2)
 CASES = [
@@ -41,7 +45,10 @@ CASES = [
     MaskedCase("MAE", "plain pixels", "transformers", MAE, SIZES | dict(normalise=False), (24, 24)),
 ]
 MODELS = [Small(MAE, dict(vit=ViT, decoder_dim=8, decoder_depth=1, decoder_heads=2, **{
-    name: SMALL[name] for name in SMALL if name != "num_classes"}), ("transformers", "transformers4"))]
+    name: SMALL[name] for name in SMALL if name != "num_classes"}), ("transformers", "transformers4"), **PREDICTIONS)]
+TRANSFORMERS = [Saved("ViTMAEForPreTraining", VIT[0].settings | dict(
+    image_size=16, patch_size=4, decoder_hidden_size=16, decoder_num_attention_heads=4, decoder_num_hidden_layers=1,
+    decoder_intermediate_size=64), **PREDICTIONS)]
 DIFFERENCES = [
     "transformers interpolates the positions of MAE's decoder as one line of patches, here they are a grid. Its "
     "decoder is compared at the size that it was trained for.",

@@ -7,10 +7,10 @@ import numpy as np
 
 from minivit import Tensor, grad
 from minivit.interop import from_official, to_official
-from minivit.interop.families import family_of
 from minivit.interop.translate import rename
 from minivit.ops import cross_entropy
 from tests.golden.draw import draw, draw_all, labels, pictures
+from tests.known import as_library_has_it
 
 
 @dataclass
@@ -67,9 +67,7 @@ class Case:
 
     def create(self):
         """Our model, with weights that are still to be drawn."""
-        config = family_of(self.make(**self.settings))[0].config(self.library)
-        always = {each.setting: each.value for each in config.always} if config else {}
-        return self.make(**always | self.settings)
+        return as_library_has_it(self.make, self.settings, self.library)
 
     def build(self, dtype, shapes=None):
         """Our model with drawn weights; `shapes` are the official ones, by default those that we would write."""

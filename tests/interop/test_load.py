@@ -45,7 +45,7 @@ def assert_same_model(ours, loaded, channels=3):
 
 @pytest.mark.parametrize("make, names", FOLDERS)
 def test_a_saved_folder_gives_the_same_model(make, names, tmp_path):
-    model = make().initialise(1)
+    model = make(names).initialise(1)
     save(model, tmp_path / "folder", names)
     assert_same_model(model, minivit.load(tmp_path / "folder"), make.channels)
 

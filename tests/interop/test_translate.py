@@ -14,7 +14,7 @@ from tests.interop.models import MODELS, PAIRS
 
 @pytest.mark.parametrize("make, names", PAIRS)
 def test_weights_come_back_bit_for_bit(make, names):
-    model, other = make().initialise(1), make().initialise(2)
+    model, other = make(names).initialise(1), make(names).initialise(2)
     from_official(other, to_official(model, names))
     state, found = model.state_dict(), other.state_dict()
     assert state.keys() == found.keys()
@@ -44,8 +44,8 @@ def test_what_has_no_counterpart_at_all():
 
 @pytest.mark.parametrize("make, names", PAIRS)
 def test_every_wrong_tensor_is_named_and_nothing_is_changed(make, names):
-    model = make().initialise(1)
-    before, tensors = model.state_dict(), to_official(make().initialise(2), names)
+    model = make(names).initialise(1)
+    before, tensors = model.state_dict(), to_official(make(names).initialise(2), names)
     used = [name for name in tensors if "num_batches" not in name]
     lost, misshapen = used[-1], used[len(used) // 2]
     shape = tensors[misshapen].shape

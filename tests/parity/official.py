@@ -10,6 +10,7 @@ from minivit.interop.families import family_of
 from minivit.interop.table import is_derived
 from minivit.interop.translate import config_of
 from tests.counterpart import import_official
+from tests.interop.models import numbers
 
 torch = pytest.importorskip("torch")
 torch.set_num_threads(1)  # the models are small, and the sums are the same every time
@@ -77,6 +78,22 @@ def weights_of(module, case):
 def channels_first(images):
     """(B, H, W, C) array -> (B, C, H, W) torch tensor"""
     return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+
+
+def our_numbers(known, model, images):
+    """All that one of our models computes, in one row; `known` is a Small or Saved of tests/known.py."""
+    return numbers(known.run(model, images) if known.run else model(images))
+
+
+def their_numbers(known, official, images):
+    """All that an official model computes, in one row."""
+    with torch.no_grad():
+        return numbers((known.run_official or run_official)(official, channels_first(images)))
+
+
+def run_official(official, images):
+    """What is compared of an official model."""
+    return logits_of(official(images))
 
 
 def logits_of(output):
