@@ -175,9 +175,12 @@ class Config:
             if key.setting in but:
                 continue
             value = values.get(key.name, key.default)
-            if value is not ABSENT and not key.agrees(value, model):
-                problems.append(f"a {title} with {key.name} = {value!r} is not what its tensors are of, or has no "
-                                f"counterpart in minivit; expected {key.of(model)!r}")
+            try:
+                if value is not ABSENT and not key.agrees(value, model):
+                    problems.append(f"a {title} with {key.name} = {value!r} is not what its tensors are of, or has no "
+                                    f"counterpart in minivit; expected {key.of(model)!r}")
+            except ValueError as error:
+                problems.append(f"{key.name} = {value!r}: {error}")
         _raise(problems, source)
 
     def file(self, model):

@@ -55,7 +55,7 @@ def shapes(reading, known):
 
 def sizes(swin):
     """P of patches (P Q C)."""
-    return {"P": swin.patch_embed.patch_size, "Q": swin.patch_embed.patch_size}
+    return {"P": patch_size(swin), "Q": patch_size(swin)}
 
 
 def first(swin):
@@ -79,8 +79,18 @@ def only_window(swin):
 
 def window_fits(value, swin):
     """Whether timm's window, which it makes as small as the grid, is ours."""
-    grid = math.ceil(min(swin.image_size) / swin.patch_embed.patch_size)
+    grid = math.ceil(min(swin.image_size) / patch_size(swin))
     return pair(value) == (max(pair(value)),) * 2 and min(max(pair(value)), grid) == window(swin)
+
+
+def patch_size(swin):
+    """P"""
+    return swin.patch_embed.patch_size
+
+
+def patches_divide(value, swin):
+    """Whether timm's patches are ours: what is left over at the edge, it drops, where we add zeros."""
+    return value == patch_size(swin) and not any(pixels % value for pixels in swin.image_size)
 
 
 def dim(swin):
@@ -94,7 +104,6 @@ def hidden(swin):
 
 
 SHARED = (
-    Key("patch_size", lambda swin: swin.patch_embed.patch_size),
     Key("embed_dim", dim),
     Key("depths", lambda swin: [len(stage.blocks) for stage in swin.stages]),
     Key("num_heads", lambda swin: [stage.blocks[0].attention.heads for stage in swin.stages]),
@@ -114,6 +123,7 @@ FAMILY = Family(
     configs={
         "timm": Timm((
             *SHARED,
+            Key("patch_size", patch_size, fits=patches_divide),
             Key("img_size", lambda swin: list(swin.image_size), "image_size", pair),
             Key("in_chans", lambda swin: swin.patch_embed.channels),
             Key("window_size", window, fits=window_fits),
@@ -124,6 +134,7 @@ FAMILY = Family(
                 r"swin_(tiny|small|base|large)_patch4_window\d+_\d+": {}}),
         "transformers": Transformers((
             *SHARED,
+            Key("patch_size", patch_size),
             Key("image_size", lambda swin: number_or_list(swin.image_size), "image_size", pair),
             Key("num_channels", lambda swin: swin.patch_embed.channels),
             Key("window_size", only_window),
