@@ -34,9 +34,19 @@ class MaskedCase(Case):
         return [output.logits], [output.loss]
 
 
-NOISE = np.arange(16.0)[None]  # the last twelve of 4 x 4 patches are hidden
-PREDICTIONS = dict(run=lambda mae, images: mae.predict(images, NOISE >= 4)[0],
-                   run_official=lambda mae, images: mae(images, noise=images.new_tensor(NOISE)).logits)
+def prediction(mae, images):
+    """Of one picture, whose last patches are hidden."""
+    order = np.arange(mae.encoder.grid[0] * mae.encoder.grid[1])[None]
+    return mae.predict(images, order >= int(order.size * (1 - mae.mask_ratio)))[0]
+
+
+def official_prediction(mae, images):
+    """The same of theirs."""
+    patches = mae.vit.embeddings.patch_embeddings.num_patches
+    return mae(images, noise=images.new_tensor(np.arange(patches)[None])).logits
+
+
+PREDICTIONS = dict(run=prediction, run_official=official_prediction)
 SIZES = dict(vit=ViT, image_size=24, patch_size=4, dim=24, depth=2, heads=3, decoder_dim=16, decoder_depth=1,
              decoder_heads=2)
 CASES = [

@@ -32,7 +32,7 @@ MODELS = [
     Small(ResNet, dict(block=BasicBlock, depths=(2, 1, 1, 1), num_classes=3), ("timm", "transformers")),
     Small(ResNet, dict(block=Bottleneck, depths=(1, 2), width=8, num_classes=0, channels=2), ("transformers",)),
 ]
-TIMM = [Saved(name, dict(layers=(1, 1), channels=(64, 128))) for name in ("resnet18", "resnet50")]
+TIMM = [Saved(name, dict(layers=(1, 1, 1, 1))) for name in ("resnet18", "resnet50")]
 TRANSFORMERS = [Saved("ResNetForImageClassification", dict(embedding_size=8, hidden_sizes=[32, 64], depths=[1, 2]),
                       "ConvNextImageProcessorPil")]
 

@@ -1,4 +1,4 @@
-"""Every setting of timm's and transformers' classes, changed in turn: equal outputs, or an error that names the setting.
+"""Every setting of timm's and transformers' classes, changed in turn: equal outputs, or an error that names it.
 
 What their code saves after the change is loaded here. What their code refuses to build or to save is not asked about.
 """
