@@ -41,8 +41,11 @@ def load(name_or_path, **settings):
         For a damaged file, a pickle, a model that we do not have; and if any tensor is missing, left over or misshapen.
     """
     path = locate(name_or_path)
+    content = read_json(path / "config.json") if path.is_dir() else {}
+    if "recipe" in content:
+        raise ValueError(f"{path}: the folder of a run of `python -m minivit train`, not a checkpoint of timm or "
+                         f"transformers; its model is minivit.train.load_model(minivit.train.Run({str(path)!r}))")
     folder, weights = (path, find_weights(path)) if path.is_dir() else (None, path)
-    content = read_json(folder / "config.json") if folder else {}
     tensors = read_tensors(weights)
     model, family, names, table = build(tensors, weights, content, folder, settings)
     take_over(model, family, table, tensors, weights)
@@ -67,14 +70,16 @@ def build(tensors, weights, content, folder, settings):
     config = family.config(names)
     if config and content:
         config.refuse_unknown(content, family.name, source)
-    known = (config.settings(content) if config else {}) | settings
     try:
+        known = (config.settings(content) if config else {}) | settings
         reading = read(table, {name: shape_only(array) for name, array in tensors.items()}, derived=family.computed)
         model = family.build(known | family.shapes(reading, known) | settings)
     except KeyError as error:
         raise ValueError(f"{weights}: missing: {their_name(table, error.args[0])}") from error
     except ValueError as error:
-        raise ValueError(f"{weights}: {error}") from error
+        said = config.deciding(content) if config else {}
+        said = "".join(f"; {source} says {name} = {value!r}" for name, value in said.items())
+        raise ValueError(f"{weights}: {error}{said}") from error
     if config and content:
         config.refuse_others(content, model, family.name, source, but=settings)
     return model, family, names, table

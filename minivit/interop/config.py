@@ -153,6 +153,11 @@ class Config:
                 settings[key.setting] = key.read(value)
         return settings
 
+    def deciding(self, content):
+        """{their key: value} of those that stand there and decide an argument of our constructor."""
+        values = self.values(content)
+        return {key.name: values[key.name] for key in self.keys if key.setting and key.name in values}
+
     def refuse_unknown(self, content, title, source="config.json"):
         """Raise a ValueError that names every key which is not described, or never has this value here."""
         known, problems = {key.name: key for key in self.keys}, []

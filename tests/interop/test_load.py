@@ -14,6 +14,7 @@ import minivit
 from minivit.interop import Preprocessing, load_weights, predict, save, to_official
 from minivit.interop.files import write_tensors
 from minivit.models.deit import DeiT
+from minivit.models.resnet import BasicBlock, ResNet
 from minivit.models.swin import Swin
 from minivit.models.vit import ViT
 from minivit.nn import randomness
@@ -166,6 +167,73 @@ def test_a_model_without_head_predicts_nothing(picture, tmp_path):
         predict(minivit.load(tmp_path / "m"), picture)
     with pytest.raises(ValueError, match="classes: expected 3 names, one for each logit, got 2"):
         save(ViT(**VIT), tmp_path / "n", classes=["a", "b"])
+
+
+def changed(folder, **settings):
+    """Write settings over those of a folder's config.json; those of timm's models into model_args."""
+    content = json.loads((folder / "config.json").read_text())
+    content.get("model_args", content).update(settings)
+    (folder / "config.json").write_text(json.dumps(content))
+    return folder
+
+
+@pytest.mark.parametrize("make, names, settings", [
+    (ViT, "timm", {"global_pool": "avg"}), (ViT, "timm", {"pool_include_prefix": True}),
+    (ViT, "timm", {"act_layer": "relu"}), (ViT, "timm", {"norm_layer": "rmsnorm"}), (ViT, "timm", {"whatever": 1}),
+    (ViT, "timm", {"num_heads": 5}), (ViT, "timm", {"depth": 3}), (ViT, "transformers", {"qkv_bias": False}),
+    (ViT, "transformers", {"num_hidden_layers": 7}), (ViT, "transformers", {"quantization_config": {"bits": 4}}),
+    (ResNet, "timm", {"output_stride": 16}), (ResNet, "timm", {"global_pool": "max"}),
+    (ResNet, "timm", {"global_pool": ""}), (ResNet, "timm", {"act_layer": "silu"}),
+    (ResNet, "transformers", {"hidden_act": "gelu"}), (ResNet, "transformers", {"downsample_in_bottleneck": True}),
+], ids=lambda value: str(value))
+def test_a_setting_that_is_not_ours_is_refused_by_name(make, names, settings, tmp_path):
+    model = ViT(**VIT) if make is ViT else ResNet(BasicBlock, (1, 1, 1, 1), num_classes=3)
+    save(model.initialise(1), tmp_path, names)
+    with pytest.raises(ValueError, match=rf"(?s)config.json.*\b{next(iter(settings))}\b"):
+        minivit.load(changed(tmp_path, **settings))
+
+
+@pytest.mark.parametrize("names, settings", [
+    ("timm", {"drop_path_rate": 0.1, "weight_init": "jax", "qk_norm": False, "init_values": None}),
+    ("transformers", {"hidden_dropout_prob": 0.1, "torch_dtype": "float16", "pruned_heads": {}}),
+])
+def test_a_setting_that_changes_nothing_is_let_pass(names, settings, tmp_path):
+    model = ViT(**VIT).initialise(1)
+    save(model, tmp_path, names)
+    assert_same_model(model, minivit.load(changed(tmp_path, **settings)))
+
+
+def test_what_the_caller_says_comes_before_config_json(tmp_path):
+    save(ViT(**VIT).initialise(1), tmp_path)
+    loaded = minivit.load(tmp_path, eps=1e-3, activation=gelu_tanh, antialias=False)
+    assert (loaded.norm.eps, loaded.blocks[0].mlp.activation, loaded.antialias) == (1e-3, gelu_tanh, False)
+    with pytest.raises(ValueError, match="eps: 0.001 has no counterpart there, where it is always 1e-06"):
+        save(loaded, tmp_path / "again")
+
+
+@pytest.mark.parametrize("args", [{"model_args": None}, {"pretrained_cfg": None}])
+def test_null_in_place_of_settings(args, tmp_path):
+    model = ViT(**VIT | dict(dim=192, depth=1)).initialise(1)
+    save(model, tmp_path)
+    content = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(content | args))
+    assert_same_model(model, minivit.load(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["patch_embed.proj.weight", "patch_embed.proj.bias", "norm.weight", "pos_embed",
+                                  "blocks.0.mlp.fc1.bias"])
+def test_any_missing_tensor_is_named(name, tmp_path):
+    tensors = to_official(ViT(**VIT))
+    del tensors[name]
+    write_tensors(tmp_path / "model.safetensors", tensors)
+    with pytest.raises(ValueError, match=rf"model.safetensors: [^:]*:?\s*missing: {name}"):
+        minivit.load(tmp_path / "model.safetensors", heads=3)
+
+
+def test_the_folder_of_a_run_says_what_it_is(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"recipe": {"model": "vit"}}))
+    with pytest.raises(ValueError, match="the folder of a run of `python -m minivit train`.*minivit.train.load_model"):
+        minivit.load(tmp_path)
 
 
 def test_names_that_are_nowhere(tmp_path, monkeypatch):

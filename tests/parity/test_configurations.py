@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 import minivit
+from minivit.interop.files import read_json
+from minivit.interop.preprocessing import from_transformers
 from tests.golden.case import relative
 from tests.golden.draw import draw, pictures
 from tests.known import collect
@@ -144,3 +146,27 @@ def test_settings_of_transformers(saved, tmp_path):
             pixels = (value if name == "image_size" else base.get("image_size", PIXELS),) * 2
             results.append((name, value, outcome(saved, official, folder, name, pixels)))
     assert_equal_or_refused(results)
+
+
+@pytest.mark.parametrize("kind", ["ViT", "DeiT", "ConvNext", "Beit", "CLIP", "MobileViT"])
+@pytest.mark.parametrize("switch", [{}, {"do_normalize": False}, {"do_rescale": False}, {"do_resize": False},
+                                    {"rescale_factor": 1 / 127.5}, {"do_center_crop": False}, {"resample": 3},
+                                    {"do_center_crop": True}, {"do_flip_channel_order": True}, {"do_pad": True}],
+                         ids=str)
+def test_switches_of_processors(kind, switch, tmp_path):
+    """A picture becomes the same numbers, or an error names the switch."""
+    processor = getattr(transformers(), f"{kind}ImageProcessorPil")(**switch)
+    processor.save_pretrained(tmp_path)
+    picture = (40 * np.abs(pictures(1, 301, 472)[0])).clip(0, 255).astype(np.uint8)
+    try:
+        theirs = processor(picture, return_tensors="np")["pixel_values"][0].transpose(1, 2, 0)
+    except Exception:  # whatever they say
+        pytest.skip("transformers cannot do it either")
+    try:
+        ours = from_transformers(read_json(tmp_path / "preprocessor_config.json"))(picture)
+    except ValueError as error:
+        refusal = str(error)
+    else:
+        refusal = ""
+        np.testing.assert_allclose(ours, theirs, atol=1e-5 * max(1, np.abs(theirs).max()))
+    assert not refusal or next(iter(switch), "?") in refusal or "cannot keep" in refusal, refusal
