@@ -83,7 +83,11 @@ class Run:
 
     def recipe(self):
         """The recipe of the run."""
-        return Recipe.from_dict(self.config()["recipe"])
+        config = self.config()
+        if "architecture" in config or "model_type" in config:
+            raise ValueError(f"{self.folder}: a checkpoint of timm or transformers, and no run; "
+                             f"python -m minivit predict --weights {self.folder} ... takes it")
+        return Recipe.from_dict(config["recipe"])
 
     def write_recipe(self, recipe):
         """Replace the recipe in the config."""

@@ -28,6 +28,8 @@ RUNS = [Run(Case("ResNet, basic blocks", "training", library, ResNet, dict(
     block=BasicBlock, depths=(1, 1, 1, 1), num_classes=5), (32, 32), training=True), "SGD", dict(
     lr=0.02, momentum=0.9, weight_decay=5e-4)) for library in ("timm", "transformers")]
 
+FEATURES = [(ResNet, [({}, dict(indices=[1, 2, 3, 4]))])]  # 0 is the stem
+
 MODELS = [
     Small(ResNet, dict(block=BasicBlock, depths=(2, 1, 1, 1), num_classes=3), ("timm", "transformers")),
     Small(ResNet, dict(block=Bottleneck, depths=(1, 2), width=8, num_classes=0, channels=2), ("transformers",)),

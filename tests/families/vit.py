@@ -33,6 +33,8 @@ CASES = [
 RUNS = [Run(Case("ViT", "training", library, ViT, SIZES, (32, 32), training=True), "AdamW", ADAMW)
         for library in ("timm", "transformers")]
 
+FEATURES = [(ViT, [({}, dict(indices=1, norm=True)), (dict(layers=(0, 1)), dict(indices=[0, 1]))])]
+
 SMALL = dict(image_size=16, patch_size=4, num_classes=3, dim=12, depth=2, heads=3)
 EVERYWHERE = ("timm", "transformers", "transformers4", "jax")
 MODELS = [

@@ -115,6 +115,12 @@ def test_a_run_or_weights_are_needed(pictures, capsys):
     assert "expected picture files after the folder of a run, or after --weights FILE" in capsys.readouterr().err
 
 
+def test_a_checkpoint_in_the_place_of_a_run(weights, pictures, capsys):
+    assert main(["predict", str(weights), pictures[0]]) == 2
+    assert "a checkpoint of timm or transformers, and no run; python -m minivit predict --weights" in (
+        capsys.readouterr().err)
+
+
 def test_the_picture_goes_where_the_model_is(device, weights, pictures):
     model = minivit.load(weights)
     expected = predict(model, pictures[0])

@@ -1,10 +1,13 @@
 """Names translated in both directions: nothing is lost, and what is wrong is named."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import minivit
 from minivit.interop import from_official, to_official
+from minivit.interop.families import families
 from minivit.interop.translate import NAMES, config_of
 from minivit.models.resnet import BasicBlock, ResNet
 from minivit.models.vit import ViT, ViTGAP
@@ -72,6 +75,14 @@ def test_another_architecture_is_refused():
     with pytest.raises(ValueError, match="does not fit ViTGAP:\n  left over: cls_token"):
         from_official(ViTGAP(**VIT | dict(image_size=(16, 16))), {
             name: x[:, 1:] if name == "pos_embed" else x for name, x in to_official(ViT(**VIT)).items()})
+
+
+def test_every_file_is_called_as_its_family():
+    folder = Path(minivit.interop.families.__path__[0])
+    assert sorted(families()) == sorted(path.stem for path in folder.glob("[a-z]*.py"))
+    for family in families().values():
+        assert {names for known in family.models.values() for names in known} == family.tables.keys()
+        assert set(family.tables) <= set(NAMES)
 
 
 def test_a_class_that_derives_from_a_model_has_its_names():
