@@ -15,14 +15,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..names import expect
-from ..ops import gelu, gelu_tanh
+from ..ops import gelu, gelu_tanh, quick_gelu, relu, silu
 from . import ignored as no_change
 
 ABSENT = object()
 
 ACTIVATIONS = {  # by the name that is written first
-    "timm": {"gelu": gelu, "gelu_tanh": gelu_tanh},
-    "transformers": {"gelu": gelu, "gelu_pytorch_tanh": gelu_tanh, "gelu_new": gelu_tanh},
+    "timm": {"gelu": gelu, "gelu_tanh": gelu_tanh, "quick_gelu": quick_gelu, "relu": relu, "silu": silu, "swish": silu},
+    "transformers": {"gelu": gelu, "gelu_pytorch_tanh": gelu_tanh, "gelu_new": gelu_tanh, "quick_gelu": quick_gelu,
+                     "relu": relu, "silu": silu, "swish": silu},
 }
 
 def unchanged(value):

@@ -103,8 +103,8 @@ def test_a_missing_tensor_that_sizes_depend_on_is_named(tmp_path):
 @pytest.mark.parametrize("config, message", [
     ({"architecture": "resnetblur50"}, "timm's architecture 'resnetblur50' has no counterpart"),
     ({"architecture": "vit_base_patch16_clip_quickgelu_224"}, "has no counterpart"),
-    ({"architecture": "vit_tiny_patch16_224", "model_args": {"num_heads": 3, "act_layer": "silu"}},
-     "activation: 'silu' does not exist"),
+    ({"architecture": "vit_tiny_patch16_224", "model_args": {"num_heads": 3, "act_layer": "mish"}},
+     "activation: 'mish' does not exist"),
 ])
 def test_official_models_that_are_not_ours_are_refused(config, message, tmp_path):
     save(ViT(**VIT), tmp_path)
@@ -116,7 +116,7 @@ def test_official_models_that_are_not_ours_are_refused(config, message, tmp_path
 @pytest.mark.parametrize("changed, message", [
     ({"model_type": "dinov2"}, "model_type 'dinov2' has no counterpart"),
     ({"model_type": "swin", "use_absolute_embeddings": True}, "a swin with use_absolute_embeddings = True"),
-    ({"hidden_act": "quick_gelu"}, "activation: 'quick_gelu' does not exist"),
+    ({"hidden_act": "softshrink"}, "activation: 'softshrink' does not exist"),
 ])
 def test_configurations_that_are_not_ours_are_refused(changed, message, tmp_path):
     save(ViT(**VIT), tmp_path, "transformers")
@@ -179,7 +179,7 @@ def changed(folder, **settings):
 
 @pytest.mark.parametrize("make, names, settings", [
     (ViT, "timm", {"global_pool": "avg"}), (ViT, "timm", {"pool_include_prefix": True}),
-    (ViT, "timm", {"act_layer": "relu"}), (ViT, "timm", {"norm_layer": "rmsnorm"}), (ViT, "timm", {"whatever": 1}),
+    (ViT, "timm", {"act_layer": "elu"}), (ViT, "timm", {"norm_layer": "rmsnorm"}), (ViT, "timm", {"whatever": 1}),
     (ViT, "timm", {"num_heads": 5}), (ViT, "timm", {"depth": 3}), (ViT, "transformers", {"qkv_bias": False}),
     (ViT, "transformers", {"num_hidden_layers": 7}), (ViT, "transformers", {"quantization_config": {"bits": 4}}),
     (ResNet, "timm", {"output_stride": 16}), (ResNet, "timm", {"global_pool": "max"}),
