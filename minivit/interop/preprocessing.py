@@ -154,7 +154,7 @@ def _resize_and_crop(config, kind):
         size = {"shortest_edge": size}
     shorter = size.get("shortest_edge") if isinstance(size, dict) else None
     resize = (shorter or _height_width(size)) if config.get("do_resize", True) else None
-    if config.get("do_center_crop"):
+    if config.get("do_center_crop", kind.startswith(("DeiT", *SHORTER))):
         return resize, _height_width(config.get("crop_size", shorter or size))
     return resize, None if shorter or resize is None else resize
 
