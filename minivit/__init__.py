@@ -11,7 +11,7 @@ from .nn.module import Module
 from .types import AnyPath
 
 
-def load(name_or_path: AnyPath, **facts: Any) -> Module:
+def load(name_or_path: AnyPath, **settings: Any) -> Module:
     """A model with official weights, ready to predict: see `minivit.interop.load`."""
     from .interop import load
-    return load(name_or_path, **facts)
+    return load(name_or_path, **settings)

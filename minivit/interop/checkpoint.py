@@ -8,29 +8,32 @@
 import json
 from pathlib import Path
 
-from . import config
+from .classes import classes_of
+from .config import library_of
+from .families import family_of
 from .files import find_weights, read_json, read_tensors, write_tensors
 from .hub import locate
-from .official.facts import apply, classes_of
 from .predict import Pretrained
-from .preprocessing import Preprocessing, default, from_timm, from_transformers
-from .table import read
-from .translate import check, from_official, recognise, to_official
+from .preprocessing import Preprocessing, default, from_timm, from_transformers, to_timm, to_transformers
+from .table import read, their_name
+from .translate import config_of, described_by, from_official, recognise, shape_only, take_over, to_official
 
 
-def load(name_or_path, **facts):
+def load(name_or_path, **settings):
     """A model with the weights of a checkpoint, in `eval()` mode, ready to predict.
 
-    Its class and sizes follow from the shapes of the tensors. `model.pretrained` has the preprocessing and the names of
-    the classes.
+    Its class and what shapes do not tell follow from config.json, if there is one, else from the names of the tensors;
+    its sizes from their shapes. A setting of config.json that minivit does not have is an error that names it.
+    `model.pretrained` has the preprocessing and the names of the classes.
 
     Parameters
     ----------
     name_or_path : str or path
         A .safetensors or .npz file, a folder with one (and with config.json), or a repository of the Hugging Face hub:
         "timm/vit_tiny_patch16_224.augreg_in21k_ft_in1k".
-    **facts
-        What the shapes do not tell, if there is no config.json to tell it: heads, image_size, decoder_heads.
+    **settings
+        Arguments of the model's constructor that neither the shapes nor a config.json tell: heads, image_size,
+        decoder_heads; or that are to be others than there: eps, activation, antialias, drop_path.
 
     Raises
     ------
@@ -38,23 +41,48 @@ def load(name_or_path, **facts):
         For a damaged file, a pickle, a model that we do not have; and if any tensor is missing, left over or misshapen.
     """
     path = locate(name_or_path)
+    content = read_json(path / "config.json") if path.is_dir() else {}
+    if "recipe" in content:
+        raise ValueError(f"{path}: the folder of a run of `python -m minivit train`, not a checkpoint of timm or "
+                         f"transformers; its model is minivit.train.load_model(minivit.train.Run({str(path)!r}))")
     folder, weights = (path, find_weights(path)) if path.is_dir() else (None, path)
-    settings = read_json(folder / "config.json") if folder else {}
     tensors = read_tensors(weights)
-    kind, names, table = recognise(tensors, weights)
-    facts = config.facts_of(settings, names) | facts
-    try:
-        reading = read(table, tensors)
-        model = kind.build(reading, facts)
-    except KeyError as error:
-        raise ValueError(f"{weights}: missing: {_their_name(table, error.args[0])}") from error
-    except ValueError as error:
-        raise ValueError(f"{weights}: {error}") from error
-    check(model, table, tensors, weights)
-    apply(model.load_state_dict(reading.state).eval(), facts)
-    classes = config.classes_of_config(settings, classes_of(reading.state, kind.HEAD))
-    model.pretrained = Pretrained(str(name_or_path), _preprocessing(names, settings, folder, model), classes)
+    model, family, names, table = build(tensors, weights, content, folder, settings)
+    take_over(model, family, table, tensors, weights)
+    classes = classes_of(content, _outputs(model, family))
+    model.eval().pretrained = Pretrained(str(name_or_path), _preprocessing(names, content, folder, model), classes)
     return model
+
+
+def build(tensors, weights, content, folder, settings):
+    """The model that {their name: array} and the content of a config.json are of, before it takes their numbers over.
+
+    Returns
+    -------
+    (Module, Family, str, table)
+        The model, what the world calls it, whose names the tensors have, and the table of these names.
+    """
+    source, among = f"{folder / 'config.json'}" if folder else "", described_by(content)
+    library = library_of(content)
+    if among and len(among) == 1:  # before the tensors are looked at, which may be unknown for what is refused here
+        among[0].configs[library].refuse_unknown(content, among[0].name, source)
+    family, names, table = recognise(tensors, weights, among=among, library=library)
+    config = family.config(names)
+    if config and content:
+        config.refuse_unknown(content, family.name, source)
+    try:
+        known = (config.settings(content) if config else {}) | settings
+        reading = read(table, {name: shape_only(array) for name, array in tensors.items()}, derived=family.computed)
+        model = family.build(known | family.shapes(reading, known) | settings)
+    except KeyError as error:
+        raise ValueError(f"{weights}: missing: {their_name(table, error.args[0])}") from error
+    except ValueError as error:
+        said = config.deciding(content) if config else {}
+        said = "".join(f"; {source} says {name} = {value!r}" for name, value in said.items())
+        raise ValueError(f"{weights}: {error}{said}") from error
+    if config and content:
+        config.refuse_others(content, model, family.name, source, but=settings)
+    return model, family, names, table
 
 
 def load_weights(model, name_or_path):
@@ -92,25 +120,37 @@ def save(model, path, names="timm", *, preprocessing=None, classes=None):
         return
     loaded = getattr(model, "pretrained", None)
     preprocessing = preprocessing or (loaded.preprocessing if loaded else default(model.image_size))
-    classes = classes or (loaded and loaded.classes)
-    contents = config.files(model, names, preprocessing, classes)
+    contents = _files(model, names, preprocessing, classes or (loaded and loaded.classes))
     path.mkdir(parents=True, exist_ok=True)
     write_tensors(path / "model.safetensors", tensors, metadata)
     for name, content in contents.items():
         (path / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def _preprocessing(names, settings, folder, model):
+def _files(model, names, preprocessing, classes):
+    """{file name: content} of what lies beside the weights: config.json, and what transformers' processors read."""
+    content, count = config_of(model, names), _outputs(model, family_of(model)[0])
+    classes = list(classes) if classes else [f"LABEL_{index}" for index in range(count)]
+    if len(classes) != count:
+        raise ValueError(f"classes: expected {count} names, one for each logit, got {len(classes)}")
+    if names == "timm":
+        return {"config.json": {**content, "num_classes": count, "label_names": classes,
+                                "pretrained_cfg": {"num_classes": count, **to_timm(preprocessing)}}}
+    labels = {"id2label": dict(enumerate(classes)), "label2id": {name: index for index, name in enumerate(classes)}}
+    return {"config.json": {**content, **labels}, "preprocessor_config.json": to_transformers(preprocessing)}
+
+
+def _outputs(model, family):
+    """How many classes a model tells apart, 0 if it has no head."""
+    shapes = {name: parameter.shape for name, parameter in model.named_parameters()}
+    return shapes.get(f"{family.head}.weight", (0,))[-1]
+
+
+def _preprocessing(names, content, folder, model):
     """As the files beside the weights say, else as is usual."""
     if names == "jax":
         return Preprocessing(model.image_size, model.image_size, "bilinear", mean=(0.5,) * 3, std=(0.5,) * 3)
-    if names == "timm" and settings:
-        return from_timm(settings)
+    if names == "timm" and content:
+        return from_timm(content)
     stored = read_json(folder / "preprocessor_config.json") if folder and names != "timm" else {}
     return from_transformers(stored) if stored else default(model.image_size)
-
-
-def _their_name(table, ours):
-    """What a table calls one of our tensors."""
-    rule = next(rule for rule in table if rule.ours.replace("*", "0") == ours)
-    return ", ".join(rule.theirs).replace("*", "0")

@@ -4,11 +4,14 @@ A table is a list of rules, and works in both directions. In a name, `*` stands 
 a pattern of einops from their axes to ours. Several tensors of theirs are joined along our last axis:
 
     Rule("blocks.*.attention.qkv.weight", ("layers.*.q.weight", "layers.*.k.weight", "layers.*.v.weight"), "o i -> i o")
+
+or one of theirs is split along it into several of ours (`split`). What no pattern can say is a pair of functions
+(`Rearrangement`). Tables that several architectures share are in blocks.py.
 """
 
 import functools
 import re
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import NamedTuple
 
 import einops
@@ -16,35 +19,56 @@ import numpy as np
 
 LINEAR = "o i -> i o"
 CONV = "o i h w -> h w i o"
+CONV_AS_LINEAR = "o i 1 1 -> i o"  # a convolution of 1 x 1 pixels there, a linear map here
+LINEAR_AS_CONV = "o i -> 1 1 i o"
 PATCHES = "D C P Q -> (P Q C) D"  # a convolution with kernel and stride P (Q = P), as PatchEmbed's linear map
 
 # What checkpoints may hold beside weights: the number of batches seen, which no layer of ours uses, and tables that a
-# Swin Transformer computes from its window size.
-DERIVED = re.compile(r".*\.(num_batches_tracked|relative_position_index|attn_mask)")
+# model computes from its sizes.
+DERIVED = (r"num_batches_tracked", r"relative_position_index", r"attn_mask")
+
+
+class Rearrangement(NamedTuple):
+    """A layout that is no pattern of einops: their array to ours, and back."""
+
+    read: Callable
+    write: Callable
 
 
 class Rule(NamedTuple):
-    """One line of a table: our name, theirs (one or several), and the layout from their axes to ours ("" if equal).
+    """One line of a table: our names, theirs, and the layout from their axes to ours ("" if equal).
 
-    An optional rule is for what some models of the architecture lack: a head, a class token.
+    One of the two is a single name. `parts` are the shares of our last axis where one of theirs is split into several
+    of ours. An optional rule is for what some models of the architecture lack: a head, a class token.
     """
 
-    ours: str
+    ours: tuple
     theirs: tuple
-    layout: str = ""
+    layout: str | Rearrangement = ""
     optional: bool = False
+    parts: tuple = (1,)
 
 
 def tensor(ours, theirs, layout=""):
-    """A tensor, or several joined to one."""
-    return [Rule(ours, (theirs,) if isinstance(theirs, str) else tuple(theirs), layout)]
+    """A tensor, or several of theirs joined to one."""
+    return [Rule((ours,), (theirs,) if isinstance(theirs, str) else tuple(theirs), layout)]
+
+
+def split(ours, theirs, parts, layout=""):
+    """One tensor of theirs that is several of ours: split(["q.weight", "kv.weight"], "qkv.weight", (1, 2), LINEAR)."""
+    return [Rule(tuple(ours), (theirs,), layout, parts=tuple(parts))]
 
 
 def linear(ours, theirs, layout=LINEAR):
-    """The weight and bias of a linear map, or of several joined to one."""
+    """The weight and bias of a linear map, or of several of theirs joined to one."""
     theirs = (theirs,) if isinstance(theirs, str) else theirs
     return tensor(f"{ours}.weight", [f"{name}.weight" for name in theirs], layout) + tensor(
         f"{ours}.bias", [f"{name}.bias" for name in theirs])
+
+
+def conv(ours, theirs, layout=CONV):
+    """The weight of a convolution without bias; with one, it is linear(ours, theirs, CONV)."""
+    return tensor(f"{ours}.weight", f"{theirs}.weight", layout)
 
 
 def norm(ours, theirs):
@@ -60,8 +84,8 @@ def batch_norm(ours, theirs):
 
 def within(ours, theirs, table):
     """A table for a part of a model, with what stands in front of its names."""
-    return [rule._replace(ours=ours + rule.ours, theirs=tuple(theirs + name for name in rule.theirs))
-            for rule in table]
+    return [rule._replace(ours=tuple(ours + name for name in rule.ours),
+                          theirs=tuple(theirs + name for name in rule.theirs)) for rule in table]
 
 
 def optional(table):
@@ -69,87 +93,172 @@ def optional(table):
     return [rule._replace(optional=True) for rule in table]
 
 
-@dataclass
 class Reading:
-    """What a table found in a checkpoint.
+    """What a table found in a checkpoint: what its sizes are read from.
 
-    `state` has the tensors under our names and in our layout, `axes` the lengths of the axes that layouts name,
-    `unknown` their names that the table does not have.
+    `state` has the tensors under our names and in our layout, `unknown` their names that the table does not have.
+    A tensor that is asked for and not there is a KeyError with our name of it.
     """
 
-    state: dict = field(default_factory=dict)
-    axes: dict = field(default_factory=dict)
-    unknown: list = field(default_factory=list)
+    def __init__(self, state=None, axes=None):
+        self.state, self.axes, self.unknown = state or {}, axes or {}, []
+
+    def __contains__(self, name):
+        return name in self.state
+
+    def shape(self, name):
+        """The shape of a tensor, under our name and in our layout."""
+        return self.state[name].shape
+
+    def axis(self, name, letter):
+        """The length of an axis that the layout of a tensor names: axis("patch_embed.weight", "P")."""
+        return self.axes[name][letter]
+
+    def modules(self, name):
+        """How many modules a list has: 1 + the largest number that follows its name."""
+        found = [re.match(rf"{re.escape(name)}\.(\d+)\.", ours) for ours in self.state]
+        return 1 + max((int(match[1]) for match in found if match), default=-1)
+
+    def outputs(self, head="head"):
+        """How many numbers a linear map returns; 0 if there is none of that name."""
+        found = (self.state.get(f"{head}.{part}") for part in ("weight", "bias"))
+        return next((array.shape[-1] for array in found if array is not None), 0)
+
+    def part(self, prefix):
+        """The same of a part of the model, whose names begin with `prefix`."""
+        return Reading(*({name.removeprefix(prefix): value for name, value in found.items() if name.startswith(prefix)}
+                         for found in (self.state, self.axes)))
 
 
-def read(table, tensors):
-    """Translate {their name: array} into a Reading; tensors that lack a part to be joined with are left out.
+def is_derived(name, patterns=DERIVED):
+    """Whether a tensor of theirs is one that a model of ours computes, by the last part of its name."""
+    return any(re.fullmatch(rf"(.*\.)?({pattern})", name) for pattern in patterns)
+
+
+def read(table, tensors, sizes=None, derived=DERIVED):
+    """Translate {their name: array} into a Reading, whose arrays are views where possible.
+
+    Left out are tensors that lack a part to be joined with, and those whose layout takes an axis apart, "(H d) i -> i H
+    d", if `sizes` {"H": 3} does not have the length of a part.
 
     Raises
     ------
     ValueError
         If a tensor has another number of axes than its layout.
     """
-    reading, parts = Reading(), {}
+    reading, joined = Reading(), {}
     for name, array in tensors.items():
-        rule, position, ours = _find_theirs(table, name)
+        rule, position, numbers = _find_theirs(table, name)
         if rule:
-            parts.setdefault((ours, rule), {})[position] = _lay_out(name, array, rule.layout, reading.axes)
-        elif not DERIVED.fullmatch(name):
+            array, axes = _lay_out(name, array, rule.layout, sizes or {})
+            if array is not None:
+                joined.setdefault((rule, numbers), {})[position] = array
+                reading.axes.update((_fill(ours, numbers), axes) for ours in rule.ours)
+        elif not is_derived(name, derived):
             reading.unknown.append(name)
-    for (ours, rule), found in parts.items():
+    for (rule, numbers), found in joined.items():
         if len(found) == len(rule.theirs):
             pieces = [found[position] for position in range(len(found))]
-            reading.state[ours] = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=-1)
+            whole = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=-1)
+            for ours, piece in zip(rule.ours, _split(whole, rule.parts), strict=True):
+                reading.state[_fill(ours, numbers)] = piece
     return reading
 
 
-def write(table, name, array, sizes):
-    """One of our tensors as {their name: array}, views where possible.
+def write(table, arrays, sizes):
+    """{our name: array} as {their name: array}, views where possible.
 
     `sizes` has the lengths of axes that a layout merges: {"P": 16 ...}.
 
     Raises
     ------
     ValueError
-        If the table has no such name.
+        If the table has no such name, or a tensor of theirs would lack a part.
     """
-    for rule in table:
-        match = _pattern(rule.ours).fullmatch(name)
-        if match:
-            theirs, _, ours = rule.layout.partition(" -> ")
-            known = {axis: length for axis, length in sizes.items() if axis in re.findall(r"\w+", theirs)}
-            pieces = np.split(array, len(rule.theirs), axis=-1)
-            if rule.layout:
-                pieces = [einops.rearrange(piece, f"{ours} -> {theirs}", **known) for piece in pieces]
-            return {_fill(their, match.groups()): piece for their, piece in zip(rule.theirs, pieces, strict=True)}
-    raise ValueError(f"{name} has no counterpart there")
+    written, waiting = {}, {}
+    for name, array in arrays.items():
+        rule, position, numbers = _find_ours(table, name)
+        if rule is None:
+            raise ValueError(f"{name} has no counterpart there")
+        parts = waiting.setdefault((rule, numbers), {})
+        parts[position] = array
+        if len(parts) < len(rule.ours):
+            continue
+        pieces = [parts[position] for position in range(len(parts))]
+        whole = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=-1)
+        for theirs, piece in zip(rule.theirs, np.split(whole, len(rule.theirs), axis=-1), strict=True):
+            written[_fill(theirs, numbers)] = _lay_back(piece, rule.layout, sizes)
+        del waiting[rule, numbers]
+    if waiting:
+        lacking = [_fill(rule.theirs[0], numbers) for rule, numbers in waiting]
+        raise ValueError(f"{', '.join(lacking)}: not all of what it is made of is there")
+    return written
 
 
-def misfits(table, names):
+def misfits(table, names, derived=DERIVED):
     """How badly a table explains a checkpoint's names: (names that it does not have, rules that find no name)."""
-    found = [_find_theirs(table, name)[0] for name in names if not DERIVED.fullmatch(name)]
+    found = [_find_theirs(table, name)[0] for name in names if not is_derived(name, derived)]
     return found.count(None), sum(not rule.optional for rule in set(table) - set(found))
 
 
+def their_name(table, ours):
+    """What a table calls one of our tensors; our own name where it has none."""
+    rule, _, numbers = _find_ours(table, ours)
+    return ", ".join(_fill(theirs, numbers) for theirs in rule.theirs) if rule else ours
+
+
 def _find_theirs(table, name):
-    """(rule, position among its tensors, our name) for their name; Nones if there is no rule."""
+    """(rule, position among its tensors, the numbers of the `*`) for their name; Nones if there is no rule."""
+    return _find(table, name, "theirs")
+
+
+def _find_ours(table, name):
+    return _find(table, name, "ours")
+
+
+def _find(table, name, side):
     for rule in table:
-        for position, theirs in enumerate(rule.theirs):
-            match = _pattern(theirs).fullmatch(name)
+        for position, known in enumerate(getattr(rule, side)):
+            match = _pattern(known).fullmatch(name)
             if match:
-                return rule, position, _fill(rule.ours, match.groups())
+                return rule, position, match.groups()
     return None, None, None
 
 
-def _lay_out(name, array, layout, axes):
+def _lay_out(name, array, layout, sizes):
+    """(the array in our layout or None, the lengths of the axes that the layout names)"""
+    if isinstance(layout, Rearrangement):
+        return layout.read(array), {}
+    if not layout:
+        return array, {}
     theirs = layout.partition(" -> ")[0]
+    axes = re.findall(r"\([^)]*\)|\S+", theirs)
+    if array.ndim != len(axes):
+        raise ValueError(f"{name}: expected axes ({', '.join(axes)}), got shape {array.shape}")
+    lengths = {axis: length for axis, length in zip(axes, array.shape, strict=True) if axis.isalpha()}
+    parts = [part for axis in axes if axis[0] == "(" for part in axis[1:-1].split()]
+    known = {part: sizes[part] for part in parts if part in sizes}
+    if any(len(set(axis[1:-1].split()) - set(known)) > 1 for axis in axes if axis[0] == "("):
+        return None, lengths
+    return einops.rearrange(array, layout, **known), lengths
+
+
+def _lay_back(array, layout, sizes):
+    if isinstance(layout, Rearrangement):
+        return layout.write(array)
     if not layout:
         return array
-    if array.ndim != len(theirs.split()):
-        raise ValueError(f"{name}: expected axes ({theirs.replace(' ', ', ')}), got shape {array.shape}")
-    axes.update(einops.parse_shape(array, theirs))
-    return np.ascontiguousarray(einops.rearrange(array, layout))
+    theirs, _, ours = layout.partition(" -> ")
+    return einops.rearrange(array, f"{ours} -> {theirs}",
+                            **{axis: length for axis, length in sizes.items() if axis in re.findall(r"\w+", theirs)})
+
+
+def _split(array, parts):
+    """Along the last axis, in pieces whose lengths are as `parts`."""
+    if len(parts) == 1:
+        return [array]
+    edges = np.cumsum(parts)[:-1] * array.shape[-1] // sum(parts)
+    return np.split(array, edges, axis=-1)
 
 
 @functools.cache

@@ -1,15 +1,13 @@
 """From official names to ours and back: every tensor is used exactly once, or an error names it."""
 
-import importlib
-import pkgutil
-
 import numpy as np
 
 from ..names import expect
-from . import official
-from .table import DERIVED, misfits, read, write
+from .config import library_of, title_of
+from .families import families, family_of
+from .table import is_derived, misfits, read, write
 
-NAMES = ("timm", "transformers", "transformers4", "jax")
+NAMES = ("timm", "transformers", "transformers4", "jax", "authors")
 
 
 def to_official(model, names="timm"):
@@ -20,7 +18,7 @@ def to_official(model, names="timm"):
     model : Module
     names : str
         "timm"; "transformers", the names of its modules; "transformers4", those of version 4 and of files on the
-        Hugging Face hub; or "jax", those of ViT's authors.
+        Hugging Face hub; "jax", those of ViT's authors; or "authors", those of an architecture's own repository.
 
     Raises
     ------
@@ -37,12 +35,9 @@ def to_official(model, names="timm"):
 
 def rename(model, arrays, names):
     """Arrays under our names, as a model's weights or their gradients, as {official name: array}."""
-    kind = official_of(model)
-    table, sizes, renamed = dict(reversed(kind.TABLES))[names], kind.sizes(model), {}
-    for name, array in arrays.items():
-        for their, piece in write(table, name, array, sizes).items():
-            renamed[their] = np.ascontiguousarray(piece)
-    return renamed
+    family, _ = family_of(model)
+    renamed = write(family.tables[names][0], arrays, family.sizes(model))
+    return {name: np.ascontiguousarray(array) for name, array in renamed.items()}
 
 
 def from_official(model, tensors, source="checkpoint"):
@@ -54,20 +49,30 @@ def from_official(model, tensors, source="checkpoint"):
         If the tensors are of another architecture, or any of them is missing, left over or misshapen; names them all.
         `source` is what the message begins with. Nothing has been changed then.
     """
-    kind, names, table = recognise(tensors, source)
-    if kind is not official_of(model):
-        raise ValueError(f"{source}: holds a {title(kind)} under the names of {names}, not a {type(model).__name__}")
-    check(model, table, tensors, source)
-    return model.load_state_dict(read(table, tensors).state)
+    own, _ = family_of(model)
+    family, names, table = recognise(tensors, source, own=own)
+    if family is not own:
+        raise ValueError(f"{source}: holds a {family.name} under the names of {names}, not a {type(model).__name__}")
+    return take_over(model, family, table, tensors, source)
 
 
-def check(model, table, tensors, source):
+def take_over(model, family, table, tensors, source):
+    """Load tensors into a model once every one of them has been found to fit."""
+    check(model, family, table, tensors, source)
+    state = read(table, tensors, family.sizes(model), family.computed).state
+    return model.load_state_dict({name: np.ascontiguousarray(array) for name, array in state.items()})
+
+
+def shape_only(array):
+    """An array of that shape which takes no memory."""
+    return np.broadcast_to(np.float32(0), array.shape)
+
+
+def check(model, family, table, tensors, source):
     """Raise a ValueError that names every tensor which is missing, left over or misshapen for a model."""
-    sizes, expected = official_of(model).sizes(model), {}
-    for name, tensor in model.named_parameters() + model.named_buffers():
-        shape_only = np.broadcast_to(np.float32(0), tensor.shape)
-        expected |= {their: piece.shape for their, piece in write(table, name, shape_only, sizes).items()}
-    found = {name: array.shape for name, array in tensors.items() if not DERIVED.fullmatch(name)}
+    ours = {name: shape_only(tensor) for name, tensor in model.named_parameters() + model.named_buffers()}
+    expected = {name: array.shape for name, array in write(table, ours, family.sizes(model)).items()}
+    found = {name: array.shape for name, array in tensors.items() if not is_derived(name, family.computed)}
     problems = [f"missing: {name} {expected[name]}" for name in expected if name not in found]
     problems += [f"left over: {name} {found[name]}" for name in found if name not in expected]
     problems += [f"misshapen: {name}: expected {expected[name]}, got {found[name]}"
@@ -76,38 +81,47 @@ def check(model, table, tensors, source):
         raise ValueError(f"{source}: does not fit {type(model).__name__}:\n  " + "\n  ".join(problems))
 
 
-def recognise(tensors, source):
-    """(architecture's module, "timm" ..., table) of the table that explains the names of a checkpoint best."""
-    candidates = [(misfits(table, tensors), index, kind, names, table) for index, (kind, names, table) in enumerate(
-        (kind, names, table) for kind in architectures() for names, table in kind.TABLES)]
-    (unknown, _), _, kind, names, table = min(candidates)
+def described_by(content, source="config.json"):
+    """The families that a config.json may be of; None if it does not say.
+
+    Raises
+    ------
+    ValueError
+        If it is of a model that we do not have.
+    """
+    library = library_of(content)
+    if not library:
+        return None
+    found = [family for family in families().values()
+             if library in family.configs and family.configs[library].describes(content)]
+    if not found:
+        raise ValueError(f"{source}: {title_of(content)} has no counterpart in minivit, which has "
+                         f"{', '.join(families())}")
+    return found
+
+
+def recognise(tensors, source, *, own=None, among=None, library=""):
+    """(Family, "timm" ..., table) of the table that explains the names of a checkpoint best.
+
+    Of several that do so equally well it is one of the family `own`. `among` are the families to choose from, and
+    `library` the one whose names they have, if a config.json says so.
+    """
+    candidates = [(*misfits(table, tensors, family.computed), family is not own, index, family, names, table)
+                  for index, (family, names, table) in enumerate(
+                      (family, names, table) for family in among or families().values()
+                      for names, tables in family.tables.items() if names.rstrip("4").startswith(library)
+                      for table in tables)]
+    unknown, *_, family, names, table = min(candidates, key=lambda candidate: candidate[:4])
     if 2 * unknown > len(tensors):
+        known = ", ".join(family.name for family in among or families().values())
         raise ValueError(f"{source}: no checkpoint of an architecture that minivit knows under official names: "
-                         f"{', '.join(title(kind) for kind in architectures())}; {unknown} of its {len(tensors)} "
-                         f"tensors are unknown even to the nearest, {title(kind)} in the names of {names}")
-    return kind, names, table
-
-
-def architectures():
-    """The modules of minivit.interop.official that describe an architecture."""
-    found = [importlib.import_module(f"{official.__name__}.{module.name}")
-             for module in pkgutil.iter_modules(official.__path__)]
-    return [module for module in found if hasattr(module, "TABLES")]
-
-
-def official_of(model):
-    """The module of minivit.interop.official for a model, or for the class that it derives from."""
-    known = {title(kind): kind for kind in architectures()}
-    for ancestor in type(model).__mro__:
-        kind = known.get(ancestor.__module__.rpartition(".")[2])
-        if kind and ancestor.__module__.startswith("minivit."):
-            return kind
-    raise ValueError(f"{type(model).__name__} has no counterpart in timm or transformers that minivit knows; there are "
-                     f"{', '.join(known)}")
+                         f"{known}; {unknown} of its {len(tensors)} tensors are unknown even to the nearest, "
+                         f"{family.name} in the names of {names}")
+    return family, names, table
 
 
 def config_of(model, names):
-    """What config.json says of a model's architecture; {} for "jax".
+    """What config.json says of a model's architecture; {} where nobody reads one.
 
     Raises
     ------
@@ -115,13 +129,9 @@ def config_of(model, names):
         If the model has no counterpart there.
     """
     expect("names", names, NAMES)
-    kind = official_of(model)
-    if names not in dict(kind.TABLES):
+    family, kind = family_of(model)
+    if names not in family.models[kind]:
         raise ValueError(f"{type(model).__name__} has no counterpart under the names of {names}; there are "
-                         f"{', '.join(dict(kind.TABLES))}")
-    return kind.timm_config(model) if names == "timm" else kind.transformers_config(model)
-
-
-def title(kind):
-    """The name of an architecture: vit."""
-    return kind.__name__.rpartition(".")[2]
+                         f"{', '.join(family.models[kind])}")
+    config = family.config(names)
+    return config.file(model) if config else {}

@@ -37,7 +37,7 @@ class DeiT(ViT):
         self.distillation_head = (Linear(dim, num_classes, initialiser=truncated_normal(0.02)) if num_classes
                                   else Identity())
 
-    def make_pooling(self, dim, heads, mlp_dim):
+    def make_pooling(self, dim, heads, **block):
         """The two tokens."""
         self.class_token = Parameter((1, 1, dim), truncated_normal(0.02))
         self.distillation_token = Parameter((1, 1, dim), truncated_normal(0.02))

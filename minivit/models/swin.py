@@ -27,7 +27,7 @@ from ..backend import to_device
 from ..engine import Tensor
 from ..nn import (Attention, Dropout, DropPath, Identity, LayerNorm, Linear, Mlp, Module, Parameter, PatchEmbed,
                   drop_path_rates, in_turn, offset_bias, signed_offsets, truncated_normal)
-from ..ops import expand, pad, roll
+from ..ops import expand, gelu, pad, roll
 
 
 def window_partition(x, window):
@@ -108,10 +108,10 @@ class Block(Module):
     `shift` is 0 or half the window.
     """
 
-    def __init__(self, dim, heads, *, window, shift, mlp_dim, dropout=0.0, drop_path=0.0):
-        self.norm1, self.norm2 = LayerNorm(dim, eps=1e-5), LayerNorm(dim, eps=1e-5)
+    def __init__(self, dim, heads, *, window, shift, mlp_dim, eps=1e-5, activation=gelu, dropout=0.0, drop_path=0.0):
+        self.norm1, self.norm2 = LayerNorm(dim, eps=eps), LayerNorm(dim, eps=eps)
         self.attention = WindowAttention(dim, heads, window=window, dropout=dropout)
-        self.mlp = Mlp(dim, mlp_dim, dropout=dropout)
+        self.mlp = Mlp(dim, mlp_dim, activation=activation, dropout=dropout)
         self.shift, self.drop_path = shift, DropPath(drop_path)
 
     def forward(self, x):
@@ -137,8 +137,8 @@ class Block(Module):
 class PatchMerging(Module):
     """2 x 2 neighbours become one token of twice the width (section 3.1).    (B, H, W, C) -> (B, H/2, W/2, 2C)"""
 
-    def __init__(self, dim):
-        self.norm, self.reduction = LayerNorm(4 * dim, eps=1e-5), Linear(4 * dim, 2 * dim, bias=False)
+    def __init__(self, dim, *, eps=1e-5):
+        self.norm, self.reduction = LayerNorm(4 * dim, eps=eps), Linear(4 * dim, 2 * dim, bias=False)
 
     def forward(self, x):
         """(B, H, W, C) -> (B, H/2, W/2, 2C), halves rounded up"""
@@ -180,26 +180,30 @@ class Swin(Module):
         Blocks and heads of each stage.
     window : int
         M, in tokens.
+    eps : float
+        What LayerNorm adds to the variance.
+    activation : callable
+        Of the MLPs.
     dropout, drop_path : float
         As for ViT.
     """
 
     def __init__(self, *, image_size=224, patch_size=4, channels=3, num_classes=1000, dim, depths, heads, window=7,
-                 mlp_ratio=4, dropout=0.0, drop_path=0.0):
+                 mlp_ratio=4, eps=1e-5, activation=gelu, dropout=0.0, drop_path=0.0):
         if len(depths) != len(heads):
             raise ValueError(f"depths, heads: expected one number for each stage, got {depths} and {heads}")
         self.image_size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
-        self.patch_embed, self.patch_norm = PatchEmbed(patch_size, channels, dim), LayerNorm(dim, eps=1e-5)
+        self.patch_embed, self.patch_norm = PatchEmbed(patch_size, channels, dim), LayerNorm(dim, eps=eps)
         self.dropout, self.stages = Dropout(dropout), []
         grid, rates = math.ceil(min(self.image_size) / patch_size), drop_path_rates(drop_path, depths)
         for stage, (stage_heads, stage_rates) in enumerate(zip(heads, rates, strict=True)):
-            merge = PatchMerging(dim) if stage else Identity()
+            merge = PatchMerging(dim, eps=eps) if stage else Identity()
             dim, grid = (2 * dim, math.ceil(grid / 2)) if stage else (dim, grid)
             self.stages.append(Stage(merge, [
                 Block(dim, stage_heads, window=min(window, grid), shift=min(window, grid) // 2 * (index % 2),
-                      mlp_dim=int(mlp_ratio * dim), dropout=dropout, drop_path=rate)
+                      mlp_dim=int(mlp_ratio * dim), eps=eps, activation=activation, dropout=dropout, drop_path=rate)
                 for index, rate in enumerate(stage_rates)]))
-        self.norm = LayerNorm(dim, eps=1e-5)
+        self.norm = LayerNorm(dim, eps=eps)
         self.head = Linear(dim, num_classes, initialiser=truncated_normal(0.02)) if num_classes else Identity()
 
     def features(self, images):

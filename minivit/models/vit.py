@@ -15,15 +15,15 @@ from itertools import islice
 
 from ..nn import (Attention, Dropout, DropPath, Identity, LayerNorm, Linear, Mlp, Module, Parameter, PatchEmbed,
                   in_turn, interpolate_positions, normal, repeat_batch, sincos, to_grid, truncated_normal, zeros)
-from ..ops import attention, concatenate
+from ..ops import attention, concatenate, gelu
 
 
 class Block(Module):
     """x + Attention(LN(x)), then x + MLP(LN(x)) (eq. 2, 3).    (B, N, D) -> (B, N, D)"""
 
-    def __init__(self, dim, heads, *, mlp_dim, dropout=0.0, drop_path=0.0):
-        self.norm1, self.attention = LayerNorm(dim), Attention(dim, heads, dropout=dropout)
-        self.norm2, self.mlp = LayerNorm(dim), Mlp(dim, mlp_dim, dropout=dropout)
+    def __init__(self, dim, heads, *, mlp_dim, eps=1e-6, activation=gelu, dropout=0.0, drop_path=0.0):
+        self.norm1, self.attention = LayerNorm(dim, eps=eps), Attention(dim, heads, dropout=dropout)
+        self.norm2, self.mlp = LayerNorm(dim, eps=eps), Mlp(dim, mlp_dim, activation=activation, dropout=dropout)
         self.drop_path = DropPath(drop_path)
 
     def forward(self, x):
@@ -46,16 +46,22 @@ class ViT(Module):
         D, L, H, and the width between the two layers of the MLP, by default 4 D.
     positions : callable
         Initialiser of the position embeddings, by default normal with standard deviation 0.02.
+    antialias : bool
+        Whether a filter smooths the positions where they are interpolated to a smaller grid: timm does so,
+        transformers does not.
+    eps : float
+        What LayerNorm adds to the variance.
+    activation : callable
+        Of the MLPs.
     dropout, drop_path : float
         Rate of dropout after embedding, attention and MLP layers; rate of stochastic depth in the last block (it grows
         linearly from 0 in the first).
     """
 
     prefix = 1  # tokens in front of the patches
-    antialias = True  # where positions are interpolated: as timm does; transformers does without
 
     def __init__(self, *, image_size=224, patch_size=16, channels=3, num_classes=1000, dim, depth, heads, mlp_dim=None,
-                 positions=None, dropout=0.0, drop_path=0.0):
+                 positions=None, antialias=True, eps=1e-6, activation=gelu, dropout=0.0, drop_path=0.0):
         height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
         if height % patch_size or width % patch_size:
             raise ValueError(f"image_size: {height} x {width} pixels do not divide into patches of "
@@ -63,14 +69,15 @@ class ViT(Module):
         self.image_size, self.grid = (height, width), (height // patch_size, width // patch_size)
         self.patch_embed = PatchEmbed(patch_size, channels, dim)
         self.positions = Parameter((1, self.prefix + self.grid[0] * self.grid[1], dim), positions or normal(0.02))
-        self.dropout = Dropout(dropout)
-        self.blocks = [Block(dim, heads, mlp_dim=mlp_dim or 4 * dim, dropout=dropout,
-                             drop_path=drop_path * layer / max(depth - 1, 1)) for layer in range(depth)]
-        self.norm = LayerNorm(dim)
-        self.make_pooling(dim, heads, mlp_dim or 4 * dim)
+        self.antialias, self.dropout = antialias, Dropout(dropout)
+        block = dict(mlp_dim=mlp_dim or 4 * dim, eps=eps, activation=activation)
+        self.blocks = [Block(dim, heads, dropout=dropout, drop_path=drop_path * layer / max(depth - 1, 1), **block)
+                       for layer in range(depth)]
+        self.norm = LayerNorm(dim, eps=eps)
+        self.make_pooling(dim, heads, **block)
         self.head = Linear(dim, num_classes, initialiser=truncated_normal(0.02)) if num_classes else Identity()
 
-    def make_pooling(self, dim, heads, mlp_dim):
+    def make_pooling(self, dim, heads, **block):
         """What this way of pooling has to learn."""
         self.class_token = Parameter((1, 1, dim), zeros)
 
@@ -138,7 +145,7 @@ class ViTGAP(ViT):
 
     prefix = 0
 
-    def make_pooling(self, dim, heads, mlp_dim):
+    def make_pooling(self, dim, heads, **block):
         """Nothing: a mean has no parameters."""
 
     def prepend(self, x):
@@ -153,9 +160,9 @@ class ViTGAP(ViT):
 class ViTMAP(ViTGAP):
     """No class token: a learned query attends to all encoded tokens (2106.04560, section 3.2; 1810.00825)."""
 
-    def make_pooling(self, dim, heads, mlp_dim):
+    def make_pooling(self, dim, heads, **block):
         """The attention pooling head."""
-        self.attention_pool = AttentionPool(dim, heads, mlp_dim)
+        self.attention_pool = AttentionPool(dim, heads, **block)
 
     def pool(self, x):
         """(B, N, D) -> (B, D)"""
@@ -165,11 +172,11 @@ class ViTMAP(ViTGAP):
 class AttentionPool(Module):
     """Multi-head attention pooling (MAP): a learned query reads all tokens, then an MLP.    (B, N, D) -> (B, D)"""
 
-    def __init__(self, dim, heads, mlp_dim):
+    def __init__(self, dim, heads, *, mlp_dim, eps=1e-6, activation=gelu):
         self.heads = heads
         self.probe = Parameter((1, 1, dim), normal(dim ** -0.5))
         self.query, self.key_value, self.proj = Linear(dim, dim), Linear(dim, 2 * dim), Linear(dim, dim)
-        self.norm, self.mlp = LayerNorm(dim), Mlp(dim, mlp_dim)
+        self.norm, self.mlp = LayerNorm(dim, eps=eps), Mlp(dim, mlp_dim, activation=activation)
 
     def forward(self, x):
         """(B, N, D) -> (B, D)"""

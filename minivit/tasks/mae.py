@@ -87,10 +87,11 @@ class Decoder(Module):
     def __init__(self, encoder, dim, depth, heads):
         pixels, width = encoder.patch_embed.weight.shape
         self.grid, self.prefix = encoder.grid, encoder.prefix
+        eps, activation = encoder.norm.eps, encoder.blocks[0].mlp.activation
         self.embed, self.mask_token = Linear(width, dim), Parameter((1, 1, dim), normal(0.02))
         self.positions = fixed_positions(self.grid, self.prefix, dim)
-        self.blocks = [Block(dim, heads, mlp_dim=4 * dim) for _ in range(depth)]
-        self.norm, self.head = LayerNorm(dim), Linear(dim, pixels)
+        self.blocks = [Block(dim, heads, mlp_dim=4 * dim, eps=eps, activation=activation) for _ in range(depth)]
+        self.norm, self.head = LayerNorm(dim, eps=eps), Linear(dim, pixels)
 
     def forward(self, x, restore, grid):
         """(B, prefix + K, D), (B, N), for a grid (rows, columns) of N patches -> (B, N, P P C)"""
@@ -118,6 +119,8 @@ class MAE(Task):
         d, and the number of blocks and heads of the decoder.
     mask_ratio : float
         The fraction of the patches that is hidden.
+    normalise : bool
+        Whether each patch's pixels are shifted and scaled to mean 0 and deviation 1 before they are to be predicted.
     **settings
         Of the encoder: image_size, patch_size, drop_path ...
     """
@@ -126,7 +129,8 @@ class MAE(Task):
     defaults = {"batch_size": 128, "lr": 6e-3, "task_settings": {
         "decoder_dim": 96, "decoder_depth": 2, "decoder_heads": 3}}
 
-    def __init__(self, vit, *, decoder_dim=512, decoder_depth=8, decoder_heads=16, mask_ratio=0.75, **settings):
+    def __init__(self, vit, *, decoder_dim=512, decoder_depth=8, decoder_heads=16, mask_ratio=0.75, normalise=True,
+                 **settings):
         self.encoder = vit(num_classes=0, **settings)
         if not isinstance(self.encoder, ViT):
             raise ValueError("mae: needs a model that begins with patches, as vit; this is a "
@@ -135,6 +139,7 @@ class MAE(Task):
         self.encoder.positions = fixed_positions(self.encoder.grid, self.encoder.prefix, D)
         self.decoder = Decoder(self.encoder, decoder_dim, decoder_depth, decoder_heads)
         self.image_size, self.mask_ratio, self.source = self.encoder.image_size, mask_ratio, RandomSource()
+        self.normalise = normalise
         if not 0 < int((N - self.encoder.prefix) * (1 - mask_ratio)) < N - self.encoder.prefix:
             raise ValueError(f"mask_ratio: {mask_ratio} of {N - self.encoder.prefix} patches leaves none to see or "
                              "none to paint")
@@ -159,14 +164,14 @@ class MAE(Task):
         (B, height, width, C), and optionally the mask (B, N), True where hidden -> ()
         """
         patches = patchify(images, self.encoder.patch_embed.patch_size)      # (B, N, P P C)
-        centre, scale = statistics(patches)
+        centre, scale = self.statistics(patches)
         prediction, hidden = self.predict(images, mask)                      # (B, N, P P C), (B, N)
         error = ((prediction - (patches - centre) / scale) ** 2).mean(axis=-1)
         hidden = hidden.astype(error.dtype)
         return (error * hidden).sum() / hidden.sum()
 
     def predict(self, images, mask=None):
-        """Normalised pixels of all patches, and which of them were hidden.    -> (B, N, P P C), (B, N)"""
+        """The pixels of all patches, as the loss asks for them, and what was hidden.    -> (B, N, P P C), (B, N)"""
         x, restore = self.encode(images, mask)                               # (B, prefix + K, D), (B, N)
         hidden = restore >= x.shape[1] - self.encoder.prefix
         grid = tuple(pixels // self.encoder.patch_embed.patch_size for pixels in images.shape[1:3])
@@ -191,13 +196,17 @@ class MAE(Task):
         """
         P, C = self.encoder.patch_embed.patch_size, images.shape[-1]
         patches = patchify(images, P)                                        # (B, N, P P C)
-        centre, scale = statistics(patches)
+        centre, scale = self.statistics(patches)
         with no_grad():
             prediction, hidden = self.predict(images, mask)
             seen = where(hidden[..., None], 0, patches)
             painted = where(hidden[..., None], prediction * scale + centre, patches)
         grid = (images.shape[1] // P, images.shape[2] // P)
         return unpatchify(seen, grid, C), unpatchify(painted, grid, C)
+
+    def statistics(self, patches):
+        """What is subtracted from each patch, and what divides it then.    (B, N, P P C) -> two of (B, N, 1)"""
+        return statistics(patches) if self.normalise else (0, 1)
 
 
     def pictures(self, samples, chosen):

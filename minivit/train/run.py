@@ -87,7 +87,11 @@ class Run:
 
     def recipe(self) -> Recipe:
         """The recipe of the run."""
-        return Recipe.from_dict(self.config()["recipe"])
+        config = self.config()
+        if "architecture" in config or "model_type" in config:
+            raise ValueError(f"{self.folder}: a checkpoint of timm or transformers, and no run; "
+                             f"python -m minivit predict --weights {self.folder} ... takes it")
+        return Recipe.from_dict(config["recipe"])
 
     def write_recipe(self, recipe: Recipe) -> None:
         """Replace the recipe in the config."""

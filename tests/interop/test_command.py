@@ -11,7 +11,7 @@ from minivit.__main__ import main
 from minivit.interop import predict, save
 from minivit.models.vit import ViT
 from tests.data.test_pictures import DAMAGED
-from tests.interop.models import VIT
+from tests.families.vit import SMALL as VIT
 
 CLASSES = ("aeroplane", "bird", "cat", "deer", "frog", "truck")
 
@@ -113,6 +113,12 @@ def test_a_model_that_was_not_loaded(pictures):
 def test_a_run_or_weights_are_needed(pictures, capsys):
     assert main(["predict", pictures[0]]) == 2
     assert "expected picture files after the folder of a run, or after --weights FILE" in capsys.readouterr().err
+
+
+def test_a_checkpoint_in_the_place_of_a_run(weights, pictures, capsys):
+    assert main(["predict", str(weights), pictures[0]]) == 2
+    assert "a checkpoint of timm or transformers, and no run; python -m minivit predict --weights" in (
+        capsys.readouterr().err)
 
 
 def test_the_picture_goes_where_the_model_is(device, weights, pictures):

@@ -1,7 +1,9 @@
 """Files with arrays: read, written, and refused."""
 
+import json
 import pickle
 import struct
+import zipfile
 
 import numpy as np
 import pytest
@@ -60,7 +62,11 @@ def test_a_pickle_is_refused_and_not_opened(name, tmp_path):
 @pytest.mark.parametrize("name", ["model.safetensors", "model.npz"])
 def test_a_pickle_under_another_name_is_not_opened_either(name, tmp_path):
     (tmp_path / name).write_bytes(pickle.dumps(Trap(tmp_path / "executed")))
-    with pytest.raises(ValueError, match="truncated or damaged"):
+    with pytest.raises(ValueError, match="holds a pickle, whatever its name says; a pickle can run any code"):
+        read_tensors(tmp_path / name)
+    with zipfile.ZipFile(tmp_path / name, "w") as archive:  # as PyTorch wraps it
+        archive.writestr("archive/data.pkl", pickle.dumps(Trap(tmp_path / "executed")))
+    with pytest.raises(ValueError, match="holds a pickle"):
         read_tensors(tmp_path / name)
     assert not (tmp_path / "executed").exists()
 
@@ -98,6 +104,36 @@ def test_other_files_are_refused(tmp_path):
     for operation in (read_tensors, lambda path: write_tensors(path, {})):
         with pytest.raises(ValueError, match=r"model.h5: expected a file that ends in .safetensors or .npz"):
             operation(tmp_path / "model.h5")
+
+
+@pytest.mark.parametrize("dtype", ["F8_E4M3", "I8", "U16"])
+def test_numbers_that_are_no_weights_are_named(dtype, tmp_path):
+    header = json.dumps({"a.weight": {"dtype": dtype, "shape": [4], "data_offsets": [0, 4 * (1 + (dtype == "U16"))]}})
+    content = struct.pack("<Q", len(header)) + header.encode() + bytes(4 * (1 + (dtype == "U16")))
+    (tmp_path / "q.safetensors").write_bytes(content)
+    with pytest.raises(ValueError, match=f"a.weight has numbers of type {dtype}, which minivit does not read"):
+        read_tensors(tmp_path / "q.safetensors")
+
+
+def test_a_folder_of_shards_is_read_by_its_index(tensors, tmp_path):
+    files = {"a.weight": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors",
+             "n": "model-00002-of-00002.safetensors"}
+    for file in set(files.values()):
+        write_tensors(tmp_path / file, {name: tensors[name] for name in files if files[name] == file})
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"metadata": {}, "weight_map": files}))
+    assert find_weights(tmp_path) == index
+    found = read_tensors(index)
+    assert found.keys() == tensors.keys()
+    for name in tensors:
+        np.testing.assert_array_equal(found[name], tensors[name])
+    for wrong, message in [({"a.weight": "../x.safetensors"}, "'../x.safetensors' is no .safetensors file beside it"),
+                           ({"c": files["b"]}, "lacks c, which model.safetensors.index.json says it has"),
+                           ({"c": "model-00003-of-00003.safetensors"}, "model-00003-of-00003.safetensors is not there"),
+                           (None, 'expected a "weight_map"')]:
+        index.write_text(json.dumps({"weight_map": wrong and files | wrong}))
+        with pytest.raises(ValueError, match=message):
+            read_tensors(index)
 
 
 def test_json(tmp_path):

@@ -14,11 +14,13 @@ import minivit
 from minivit.interop import Preprocessing, load_weights, predict, save, to_official
 from minivit.interop.files import write_tensors
 from minivit.models.deit import DeiT
+from minivit.models.resnet import BasicBlock, ResNet
 from minivit.models.swin import Swin
 from minivit.models.vit import ViT
+from minivit.nn import randomness
 from minivit.ops import gelu_tanh
-from minivit.tasks.mae import MAE
-from tests.interop.models import PAIRS, VIT, channels_of
+from tests.families.vit import SMALL as VIT
+from tests.interop.models import FOLDERS, numbers
 
 
 @pytest.fixture
@@ -28,28 +30,25 @@ def picture(tmp_path, rng):
     return path
 
 
-def assert_same_model(ours, loaded):
+def assert_same_model(ours, loaded, channels=3):
     assert type(loaded) is type(ours)
     assert not loaded.training
     state, found = ours.state_dict(), loaded.state_dict()
     assert state.keys() == found.keys()
     assert all(np.array_equal(state[name], found[name]) for name in state)
-    images = np.random.default_rng(0).standard_normal((1, *ours.image_size, channels_of(ours)), np.float32)
-    mask = [np.arange(16)[None] % 4 > 0] if isinstance(ours, MAE) else []
-    np.testing.assert_array_equal(loaded(images, *mask).numpy(), ours.eval()(images, *mask).numpy())
+    results = []
+    for model in (ours.eval(), loaded):
+        images = np.random.default_rng(0).standard_normal((1, *ours.image_size, channels), np.float32)
+        with randomness(np.random.default_rng(1)):  # of a masked autoencoder
+            results.append(numbers(model(images)))
+    np.testing.assert_array_equal(*results)
 
 
-@pytest.mark.parametrize("make, names", [(make, names) for make, names in PAIRS if names != "jax"])
+@pytest.mark.parametrize("make, names", FOLDERS)
 def test_a_saved_folder_gives_the_same_model(make, names, tmp_path):
-    model = make().initialise(1)
-    if names != "timm":  # timm's configuration cannot say it
-        for block in model.modules():
-            if isinstance(block, minivit.nn.LayerNorm) and not isinstance(model, Swin):
-                block.eps = 1e-12
-            if hasattr(block, "antialias"):
-                block.antialias = False
+    model = make(names).initialise(1)
     save(model, tmp_path / "folder", names)
-    assert_same_model(model, minivit.load(tmp_path / "folder"))
+    assert_same_model(model, minivit.load(tmp_path / "folder"), make.channels)
 
 
 def test_a_file_without_config_is_enough_for_usual_widths(tmp_path):
@@ -104,8 +103,8 @@ def test_a_missing_tensor_that_sizes_depend_on_is_named(tmp_path):
 @pytest.mark.parametrize("config, message", [
     ({"architecture": "resnetblur50"}, "timm's architecture 'resnetblur50' has no counterpart"),
     ({"architecture": "vit_base_patch16_clip_quickgelu_224"}, "has no counterpart"),
-    ({"architecture": "vit_tiny_patch16_224", "model_args": {"num_heads": 3, "act_layer": "silu"}},
-     "activation: 'silu' does not exist"),
+    ({"architecture": "vit_tiny_patch16_224", "model_args": {"num_heads": 3, "act_layer": "mish"}},
+     "activation: 'mish' does not exist"),
 ])
 def test_official_models_that_are_not_ours_are_refused(config, message, tmp_path):
     save(ViT(**VIT), tmp_path)
@@ -117,7 +116,7 @@ def test_official_models_that_are_not_ours_are_refused(config, message, tmp_path
 @pytest.mark.parametrize("changed, message", [
     ({"model_type": "dinov2"}, "model_type 'dinov2' has no counterpart"),
     ({"model_type": "swin", "use_absolute_embeddings": True}, "a swin with use_absolute_embeddings = True"),
-    ({"hidden_act": "quick_gelu"}, "activation: 'quick_gelu' does not exist"),
+    ({"hidden_act": "softshrink"}, "activation: 'softshrink' does not exist"),
 ])
 def test_configurations_that_are_not_ours_are_refused(changed, message, tmp_path):
     save(ViT(**VIT), tmp_path, "transformers")
@@ -168,6 +167,73 @@ def test_a_model_without_head_predicts_nothing(picture, tmp_path):
         predict(minivit.load(tmp_path / "m"), picture)
     with pytest.raises(ValueError, match="classes: expected 3 names, one for each logit, got 2"):
         save(ViT(**VIT), tmp_path / "n", classes=["a", "b"])
+
+
+def changed(folder, **settings):
+    """Write settings over those of a folder's config.json; those of timm's models into model_args."""
+    content = json.loads((folder / "config.json").read_text())
+    content.get("model_args", content).update(settings)
+    (folder / "config.json").write_text(json.dumps(content))
+    return folder
+
+
+@pytest.mark.parametrize("make, names, settings", [
+    (ViT, "timm", {"global_pool": "avg"}), (ViT, "timm", {"pool_include_prefix": True}),
+    (ViT, "timm", {"act_layer": "elu"}), (ViT, "timm", {"norm_layer": "rmsnorm"}), (ViT, "timm", {"whatever": 1}),
+    (ViT, "timm", {"num_heads": 5}), (ViT, "timm", {"depth": 3}), (ViT, "transformers", {"qkv_bias": False}),
+    (ViT, "transformers", {"num_hidden_layers": 7}), (ViT, "transformers", {"quantization_config": {"bits": 4}}),
+    (ResNet, "timm", {"output_stride": 16}), (ResNet, "timm", {"global_pool": "max"}),
+    (ResNet, "timm", {"global_pool": ""}), (ResNet, "timm", {"act_layer": "silu"}),
+    (ResNet, "transformers", {"hidden_act": "gelu"}), (ResNet, "transformers", {"downsample_in_bottleneck": True}),
+], ids=lambda value: str(value))
+def test_a_setting_that_is_not_ours_is_refused_by_name(make, names, settings, tmp_path):
+    model = ViT(**VIT) if make is ViT else ResNet(BasicBlock, (1, 1, 1, 1), num_classes=3)
+    save(model.initialise(1), tmp_path, names)
+    with pytest.raises(ValueError, match=rf"(?s)config.json.*\b{next(iter(settings))}\b"):
+        minivit.load(changed(tmp_path, **settings))
+
+
+@pytest.mark.parametrize("names, settings", [
+    ("timm", {"drop_path_rate": 0.1, "weight_init": "jax", "qk_norm": False, "init_values": None}),
+    ("transformers", {"hidden_dropout_prob": 0.1, "torch_dtype": "float16", "pruned_heads": {}}),
+])
+def test_a_setting_that_changes_nothing_is_let_pass(names, settings, tmp_path):
+    model = ViT(**VIT).initialise(1)
+    save(model, tmp_path, names)
+    assert_same_model(model, minivit.load(changed(tmp_path, **settings)))
+
+
+def test_what_the_caller_says_comes_before_config_json(tmp_path):
+    save(ViT(**VIT).initialise(1), tmp_path)
+    loaded = minivit.load(tmp_path, eps=1e-3, activation=gelu_tanh, antialias=False)
+    assert (loaded.norm.eps, loaded.blocks[0].mlp.activation, loaded.antialias) == (1e-3, gelu_tanh, False)
+    with pytest.raises(ValueError, match="eps: 0.001 has no counterpart there, where it is always 1e-06"):
+        save(loaded, tmp_path / "again")
+
+
+@pytest.mark.parametrize("args", [{"model_args": None}, {"pretrained_cfg": None}])
+def test_null_in_place_of_settings(args, tmp_path):
+    model = ViT(**VIT | dict(dim=192, depth=1)).initialise(1)
+    save(model, tmp_path)
+    content = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(content | args))
+    assert_same_model(model, minivit.load(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["patch_embed.proj.weight", "patch_embed.proj.bias", "norm.weight", "pos_embed",
+                                  "blocks.0.mlp.fc1.bias"])
+def test_any_missing_tensor_is_named(name, tmp_path):
+    tensors = to_official(ViT(**VIT))
+    del tensors[name]
+    write_tensors(tmp_path / "model.safetensors", tensors)
+    with pytest.raises(ValueError, match=rf"model.safetensors: [^:]*:?\s*missing: {name}"):
+        minivit.load(tmp_path / "model.safetensors", heads=3)
+
+
+def test_the_folder_of_a_run_says_what_it_is(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"recipe": {"model": "vit"}}))
+    with pytest.raises(ValueError, match="the folder of a run of `python -m minivit train`.*minivit.train.load_model"):
+        minivit.load(tmp_path)
 
 
 def test_names_that_are_nowhere(tmp_path, monkeypatch):

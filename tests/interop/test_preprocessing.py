@@ -74,6 +74,31 @@ def test_what_transformers_writes(config, expected):
     assert from_transformers(config) == expected
 
 
+@pytest.mark.parametrize("switch, expected", [
+    ({"do_normalize": False}, lambda pixels: pixels / 255),
+    ({"do_rescale": False}, lambda pixels: (pixels - 0.5) / 0.5),
+    ({"rescale_factor": 1 / 127.5}, lambda pixels: (pixels / 127.5 - 0.5) / 0.5),
+    ({"image_processor_type": "MobileViTImageProcessor"}, lambda pixels: pixels[..., ::-1] / 255),
+    ({"do_flip_channel_order": True}, lambda pixels: (pixels / 255 - 0.5) / 0.5),  # which ViT's processor does not know
+    ({"do_resize": False}, lambda pixels: (pixels / 255 - 0.5) / 0.5),
+    ({"do_resize": False, "do_center_crop": True, "crop_size": 20},
+     lambda pixels: (pixels[5:25, 15:35] / 255 - 0.5) / 0.5),
+])
+def test_switches_of_transformers(switch, expected, image):
+    size = {"height": 31, "width": 50}
+    found = from_transformers({"image_processor_type": "ViTImageProcessor", "size": size} | switch)
+    np.testing.assert_allclose(found(image), expected(np.asarray(image, np.float32)), atol=1e-5)
+    assert from_transformers(to_transformers(found)) == found
+
+
+@pytest.mark.parametrize("switch", [{"do_pad": True}, {"size_divisor": 32}, {"image_processor_type": "Mask2FormerX"},
+                                    {"do_thumbnail": True}])
+def test_what_is_no_setting_of_ours_is_refused_by_name(switch):
+    with pytest.raises(ValueError, match=f"preprocessor_config.json: .*{next(iter(switch))}"):
+        from_transformers({"size": 224, **switch})
+    assert from_transformers({"size": 224, "do_pad": None, "do_convert_rgb": True}) == from_transformers({"size": 224})
+
+
 @pytest.mark.parametrize("resize, crop", [(256, (224, 224)), (73, (64, 64)), (235, (224, 224)), ((40, 40), (32, 32)),
                                           ((24, 40), (24, 40))])
 def test_what_is_written_is_read_again(resize, crop):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from minivit.interop.table import (CONV, PATCHES, batch_norm, linear, misfits, norm, optional, read, tensor, within,
-                                   write)
+from minivit.interop.table import (CONV, CONV_AS_LINEAR, LINEAR, LINEAR_AS_CONV, PATCHES, Rearrangement, batch_norm,
+                                   linear, misfits, norm, optional, read, split, tensor, within, write)
 
 TABLE = [
     *tensor("stem", "conv.weight", CONV),
@@ -28,7 +28,7 @@ def test_convolutions_and_patches_are_laid_out_channels_last(rng):
     reading = read(TABLE, {"conv.weight": rng.standard_normal((5, 3, 7, 2)), "proj.weight": np.zeros((8, 3, 4, 4))})
     assert reading.state["stem"].shape == (7, 2, 3, 5)
     assert reading.state["patches.weight"].shape == (48, 8)
-    assert (reading.axes["P"], reading.axes["C"], reading.axes["D"]) == (4, 3, 8)
+    assert [reading.axis("patches.weight", axis) for axis in "PCD"] == [4, 3, 8]
 
 
 def test_the_pixels_of_a_patch_come_row_by_row_then_channels():
@@ -43,8 +43,45 @@ def test_the_pixels_of_a_patch_come_row_by_row_then_channels():
     ("patches.weight", (48, 6))])
 def test_writing_is_the_inverse_of_reading(name, shape, rng):
     array = rng.standard_normal(shape)
-    theirs = write(TABLE, name, array, {"P": 4, "Q": 4})
+    theirs = write(TABLE, {name: array}, {"P": 4, "Q": 4})
     np.testing.assert_array_equal(read(TABLE, theirs).state[name], array)
+
+
+@pytest.mark.parametrize("table, shape, sizes, expected", [
+    # one of theirs, several of ours
+    (split(["q.weight", "kv.weight"], "qkv.weight", (1, 2), LINEAR), (12, 5), {},
+     lambda x: {"q.weight": x.T[:, :4], "kv.weight": x.T[:, 4:]}),
+    # queries, keys and values head by head
+    (tensor("qkv", "qkv", "(H t d) i -> i (t H d)"), (24, 5), {"H": 4, "t": 3},
+     lambda x: {"qkv": x.reshape(4, 3, 2, 5).transpose(3, 1, 0, 2).reshape(5, 24)}),
+    # the channels of PyTorch's PixelShuffle, colour slowest
+    (tensor("shuffle", "shuffle", "(C y x) i h w -> h w i (y x C)"), (12, 5, 1, 1), {"y": 2, "x": 2},
+     lambda x: {"shuffle": x.reshape(3, 2, 2, 5, 1, 1).transpose(4, 5, 3, 1, 2, 0).reshape(1, 1, 5, 12)}),
+    (tensor("order", "order", Rearrangement(lambda x: x[[1, 2, 0]], lambda x: x[[2, 0, 1]])), (3, 2), {},
+     lambda x: {"order": np.stack([x[1], x[2], x[0]])}),
+    (tensor("conv", "conv", CONV_AS_LINEAR), (6, 5, 1, 1), {}, lambda x: {"conv": x[:, :, 0, 0].T}),
+    (tensor("linear", "linear", LINEAR_AS_CONV), (6, 5), {}, lambda x: {"linear": x.T[None, None]}),
+], ids=["split", "head by head", "pixel shuffle", "functions", "conv as linear", "linear as conv"])
+def test_layouts_both_ways(table, shape, sizes, expected, rng):
+    array, name = rng.standard_normal(shape), table[0].theirs[0]
+    state = read(table, {name: array}, sizes).state
+    assert state.keys() == expected(array).keys()
+    for ours, value in expected(array).items():
+        np.testing.assert_array_equal(state[ours], value)
+    np.testing.assert_array_equal(write(table, state, sizes)[name], array)
+
+
+def test_an_axis_that_is_taken_apart_waits_for_its_sizes():
+    table = tensor("qkv", "qkv", "(H t d) i -> i (t H d)")
+    reading = read(table, {"qkv": np.zeros((24, 5))})
+    assert "qkv" not in reading
+    assert reading.unknown == []
+
+
+def test_parts_of_one_tensor_are_written_together(rng):
+    table = split(["q", "kv"], "qkv", (1, 2))
+    with pytest.raises(ValueError, match="qkv: not all of what it is made of is there"):
+        write(table, {"q": rng.standard_normal(4)}, {})
 
 
 def test_what_the_table_does_not_know_is_told_apart():
@@ -54,7 +91,7 @@ def test_what_the_table_does_not_know_is_told_apart():
     # missing: 6 + 2 rules of qkv and norm make 4, patches 2; the head is optional
     assert misfits(TABLE, names) == (1, 6)
     with pytest.raises(ValueError, match="tail has no counterpart there"):
-        write(TABLE, "tail", np.zeros(3), {})
+        write(TABLE, {"tail": np.zeros(3)}, {})
 
 
 def test_a_number_matches_numbers_only():

@@ -1,19 +1,23 @@
 """Names translated in both directions: nothing is lost, and what is wrong is named."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import minivit
 from minivit.interop import from_official, to_official
+from minivit.interop.families import families
 from minivit.interop.translate import NAMES, config_of
 from minivit.models.resnet import BasicBlock, ResNet
 from minivit.models.vit import ViT, ViTGAP
-from tests.interop.models import MODELS, PAIRS, VIT
+from tests.families.vit import SMALL as VIT
+from tests.interop.models import MODELS, PAIRS
 
 
 @pytest.mark.parametrize("make, names", PAIRS)
 def test_weights_come_back_bit_for_bit(make, names):
-    model, other = make().initialise(1), make().initialise(2)
+    model, other = make(names).initialise(1), make(names).initialise(2)
     from_official(other, to_official(model, names))
     state, found = model.state_dict(), other.state_dict()
     assert state.keys() == found.keys()
@@ -21,9 +25,9 @@ def test_weights_come_back_bit_for_bit(make, names):
         np.testing.assert_array_equal(found[name], state[name], err_msg=name)
 
 
-@pytest.mark.parametrize("make, known", MODELS)
-def test_models_without_a_counterpart_are_refused(make, known):
-    for names in set(NAMES) - set(known):
+@pytest.mark.parametrize("make", MODELS)
+def test_models_without_a_counterpart_are_refused(make):
+    for names in set(NAMES) - set(make.names):
         with pytest.raises(ValueError, match="no counterpart"):
             to_official(make(), names)
 
@@ -43,8 +47,8 @@ def test_what_has_no_counterpart_at_all():
 
 @pytest.mark.parametrize("make, names", PAIRS)
 def test_every_wrong_tensor_is_named_and_nothing_is_changed(make, names):
-    model = make().initialise(1)
-    before, tensors = model.state_dict(), to_official(make().initialise(2), names)
+    model = make(names).initialise(1)
+    before, tensors = model.state_dict(), to_official(make(names).initialise(2), names)
     used = [name for name in tensors if "num_batches" not in name]
     lost, misshapen = used[-1], used[len(used) // 2]
     shape = tensors[misshapen].shape
@@ -71,6 +75,14 @@ def test_another_architecture_is_refused():
     with pytest.raises(ValueError, match="does not fit ViTGAP:\n  left over: cls_token"):
         from_official(ViTGAP(**VIT | dict(image_size=(16, 16))), {
             name: x[:, 1:] if name == "pos_embed" else x for name, x in to_official(ViT(**VIT)).items()})
+
+
+def test_every_file_is_called_as_its_family():
+    folder = Path(minivit.interop.families.__path__[0])
+    assert sorted(families()) == sorted(path.stem for path in folder.glob("[a-z]*.py"))
+    for family in families().values():
+        assert {names for known in family.models.values() for names in known} == family.tables.keys()
+        assert set(family.tables) <= set(NAMES)
 
 
 def test_a_class_that_derives_from_a_model_has_its_names():

@@ -9,6 +9,8 @@ import pytest
 import minivit
 from minivit.counting import count
 from minivit.models import vit
+from tests.known import collect
+
 
 def rounds_to(value, printed):
     """Whether a value is the printed figure, up to rounding of its last digit."""
@@ -42,9 +44,11 @@ def test_vit_parameters_of_the_first_paper(variant, classes, millions):
     assert rounds_to(counted.parameters / 1e6, millions), counted.parameters
 
 
-def test_vit_large_has_the_parameters_of_its_official_checkpoint():
-    """Table 1 of 2010.11929 says 307 M, 1 % more than the checkpoint that its authors published has."""
-    assert count(minivit.create("vit", "L/16"), (1, 224, 224, 3)).parameters == 304_326_632
+@pytest.mark.parametrize("table, line", [(table, line) for table in collect("FIGURES") for line in table.lines
+                                         if line.exact], ids=lambda row: getattr(row, "name", ""))
+def test_parameters_of_official_checkpoints(table, line):
+    model = minivit.create(line.architecture, line.variant, **table.settings)
+    assert count(model, (1, table.pixels, table.pixels, 3)).parameters == line.exact
 
 
 @pytest.mark.parametrize("variant, millions, gmacs", [

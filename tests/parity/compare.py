@@ -3,37 +3,34 @@
 import numpy as np
 
 from minivit.interop import to_official
+from minivit.interop.families import family_of
 from minivit.interop.table import read
-from minivit.interop.translate import official_of
-from tests.golden.case import MaskedCase, relative
-from tests.parity.official import (channels_first, counterpart, load_strictly, logits_of, shapes_of, torch,
-                                   without_rounding)
+from tests.golden.case import relative
+from tests.golden.draw import draw_all
+from tests.parity.official import channels_first, counterpart, load_strictly, torch, weights_of
 
 
 def pair(case, dtype):
     """(our model, the official one) with the same weights, taken over in both directions."""
-    official = counterpart(case.make(**case.settings), case).to(getattr(torch, np.dtype(dtype).name))
-    model = case.build(dtype, shapes_of(official))
-    load_strictly(official, to_official(model, case.library))
+    official = counterpart(case).to(getattr(torch, np.dtype(dtype).name))
+    model = case.build(dtype, {name: x.shape for name, x in weights_of(official, case).items()})
+    load_strictly(case, official, to_official(model, case.library))
     return model, official.train(case.training)
 
 
-def official_run(case, official, images, targets):
-    """Outputs and losses of the official model: lists of torch's tensors."""
-    if isinstance(case, MaskedCase):
-        output = official(images, noise=torch.from_numpy(case.noise()))
-        return [output.logits], [output.loss]
-    with without_rounding():
-        outputs = logits_of(official(images, **case.forward))
-    outputs = list(outputs) if isinstance(outputs, tuple) else [outputs]
-    return outputs, [torch.nn.functional.cross_entropy(output, targets) for output in outputs]
+def prepared(case, dtype):
+    """The official model with the weights that the case draws."""
+    official = counterpart(case).to(getattr(torch, np.dtype(dtype).name))
+    shapes = {name: x.shape for name, x in weights_of(official, case).items()}
+    load_strictly(case, official, draw_all(shapes, case.seed))
+    return official.train(case.training)
 
 
 def official_results(case, official, dtype):
     """[outputs and losses] and {name: gradient of the sum of the losses}, with that of the "pictures"."""
     images, targets = case.inputs(dtype)
     images = channels_first(images).requires_grad_()
-    outputs, losses = official_run(case, official, images, torch.from_numpy(targets))
+    outputs, losses = case.run_official(official, images, torch.from_numpy(targets))
     sum(losses).backward()
     gradients = {name: p.grad.numpy() for name, p in official.named_parameters() if p.requires_grad}
     gradients["pictures"] = images.grad.numpy().transpose(0, 2, 3, 1)  # (B, height, width, C)
@@ -63,5 +60,6 @@ def differences(case, dtype):
 
 def in_our_layout(case, model, gradients):
     """{official name: gradient} -> {our name: gradient}"""
-    table = dict(reversed(official_of(model).TABLES))[case.library]
-    return read(table, gradients).state | {"pictures": gradients["pictures"]}
+    family, _ = family_of(model)
+    state = read(family.tables[case.library][0], gradients, family.sizes(model)).state
+    return state | {"pictures": gradients["pictures"]}

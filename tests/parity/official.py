@@ -6,10 +6,11 @@ import functools
 import numpy as np
 import pytest
 
-from minivit.interop.official.facts import apply
+from minivit.interop.families import family_of
+from minivit.interop.table import is_derived
 from minivit.interop.translate import config_of
-from tests.golden.case import FACTS
 from tests.counterpart import import_official
+from tests.interop.models import numbers
 
 torch = pytest.importorskip("torch")
 torch.set_num_threads(1)  # the models are small, and the sums are the same every time
@@ -29,17 +30,24 @@ def transformers():
     return library
 
 
-def counterpart(model, case):
-    """The official model that the configuration which we write for `model` makes; its weights are random."""
-    config = config_of(apply(model, FACTS[case.library] | case.facts), case.library)
-    if case.library == "timm":
-        official = timm().create_model(config["architecture"], num_classes=case.classes, **config["model_args"],
-                                       **case.official)
-        if case.training and hasattr(official, "set_distilled_training"):
-            official.set_distilled_training()
-        return official
-    return getattr(transformers(), config["architectures"][0])(
-        transformers().AutoConfig.for_model(**config, num_labels=case.classes, **case.official))
+LIBRARIES = {"timm": timm, "transformers": transformers}
+
+
+def counterpart(case):
+    """The official model, with random weights: by the case's own function, or by the config.json that we write."""
+    if case.reference:
+        official = case.reference(LIBRARIES[case.library]() if case.library in LIBRARIES else None)
+    else:
+        config = config_of(case.create(), case.library)
+        if case.library == "timm":
+            official = timm().create_model(config["architecture"], num_classes=case.classes, **config["model_args"]
+                                           | case.official)
+        else:
+            official = getattr(transformers(), config["architectures"][0])(
+                transformers().AutoConfig.for_model(**config | case.official, num_labels=case.classes))
+    if case.training and hasattr(official, "set_distilled_training"):
+        official.set_distilled_training()
+    return official
 
 
 @contextlib.contextmanager
@@ -53,19 +61,39 @@ def without_rounding():
         torch.Tensor.float = rounding
 
 
-def load_strictly(module, tensors):
-    """Every tensor must be there, and none may be left over."""
-    module.load_state_dict({name: torch.from_numpy(np.array(x)) for name, x in tensors.items()}, strict=True)
+def load_strictly(case, module, tensors):
+    """Every weight must be there, and none may be left over; counters and what a model computes stay."""
+    lacking = weights_of(module, case).keys() - tensors.keys()
+    assert not lacking, lacking
+    own = {name: x for name, x in module.state_dict().items() if name not in tensors}
+    module.load_state_dict(own | {name: torch.from_numpy(np.array(x)) for name, x in tensors.items()}, strict=True)
 
 
-def shapes_of(module):
-    """{name: shape} of everything that its checkpoints hold."""
-    return {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+def weights_of(module, case):
+    """{name: tensor} of what its checkpoints hold, but for what a model of ours computes."""
+    computed = family_of(case.create())[0].computed
+    return {name: x for name, x in module.state_dict().items() if not is_derived(name, computed)}
 
 
 def channels_first(images):
     """(B, H, W, C) array -> (B, C, H, W) torch tensor"""
     return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+
+
+def our_numbers(known, model, images):
+    """All that one of our models computes, in one row; `known` is a Small or Saved of tests/known.py."""
+    return numbers(known.run(model, images) if known.run else model(images))
+
+
+def their_numbers(known, official, images):
+    """All that an official model computes, in one row."""
+    with torch.no_grad():
+        return numbers((known.run_official or run_official)(official, channels_first(images)))
+
+
+def run_official(official, images):
+    """What is compared of an official model."""
+    return logits_of(official(images))
 
 
 def logits_of(output):

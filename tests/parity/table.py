@@ -1,19 +1,24 @@
-"""Measure how equal our models are to the official ones, and write docs/parity.md: python -m tests.parity.table
+"""Measure how equal our models are to the official ones: python -m tests.parity.table
 
-It prints the short table, which stands in the README.
+It writes docs/parity.md, and its short table into the README too.
 """
 
 import math
+import re
+import textwrap
 from pathlib import Path
 
 import numpy as np
 
 from tests.golden.cases import CASES
+from tests.known import collect
 from tests.parity.compare import differences
 from tests.parity.official import timm, torch, transformers
 from tests.parity.training import RUNS, STEPS, losses_of
 
-PATH = Path(__file__).parents[2] / "docs" / "parity.md"
+ROOT = Path(__file__).parents[2]
+PATH, README = ROOT / "docs" / "parity.md", ROOT / "README.md"
+SHORT_TABLE = re.compile(r"^\| model \| equal to \|.*?(?=\n\n)", re.MULTILINE | re.DOTALL)
 INTRODUCTION = f"""# Equal to the official implementations, number for number
 
 Written by `python -m tests.parity.table`; `python -m pytest -m parity` holds every line to a relative difference of
@@ -28,18 +33,6 @@ the gradient of a key's bias is zero, and what is computed are rounding errors.)
 DIFFERENT = """## Where the implementations differ
 
 What timm and transformers do differently from each other or from the authors, and what is done here:
-
-- LayerNorm's epsilon is 1e-6 in timm's ViT and DeiT and 1e-12 in transformers'; `load` takes it from the checkpoint's
-  config.json. GELU takes its tanh form in the files of ViT's authors, its exact form elsewhere.
-- Position embeddings of a smaller picture are interpolated with an antialiasing filter in timm, without one in
-  transformers; `load` sets which. timm rounds them to single precision first; the comparison in float64 does without.
-- Swin on a grid that windows do not divide: the authors' detection code and transformers add zeros and then move the
-  windows, as here; timm moves the windows first. The results differ, and only blocks that do not move are compared.
-- Swin's attention between regions that were no neighbours is forbidden by adding -100 there, by -inf here. What they
-  let through, e^-100 = 4e-44, vanishes beside 1 in float64 too.
-- transformers interpolates the positions of MAE's decoder as one line of patches, here they are a grid. Its decoder is
-  compared at the size that it was trained for.
-- timm keeps of an MAE the encoder alone: it loads here as a ViT without head.
 """
 
 
@@ -53,9 +46,9 @@ def measure():
     compared = [(case, {f"{kind} {dtype}": value for dtype in ("float32", "float64")
                         for kind, value in differences(case, np.dtype(dtype).type).items()}) for case in CASES]
     trained = []
-    for case, *settings in RUNS:
-        ours, theirs = losses_of(case, *settings)
-        trained.append((case, (np.abs(ours - theirs) / theirs).max()))
+    for run in RUNS:
+        ours, theirs = losses_of(*run)
+        trained.append((run.case, (np.abs(ours - theirs) / theirs).max()))
     return compared, trained
 
 
@@ -92,11 +85,19 @@ def training_table(trained):
         f"| {case.model} | {case.library} | {difference:.0e} |" for case, difference in trained)])
 
 
+def differences_of_implementations():
+    """The paragraphs of the families."""
+    return [textwrap.fill(line, 120, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
+            for line in collect("DIFFERENCES")]
+
+
 if __name__ == "__main__":
     compared, trained = measure()
     short = short_table(compared, trained)
     PATH.write_text("\n".join([
         INTRODUCTION, short, "\n## Every comparison\n", long_table(compared),
         f"\n## Training: {STEPS} steps in float64, same start, same batches\n", training_table(trained), "",
-        DIFFERENT]), encoding="utf-8")
-    print(f"{short}\n\nwrote {PATH}")
+        DIFFERENT, *differences_of_implementations(), ""]), encoding="utf-8")
+    readme = README.read_text(encoding="utf-8")
+    README.write_text(SHORT_TABLE.sub(lambda match: short, readme, count=1), encoding="utf-8")
+    print(f"{short}\n\nwrote {PATH} and the table in {README}")

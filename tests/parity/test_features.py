@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from minivit import Tensor, grad
-from minivit.models.resnet import ResNet
-from minivit.models.vit import ViT
 from tests.golden.case import relative
 from tests.golden.cases import CASES
+from tests.known import collect
 from tests.parity.compare import pair
 from tests.parity.official import channels_first, without_rounding
 
@@ -15,14 +14,9 @@ TIMM = [case for case in CASES if case.library == "timm"]
 
 
 def stages_of(model):
-    """{settings of our `features`: settings of timm's `forward_intermediates`} for the same maps."""
-    if isinstance(model, ViT):
-        yield {}, dict(indices=1, norm=True)
-        yield dict(layers=(0, 1)), dict(indices=[0, 1])
-    elif isinstance(model, ResNet):
-        yield {}, dict(indices=[1, 2, 3, 4])  # 0 is the stem
-    else:
-        yield {}, dict(indices=None)
+    """[(settings of our `features`, settings of timm's `forward_intermediates`) ...] for the same maps."""
+    known = [stages for kind, stages in collect("FEATURES") if isinstance(model, kind)]
+    return known[0] if known else [({}, dict(indices=None))]
 
 
 @pytest.mark.parametrize("compared", TIMM, ids=str)

@@ -6,7 +6,7 @@ import pytest
 from tests.parity.training import RUNS, losses_of
 
 
-@pytest.mark.parametrize("run", RUNS, ids=lambda run: str(run[0]))
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: str(run.case))
 def test_losses_agree_over_twenty_steps(run):
     ours, theirs = losses_of(*run)
     assert (np.abs(ours - theirs) / theirs).max() < 1e-9

@@ -1,0 +1,72 @@
+"""Family: all that the world outside calls an architecture of ours, in one value. Each file of families/ has one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from .table import DERIVED
+
+
+def no_sizes(model):
+    """Nothing: no layout merges axes."""
+    return {}
+
+
+@dataclass(frozen=True)
+class Family:
+    """The names of an architecture's tensors, its sizes, and its configurations, in both directions.
+
+    Parameters
+    ----------
+    name : str
+        As its file is called.
+    models : dict
+        {class of ours: where it has a counterpart}: {ViT: ("timm", "transformers"), ViTGAP: ("timm",)}.
+    tables : dict
+        {"timm": [table ...], ...}, with keys from `NAMES`. All are read, the first of a name is written.
+    shapes : callable
+        shapes(reading, known) -> arguments of our constructor that the tensors tell; `reading` is a
+        minivit.interop.table.Reading, `known` what config.json and the caller say. The argument "model" is the class,
+        where `models` has several.
+    configs : dict
+        {"timm": Timm(...), "transformers": Transformers(...)}, minivit.interop.config.
+    sizes : callable
+        sizes(model) -> lengths of the axes that layouts merge: {"P": 16, "H": 3}.
+    head : str
+        Our name of the linear map to the classes; "" if there is none.
+    asked : dict
+        {argument of our constructor that shapes do not tell: what to ask the caller for}, where config.json is missing.
+        Settings stand in braces: "how many heads share its width {dim}".
+    without : dict
+        {class of ours that has no counterpart: why}.
+    derived : tuple of str
+        Regular expressions for the last part of names of tensors that a model of ours computes.
+    """
+
+    name: str
+    models: dict
+    tables: dict
+    shapes: Callable
+    configs: dict = field(default_factory=dict)
+    sizes: Callable = no_sizes
+    head: str = "head"
+    asked: dict = field(default_factory=dict)
+    without: dict = field(default_factory=dict)
+    derived: tuple = ()
+
+    def config(self, names):
+        """The description of the configurations that go with such names; None if there is none."""
+        return self.configs.get(names.rstrip("4"))
+
+    @property
+    def computed(self):
+        """The regular expressions for all tensors that are neither read nor missed."""
+        return DERIVED + self.derived
+
+    def build(self, settings):
+        """A model of ours."""
+        for name, what in self.asked.items():
+            if settings.get(name) is None:
+                raise ValueError(f"{name}: the shapes of a checkpoint do not tell {what.format(**settings)}, and "
+                                 f"neither does a config.json; say it: load(..., {name}=...)")
+        kind = settings.get("model", next(iter(self.models)))
+        return kind(**{name: value for name, value in settings.items() if name != "model"})
