@@ -1,17 +1,15 @@
 """A file imports only from the floors below its own, or from its own folder (DESIGN: the house, floor by floor)."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "minivit"
-FLOORS = {
-    "backend": 0, "bars": 0, "blas": 0, "files": 0, "memory": 0, "names": 0, "precision": 0, "settings": 0, "team": 0,
-    "types": 0, "tensor": 0.5, "guards": 0.7, "engine": 1, "fast_forms": 1, "device": 1.2, "gradcheck": 1.5,
-    "ops": 2, "kernels": 2, "nn": 3, "counting": 3.5, "models": 4, "data": 4, "tasks": 4.5, "viz": 5, "interop": 5,
-    "train": 5, "grading": 5, "lessons": 5.5, "cli": 6, "__main__": 7, "__init__": 6,
-}
+README = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
+FLOORS = {name: int(floor) for floor, told in re.findall(r"^\| (\d+) \| (`.*) \|$", README, flags=re.MULTILINE)
+          for name in re.findall(r"`(\w+)`", told)} | {"__init__": 12}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -134,7 +134,7 @@ class Config:
     ignored: tuple = ()
     always: tuple = ()
 
-    ignored_everywhere = ()
+    ignored_everywhere: tuple[str, ...] = ()
 
     def values(self, content):
         """{their key: value} of what decides about the model, from the content of config.json."""
