@@ -5,7 +5,7 @@ import pytest
 
 from minivit import create, viz
 from minivit.data import Samples, read_picture, shapes10
-from minivit.interop import Pretrained, Preprocessing, predict
+from minivit.interop import Pretrained, Preprocessing, predict_classes
 from minivit.lessons import Pictures, accuracy
 from minivit.nn import evaluating
 from minivit.tasks.classify import Classify
@@ -17,7 +17,7 @@ HALF = np.full(3, 0.5, np.float32)
 
 def predict_one(model):
     model.pretrained = Pretrained("mine", Preprocessing((32, 32), (32, 32)))
-    predict(model, read_picture(PICTURES.images[0]))
+    predict_classes(model, read_picture(PICTURES.images[0]))
 
 
 def evaluate_all(model):

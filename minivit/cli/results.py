@@ -15,13 +15,13 @@ def add_commands(subparsers):
 
 def results(args):
     """The command `results`."""
-    from ..lessons.outcomes import read_outcomes
+    from ..lessons.lesson_results import read_lesson_results
     from ..lessons.results import ROOT, read_records, record, table, update, write_record
     if args.add:
         if not (args.recipe and args.model):
             raise ValueError("results --add needs the --recipe of the run, and the --model in words")
         print(f"written: {write_record(record(args.add, args.recipe, args.model))}")
-    records = read_records() + read_outcomes()
+    records = read_records() + read_lesson_results()
     print(table(records), end="")
     if update(ROOT / "README.md", records):
         print(f"written: {ROOT / 'README.md'}")

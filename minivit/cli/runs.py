@@ -91,10 +91,10 @@ def readable(paths, unread):
 
 def classify_with_weights(args, unread):
     """By an official model."""
-    from ..interop import load, predict
+    from ..interop import load, predict_classes
     model = load(args.weights).to(device_of(args))
     for path, picture in readable(args.paths, unread):
-        print(f"{path}: {answer_of(predict(model, picture, args.top))}")
+        print(f"{path}: {answer_of(predict_classes(model, picture, args.top))}")
 
 
 def classify_with_run(folder, paths, args, unread):

@@ -1,7 +1,7 @@
 """Official checkpoints as files: loaded into the model that they are of, and saved.
 
     model = minivit.load("timm/vit_tiny_patch16_224.augreg_in21k_ft_in1k")
-    minivit.interop.predict(model, "cat.jpg")
+    minivit.interop.predict_classes(model, "cat.jpg")
     minivit.interop.save(model, "folder", names="transformers")
 """
 

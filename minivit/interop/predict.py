@@ -31,7 +31,7 @@ class Pretrained:
     classes: tuple | None = None
 
 
-def predict(model, image, top=5):
+def predict_classes(model, image, top=5):
     """The most probable classes of a picture.
 
     Parameters
@@ -50,8 +50,8 @@ def predict(model, image, top=5):
     """
     expect_whole("top", top, 1)
     if not hasattr(model, "pretrained"):
-        raise ValueError("predict: expected a model that minivit.load has returned; this one has no preprocessing "
-                         "(model.pretrained)")
+        raise ValueError("predict_classes: expected a model that minivit.load has returned; this one has no "
+                         "preprocessing (model.pretrained)")
     classes = model.pretrained.classes
     if classes == ():
         raise ValueError(f"{model.pretrained.name}: has no head that tells classes apart")

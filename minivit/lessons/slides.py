@@ -13,7 +13,7 @@ import nbformat
 from nbconvert import SlidesExporter
 from nbformat.v4 import new_markdown_cell
 
-from .narrow import narrow
+from .break_lines import break_lines
 
 TEMPLATE = Path(__file__).with_name("slides.html.j2")
 LETTERS = 520  # of text on a slide in large type
@@ -106,7 +106,7 @@ def code_slides(cell, before):
     outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
     if not outputs and re.match(r"(import|from) ", cell.source):
         return []
-    source = narrow(re.sub(r"(\S) {3,}#", r"\1  #", cell.source))  # aligned comments would make long lines
+    source = break_lines(re.sub(r"(\S) {3,}#", r"\1  #", cell.source))  # aligned comments would make long lines
     if any(map(has_figure, outputs)):
         return [code_slide(cell, source, group, "folded") for group in around_figures(outputs)]
     *above, last = parts(source)

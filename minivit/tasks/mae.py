@@ -165,12 +165,12 @@ class MAE(Task):
         """
         patches = patchify(images, self.encoder.patch_embed.patch_size)      # (B, N, P P C)
         centre, scale = self.statistics(patches)
-        prediction, hidden = self.predict(images, mask)                      # (B, N, P P C), (B, N)
+        prediction, hidden = self.predict_pixels(images, mask)                      # (B, N, P P C), (B, N)
         error = ((prediction - (patches - centre) / scale) ** 2).mean(axis=-1)
         hidden = hidden.astype(error.dtype)
         return (error * hidden).sum() / hidden.sum()
 
-    def predict(self, images, mask=None):
+    def predict_pixels(self, images, mask=None):
         """The pixels of all patches, as the loss asks for them, and what was hidden.    -> (B, N, P P C), (B, N)"""
         x, restore = self.encode(images, mask)                               # (B, prefix + K, D), (B, N)
         hidden = restore >= x.shape[1] - self.encoder.prefix
@@ -198,7 +198,7 @@ class MAE(Task):
         patches = patchify(images, P)                                        # (B, N, P P C)
         centre, scale = self.statistics(patches)
         with no_grad():
-            prediction, hidden = self.predict(images, mask)
+            prediction, hidden = self.predict_pixels(images, mask)
             seen = where(hidden[..., None], 0, patches)
             painted = where(hidden[..., None], prediction * scale + centre, patches)
         grid = (images.shape[1] // P, images.shape[2] // P)

@@ -23,7 +23,7 @@ class MaskedCase(Case):
         """The prediction, and the loss."""
         rank = self.noise().argsort(axis=1).argsort(axis=1)
         mask = rank >= int(rank.shape[1] * (1 - model.mask_ratio))
-        prediction, hidden = model.predict(images, mask)
+        prediction, hidden = model.predict_pixels(images, mask)
         np.testing.assert_array_equal(hidden, mask)
         return [prediction], [model(images, mask)]
 
@@ -37,7 +37,7 @@ class MaskedCase(Case):
 def prediction(mae, images):
     """Of one picture, whose last patches are hidden."""
     order = np.arange(mae.encoder.grid[0] * mae.encoder.grid[1])[None]
-    return mae.predict(images, order >= int(order.size * (1 - mae.mask_ratio)))[0]
+    return mae.predict_pixels(images, order >= int(order.size * (1 - mae.mask_ratio)))[0]
 
 
 def official_prediction(mae, images):

@@ -8,7 +8,7 @@ from PIL import Image
 
 import minivit
 from minivit.__main__ import main
-from minivit.interop import predict, save
+from minivit.interop import predict_classes, save
 from minivit.models.vit import ViT
 from tests.data.test_pictures import DAMAGED
 from tests.families.vit import SMALL as VIT
@@ -34,7 +34,7 @@ def test_the_top_five_of_every_picture(weights, pictures, capsys):
     assert main(["predict", "--weights", str(weights), *pictures]) == 0
     model = minivit.load(weights)
     assert capsys.readouterr().out.splitlines() == [
-        f"{path}: " + ", ".join(f"{name} {probability:.1%}" for name, probability in predict(model, path, top=5))
+        f"{path}: " + ", ".join(f"{name} {share:.1%}" for name, share in predict_classes(model, path, top=5))
         for path in pictures]
 
 
@@ -69,11 +69,11 @@ def test_a_number_of_classes_that_is_none(weights, pictures, capsys, top):
     assert end.value.code == 2
     assert f"argument --top: expected a whole number above 0, got {top}" in capsys.readouterr().err
     with pytest.raises((TypeError, ValueError), match="top: expected a whole number"):
-        predict(minivit.load(weights), pictures[0], top=float(top) if top == "2.5" else 0)
+        predict_classes(minivit.load(weights), pictures[0], top=float(top) if top == "2.5" else 0)
 
 
 def test_more_classes_than_there_are(weights, pictures):
-    assert len(predict(minivit.load(weights), pictures[0], top=100)) == len(CLASSES)
+    assert len(predict_classes(minivit.load(weights), pictures[0], top=100)) == len(CLASSES)
 
 
 @pytest.mark.parametrize("name", ["truncated.png", "400_megapixels.png", "words.jpg", "nothing.png"])
@@ -95,19 +95,19 @@ def test_a_turned_picture_has_one_answer(weights, tmp_path, rng):
     model = minivit.load(weights)
     upright = np.rot90(np.asarray(image), -1)
     for source in (tmp_path / "turned.png", Image.open(tmp_path / "turned.png")):
-        assert predict(model, source) == predict(model, upright)
+        assert predict_classes(model, source) == predict_classes(model, upright)
 
 
 def test_a_model_with_other_outputs_than_names(weights, pictures):
     model = minivit.load(weights)
     model.pretrained = replace(model.pretrained, classes=CLASSES[:4])
     with pytest.raises(ValueError, match="4 names of classes for 6 outputs"):
-        predict(model, pictures[0])
+        predict_classes(model, pictures[0])
 
 
 def test_a_model_that_was_not_loaded(pictures):
-    with pytest.raises(ValueError, match="predict: expected a model that minivit.load has returned"):
-        predict(ViT(**VIT).initialise(1), pictures[0])
+    with pytest.raises(ValueError, match="predict_classes: expected a model that minivit.load has returned"):
+        predict_classes(ViT(**VIT).initialise(1), pictures[0])
 
 
 def test_a_run_or_weights_are_needed(pictures, capsys):
@@ -123,7 +123,7 @@ def test_a_checkpoint_in_the_place_of_a_run(weights, pictures, capsys):
 
 def test_the_picture_goes_where_the_model_is(device, weights, pictures):
     model = minivit.load(weights)
-    expected = predict(model, pictures[0])
-    found = predict(model.to(device), pictures[0])
+    expected = predict_classes(model, pictures[0])
+    found = predict_classes(model.to(device), pictures[0])
     assert [name for name, _ in found] == [name for name, _ in expected]
     np.testing.assert_allclose([p for _, p in found], [p for _, p in expected], rtol=1e-4)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import minivit
-from minivit.interop import Preprocessing, load_weights, predict, save, to_official
+from minivit.interop import Preprocessing, load_weights, predict_classes, save, to_official
 from minivit.interop.files import write_tensors
 from minivit.models.deit import DeiT
 from minivit.models.resnet import BasicBlock, ResNet
@@ -143,7 +143,7 @@ def test_the_most_probable_classes_of_a_picture(picture, tmp_path):
         save(model, tmp_path / format, format, preprocessing=preprocessing, classes=names)
         loaded = minivit.load(tmp_path / format)
         assert loaded.pretrained.classes == names
-        found = predict(loaded, picture, top=2)
+        found = predict_classes(loaded, picture, top=2)
         logits = loaded(loaded.pretrained.preprocessing(picture)[None]).numpy()[0].astype(float)
         probabilities = np.exp(logits) / np.exp(logits).sum()
         assert [name for name, _ in found] == [names[k] for k in np.argsort(-probabilities)[:2]]
@@ -164,7 +164,7 @@ def test_a_model_of_thousand_classes_is_one_of_imagenet(tmp_path):
 def test_a_model_without_head_predicts_nothing(picture, tmp_path):
     save(ViT(**VIT | dict(num_classes=0)), tmp_path / "m")
     with pytest.raises(ValueError, match="has no head that tells classes apart"):
-        predict(minivit.load(tmp_path / "m"), picture)
+        predict_classes(minivit.load(tmp_path / "m"), picture)
     with pytest.raises(ValueError, match="classes: expected 3 names, one for each logit, got 2"):
         save(ViT(**VIT), tmp_path / "n", classes=["a", "b"])
 

@@ -8,7 +8,7 @@ import pytest
 from minivit import create, data, models
 from minivit.__main__ import main
 from minivit.data import shapes10
-from minivit.lessons.outcomes import outcome, read_outcomes
+from minivit.lessons.lesson_results import outcome, read_lesson_results
 from minivit.lessons import results
 from minivit.train import Recipe, load_recipe, train
 
@@ -27,7 +27,8 @@ def run(tmp_path, monkeypatch):
 
 
 def test_the_readme_shows_what_the_records_say():
-    assert results.table(results.read_records() + read_outcomes()) in (ROOT / "README.md").read_text(encoding="utf-8")
+    table = results.table(results.read_records() + read_lesson_results())
+    assert table in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_a_lesson_without_the_line_or_the_bar_is_told():

@@ -58,7 +58,7 @@ def test_the_encoder_sees_nothing_of_what_is_hidden(rng):
 def test_the_loss_is_of_hidden_patches_with_normalised_pixels(rng):
     model, mask = create(), rng.random((2, 64)).argsort(axis=1) < 48
     images = rng.standard_normal((2, 32, 32, 3), np.float32)
-    prediction, hidden = model.predict(images, mask)
+    prediction, hidden = model.predict_pixels(images, mask)
     np.testing.assert_array_equal(hidden, mask)
     patches = nn.patchify(images, 4)
     target = (patches - patches.mean(-1, keepdims=True)) / np.sqrt(patches.var(-1, ddof=1, keepdims=True) + 1e-6)
@@ -70,7 +70,7 @@ def test_the_pictures(rng):
     model, mask = create(), rng.random((2, 64)).argsort(axis=1) < 48
     images = rng.standard_normal((2, 32, 32, 3), np.float32)
     seen, painted = (nn.patchify(picture.numpy(), 4) for picture in model.reconstruct(images, mask))
-    patches, prediction = nn.patchify(images, 4), model.predict(images, mask)[0].numpy()
+    patches, prediction = nn.patchify(images, 4), model.predict_pixels(images, mask)[0].numpy()
     np.testing.assert_array_equal(seen, patches * ~mask[..., None])
     np.testing.assert_array_equal(painted[~mask], patches[~mask])
     centre, scale = patches[mask].mean(-1, keepdims=True), patches[mask].std(-1, ddof=1, keepdims=True)
@@ -82,7 +82,7 @@ def test_masks_come_from_the_current_generator(rng):
 
     def hidden(seed):
         with nn.randomness(np.random.default_rng(seed)):
-            return model.predict(images)[1]
+            return model.predict_pixels(images)[1]
     np.testing.assert_array_equal(hidden(1), hidden(1))
     assert (hidden(1) != hidden(2)).any()
     assert (hidden(1)[0] != hidden(1)[1]).any()
@@ -130,7 +130,7 @@ def test_on_a_device(device, rng):
     images = Tensor(rng.standard_normal((2, 32, 32, 3), np.float32))
     assert_same_on(device, model, lambda model, place: model(images.to(place), mask))
     assert np.isfinite(model(images.to(device)).item())  # with a mask of its own
-    _, hidden = model.predict(images.to(device))
+    _, hidden = model.predict_pixels(images.to(device))
     assert [picture.device for picture in model.reconstruct(images.to(device), hidden)] == [device, device]
 
 
@@ -198,7 +198,7 @@ def test_equal_to_transformers(size, patch, batch, ratio, output, rng):
     mask = official.vit.embeddings.random_masking(torch.zeros(*noise.shape, 1), torch.tensor(noise))[1].numpy() > 0
 
     def run(model, x):
-        return model(x, mask) if output == "loss" else model.predict(x, mask)[0]
+        return model(x, mask) if output == "loss" else model.predict_pixels(x, mask)[0]
     assert_equal(ours, official, transformers_name, rng.standard_normal((batch, size, size, 3)), run,
                  lambda model, x: getattr(model(x, noise=torch.tensor(noise)), output))
 

@@ -21,7 +21,7 @@ TRAINED = (
 )
 
 
-def read_outcomes():
+def read_lesson_results():
     """Records like those of `minivit.lessons.results`: command, model, epochs, minutes, test_accuracy."""
     return [outcome(*row) for row in TRAINED]
 

@@ -10,7 +10,7 @@ WORDS = {"for", "if", "else", "and", "or", "+", "-", "*", "/", "@", "==", "<", "
 LITERAL = re.compile(r'(f?")((?:[^"\\]|\\.)*)"')
 
 
-def narrow(source, width=WIDTH):
+def break_lines(source, width=WIDTH):
     """The same program in lines of at most `width` characters, where brackets, strings and comments let them be broken.
 
     A comment that does not fit behind its line moves above it; in a docstring, shapes behind four spaces move below.

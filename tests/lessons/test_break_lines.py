@@ -7,7 +7,7 @@ import re
 import pytest
 
 from minivit.lessons.course import FOLDER
-from minivit.lessons.narrow import WIDTH, narrow
+from minivit.lessons.break_lines import WIDTH, break_lines
 
 
 def meaning(source):
@@ -24,26 +24,26 @@ def test_lessons_mean_the_same_in_narrow_lines(path):
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
         source = "".join(cell["source"])
         if cell["cell_type"] == "code":
-            assert meaning(narrow(source)) == meaning(source)
-            assert max(map(len, narrow(source).splitlines())) <= 120
+            assert meaning(break_lines(source)) == meaning(source)
+            assert max(map(len, break_lines(source).splitlines())) <= 120
 
 
 def test_lines_break_where_the_fewest_brackets_are_open():
     line = f"answer = first({'a, ' * 12}{'b, ' * 8}c) + [second(d, e) for d, e in pairs]"
-    assert narrow(f"({line})").splitlines()[1].strip().startswith("+ [second")
-    assert narrow("short(1, 2)  # fine") == "short(1, 2)  # fine"
+    assert break_lines(f"({line})").splitlines()[1].strip().startswith("+ [second")
+    assert break_lines("short(1, 2)  # fine") == "short(1, 2)  # fine"
 
 
 def test_comments_and_shapes_move_to_a_line_of_their_own():
     code, comment = f"x = {'y' * 60}", "# (B, H, W, C) -> (B, N, C)"
-    assert narrow(f"    {code}  {comment}").splitlines() == [f"    {comment}", f"    {code}"]
+    assert break_lines(f"    {code}  {comment}").splitlines() == [f"    {comment}", f"    {code}"]
     docstring = f'    """{"word " * 12}    (B, H, W, C) -> (B, N, C)"""'
-    assert narrow(f"def f():\n{docstring}").splitlines()[2] == '    (B, H, W, C) -> (B, N, C)"""'
+    assert break_lines(f"def f():\n{docstring}").splitlines()[2] == '    (B, H, W, C) -> (B, N, C)"""'
 
 
 def test_strings_break_at_spaces_outside_of_braces():
     text = f'print(f"{"word " * 10}{{a + b:.3f}} {"word " * 10}")'
-    first, second = narrow(text).splitlines()
+    first, second = break_lines(text).splitlines()
     assert len(first) <= WIDTH
     assert second.startswith('        f"')
     assert meaning(f"{first}\n{second}") == meaning(text)
