@@ -65,3 +65,11 @@ def test_device_tells_where_cifar10_is_or_how_to_get_it(tmp_path, monkeypatch, c
     assert last == (f"data        CIFAR-10 is in {tmp_path}" if present else
                     f"data        shapes10 is built in; CIFAR-10 is not in {tmp_path}; "
                     "python -m minivit data cifar10 fetches it (170 MB)")
+
+
+def test_models_lists_the_tasks_as_well(capsys):
+    assert main(["models"]) == 0
+    said = capsys.readouterr().out
+    assert "mae             Masked Autoencoders Are Scalable Vision Learners." in said
+    assert main(["models", "resnet"]) == 0
+    assert "mae" not in capsys.readouterr().out

@@ -1,10 +1,12 @@
 """python -m minivit models, info, device: what there is, what it costs, and what it runs on."""
 
+import sys
+
 
 def add_commands(subparsers):
     """Register the commands."""
     models = subparsers.add_parser(
-        "models", help="list every architecture and variant with parameters and multiply-adds",
+        "models", help="list every architecture and variant with its costs, and every task",
         description="Every architecture and variant with its parameters and multiply-adds for one picture at its "
                     "resolution, counted by running the shapes.")
     models.add_argument("architecture", nargs="*", help="only these")
@@ -45,7 +47,17 @@ def list_costs(args):
             counted, (height, width) = cost(architecture, variant)
             print(f"{architecture:<16}{variant:<12}{f'{height} x {width}':>11}{counted.parameters:>16,}"
                   f"{counted.multiply_adds / 1e9:>14.3f} G")
+    if not args.architecture:
+        list_what_is_learned()
     return 0
+
+
+def list_what_is_learned():
+    """Print the tasks, each with the first line of its file."""
+    from ..tasks import find_task, list_tasks
+    print(f"\n{'task':<16}python -m minivit train TASK --model MODEL:VARIANT")
+    for name in list_tasks():
+        print(f"{name:<16}{sys.modules[find_task(name).__module__].__doc__.partition(chr(10))[0]}")
 
 
 def show_layers(args):
