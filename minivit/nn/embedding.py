@@ -94,8 +94,8 @@ def sincos(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def interpolate_positions(positions: Parameter, old_grid: tuple[int, int], new_grid: tuple[int, int], *,
-                          prefix: int = 0, antialias: bool = True) -> Tensor:
-    """Stretch learned positions to another grid of patches, bicubically (ViT, section 3.2).
+                          prefix: int = 0, mode: str = "bicubic", antialias: bool = True) -> Tensor:
+    """Stretch learned positions to another grid of patches (ViT, section 3.2), with mode and antialias as for `resize`.
 
     (1, prefix + old rows * columns, D) -> (1, prefix + new rows * columns, D); the first `prefix` positions belong
     to class tokens and stay.
@@ -104,7 +104,7 @@ def interpolate_positions(positions: Parameter, old_grid: tuple[int, int], new_g
         return positions
     D = positions.shape[-1]
     grid = positions[:, prefix:].reshape(1, *old_grid, D)
-    grid = resize(grid, new_grid, mode="bicubic", antialias=antialias).reshape(1, -1, D)  # (1, new rows columns, D)
+    grid = resize(grid, new_grid, mode=mode, antialias=antialias).reshape(1, -1, D)  # (1, new rows columns, D)
     return concatenate([positions[:, :prefix], grid], axis=1) if prefix else grid
 
 
