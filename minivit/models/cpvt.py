@@ -76,8 +76,8 @@ class CPVT(Module):
 
     def add_positions(self, x, grid, peg):
         """The PEG for the patches, nothing for the class token (section 3.2).    (B, 1 + N, D) -> (B, 1 + N, D)"""
-        patches = peg(to_grid(x, grid, prefix=1))                                               # (B, H, W, D)
-        return concatenate([x[:, :1], patches.reshape(len(x), -1, x.shape[-1])], axis=1)        # (B, 1 + N, D)
+        token, patches = x[:, :1], peg(to_grid(x, grid, prefix=1))                      # (B, 1, D), (B, H, W, D)
+        return concatenate([token, patches.reshape(x[:, 1:].shape)], axis=1)            # (B, 1 + N, D)
 
     def grid_of(self, images):
         """Rows and columns of the patches of these pictures."""

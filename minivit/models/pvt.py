@@ -4,7 +4,7 @@ A plain Transformer sees one coarse grid of patches. Here four stages of Transfo
 before each of them patches of the last grid are joined, so that the model makes maps from fine to coarse, as a CNN
 does. On the fine maps tokens attend to tiles of R x R tokens instead of to all tokens, which costs R^2 times less.
 
-    B batch    H x W grid    C width    h heads    d = C / h    P patch size    R reduction    N = H W tokens
+    B batch    H x W grid    C width    h heads    d = C / h    P patch size    R reduction    N = H W    M = N / R^2
     (B, 224, 224, 3) -> (B, 56, 56, 64) -> (B, 28, 28, 128) -> (B, 14, 14, 320) -> (B, 7, 7, 512), to which a class
                      token comes: (B, 1 + 49, 512) -> class token (B, 512) -> logits (B, 1000)
     cifar: (B, 32, 32, 3) -> (B, 16, 16, 32) -> (B, 8, 8, 64) -> (B, 4, 4, 128) -> (B, 2, 2, 160) -> (B, 160) -> (B, 10)
@@ -16,12 +16,12 @@ Departures from the paper: none. The authors' LayerNorms add 1e-5 behind a map o
 as here; transformers adds 1e-6 everywhere.
 """
 
+import math
 from functools import partial
 
-from ..engine import no_grad
-from ..nn import (ConvNorm, Dropout, DropPath, Identity, LayerNorm, Linear, Mlp, Module, Parameter, drop_path_rates,
-                  in_turn, interpolate_positions, repeat_batch, to_grid, truncated_normal)
-from ..ops import attention, attention_weights, concatenate
+from ..nn import (ConvNorm, CrossAttention, Dropout, DropPath, Identity, LayerNorm, Linear, Mlp, Module, Parameter,
+                  drop_path_rates, in_turn, interpolate_positions, repeat_batch, to_grid, truncated_normal)
+from ..ops import concatenate
 
 
 def SpatialReduction(dim, ratio, *, eps=1e-5):
@@ -40,7 +40,7 @@ def patches(inputs, dim, size, *, eps=1e-5):
     return ConvNorm(inputs, dim, size, stride=size, padding=0, bias=True, norm=partial(LayerNorm, eps=eps))
 
 
-class SpatialReductionAttention(Module):
+class SpatialReductionAttention(CrossAttention):
     """Every token looks at a coarser map: its keys and values are those of the tiles (section 3.3).
 
     (B, H, W, C) -> (B, H, W, C); without a reduction also (B, N, C) -> (B, N, C)
@@ -56,33 +56,21 @@ class SpatialReductionAttention(Module):
     """
 
     def __init__(self, dim, heads, reduction, *, dropout=0.0):
-        if dim % heads:
-            raise ValueError(f"SpatialReductionAttention: width {dim} is not divisible by {heads} heads")
-        self.heads, self.reduction = heads, reduction
-        self.query, self.key_value, self.proj = Linear(dim, dim), Linear(dim, 2 * dim), Linear(dim, dim)
-        self.dropout = Dropout(dropout)
+        super().__init__(dim, heads, dropout=dropout)
+        self.reduction = reduction
 
     def forward(self, x):
         """(B, H, W, C) -> (B, H, W, C)"""
-        out = attention(*self.queries_keys_values(x)).transpose(0, 2, 1, 3)   # (B, N, h, d)
-        return self.dropout(self.proj(out.reshape(x.shape)))                  # (B, H, W, C)
-
-    def queries_keys_values(self, x):
-        """Of each head; the tiles are M = N / R^2.    (B, H, W, C) -> (B, h, N, d) and twice (B, h, M, d)"""
-        B, C, h = x.shape[0], x.shape[-1], self.heads
-        q = self.query(x).reshape(B, -1, h, C // h).transpose(0, 2, 1, 3)                                 # (B, h, N, d)
-        k, v = self.key_value(self.reduction(x)).reshape(B, -1, 2, h, C // h).transpose(2, 0, 3, 1, 4)  # 2 (B, h, M, d)
-        return q, k, v
+        return super().forward(as_tokens(x), as_tokens(self.reduction(x))).reshape(x.shape)    # (B, H, W, C)
 
     def weights(self, x):
-        """What each token looks at, for pictures: the attention probabilities.    (B, H, W, C) -> (B, h, N, M)"""
-        with no_grad():
-            q, k, _ = self.queries_keys_values(x)
-            return attention_weights(q, k)
+        """What each token looks at, for pictures.    (B, H, W, C) -> (B, h, N, M) with M = N / R^2"""
+        return super().weights(as_tokens(x), as_tokens(self.reduction(x)))
 
-    def describe(self):
-        """The number of heads."""
-        return f"{self.heads} heads"
+
+def as_tokens(x):
+    """The places of a map in a row.    (B, H, W, C) or (B, N, C) -> (B, N, C)"""
+    return x.reshape(len(x), math.prod(x.shape[1:-1]), x.shape[-1])
 
 
 class Block(Module):
@@ -135,12 +123,12 @@ class LastStage(Stage):
     def forward(self, x):
         """(B, H, W, C_in) -> (B, H/P, W/P, C), (B, C)"""
         x = self.embed(x)                                                           # (B, H/P, W/P, C)
-        (B, H, W, C), positions = x.shape, self.positions_for(x)
-        x = concatenate([repeat_batch(self.class_token, B), x.reshape(B, H * W, C)], axis=1)  # (B, 1 + N, C)
+        grid, positions = x.shape[1:3], self.positions_for(x)
+        x = concatenate([repeat_batch(self.class_token, len(x)), as_tokens(x)], axis=1)       # (B, 1 + N, C)
         x = self.dropout(x + positions)
         for block in self.blocks:
             x = block(x)
-        return to_grid(x, (H, W), prefix=1), x[:, 0]
+        return to_grid(x, grid, prefix=1), x[:, 0]
 
 
 class PVT(Module):

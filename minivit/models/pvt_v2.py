@@ -23,19 +23,19 @@ from ..ops import adaptive_avg_pool2d, gelu, relu
 from .pvt import Block, SpatialReduction, SpatialReductionAttention, by_stage
 
 
-class PooledReduction(Module):
+class PooledReduction(ConvNorm):
     """Means over a grid of p x p windows, whatever the picture's size, and a map of each (section 3.2).
 
     (B, H, W, C) -> (B, p, p, C)
     """
 
     def __init__(self, dim, pool, *, eps=1e-5):
+        super().__init__(dim, dim, 1, bias=True, norm=partial(LayerNorm, eps=eps), activation=gelu)
         self.pool = pool
-        self.project = ConvNorm(dim, dim, 1, bias=True, norm=partial(LayerNorm, eps=eps), activation=gelu)
 
     def forward(self, x):
         """(B, H, W, C) -> (B, p, p, C)"""
-        return self.project(adaptive_avg_pool2d(x, self.pool))
+        return super().forward(adaptive_avg_pool2d(x, self.pool))
 
     def describe(self):
         """The grid."""
