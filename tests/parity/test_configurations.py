@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import minivit
+from minivit.interop.config import pair
 from minivit.interop.files import read_json
 from minivit.interop.preprocessing import from_transformers
 from tests.golden.case import relative
@@ -143,7 +144,7 @@ def test_settings_of_transformers(saved, tmp_path):
                 official.save_pretrained(folder)
             except Exception:  # whatever transformers says
                 continue
-            pixels = (value if name == "image_size" else base.get("image_size", PIXELS),) * 2
+            pixels = pair(value if name == "image_size" else base.get("image_size", PIXELS))
             results.append((name, value, outcome(saved, official, folder, name, pixels)))
     assert_equal_or_refused(results)
 
