@@ -46,7 +46,8 @@ MODELS = [
     Small(PVT, SMALL | dict(image_size=(32, 64), channels=2), ("authors",)),
 ]
 TRANSFORMERS = [Saved("PvtForImageClassification", dict(
-    hidden_sizes=[8, 16, 20, 24], num_attention_heads=[1, 2, 5, 3], depths=[1, 1, 1, 1]))]
+    hidden_sizes=[8, 16, 20, 24], num_attention_heads=[1, 2, 5, 3], depths=[1, 1, 1, 1], num_labels=3),
+    "PvtImageProcessorPil")]
 
 FIGURES = [Table("PVT: Wang et al., arXiv:2102.12122, table 1", [
     Line("PVT-Tiny", "pvt", "tiny", "13.2", "1.9", exact=13_229_288),

@@ -33,7 +33,7 @@ MODELS = [Small(make, SMALL | settings, (names,)) for make in (PVTv2, PVTv2Linea
 TIMM = [Saved(name, dict(embed_dims=(8, 16, 20, 24), num_heads=(1, 2, 5, 3), depths=(1, 1, 1, 1)))
         for name in ("pvt_v2_b0", "pvt_v2_b2_li")]
 TRANSFORMERS = [Saved("PvtV2ForImageClassification", dict(
-    hidden_sizes=[8, 16, 20, 24], num_attention_heads=[1, 2, 5, 3], depths=[1, 1, 1, 1]))]
+    hidden_sizes=[8, 16, 20, 24], num_attention_heads=[1, 2, 5, 3], depths=[1, 1, 1, 1]), "PvtImageProcessorPil")]
 
 FIGURES = [Table("PVT v2: Wang et al., arXiv:2106.13797, table 2", [
     Line("PVT v2-B0", "pvt_v2", "b0", "3.7", "0.6", exact=3_666_760),
