@@ -24,7 +24,7 @@ from .vit import SIZES, Block
 
 
 class CPVT(Module):
-    """ViT with a PEG behind the first block instead of position embeddings; the head reads the class token (fig. 2).
+    """ViT with a PEG behind the first block instead of position embeddings; the head reads the class token.
 
     (B, height, width, C) -> (B, num_classes), or (B, D) with num_classes=0. Pictures of any size are accepted that
     divide into patches.
@@ -122,7 +122,7 @@ class CPVTGAP(CPVT):
         return x.mean(axis=1)
 
 
-# table 2: the sizes of DeiT; "cifar" is our own
+# the sizes of DeiT (section 4); "cifar" is our own
 VARIANTS = {name: partial(CPVT, **SIZES[size]) for name, size in {"tiny": "Ti", "small": "S", "base": "B"}.items()}
 VARIANTS |= {f"{name}_gap": partial(CPVTGAP, **SIZES[size])
              for name, size in {"tiny": "Ti", "small": "S", "base": "B"}.items()}

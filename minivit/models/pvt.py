@@ -25,7 +25,7 @@ from ..ops import concatenate
 
 
 def SpatialReduction(dim, ratio, *, eps=1e-5):
-    """Tiles of R x R tokens become one token each by a linear map and a norm (eq. 3); with R = 1 nothing is done.
+    """Tiles of R x R tokens become one token each by a linear map and a norm (section 3.3); R = 1 does nothing.
 
     (B, H, W, C) -> (B, H/R, W/R, C), rounded down
     """

@@ -43,7 +43,7 @@ class PooledReduction(ConvNorm):
 
 
 class ConvMlp(Module):
-    """Linear, depthwise 3 x 3 convolution, GELU, Linear (section 3.4, fig. 3).    (B, H, W, C) -> (B, H, W, C)"""
+    """Linear, depthwise 3 x 3 convolution, GELU, Linear (section 3.4).    (B, H, W, C) -> (B, H, W, C)"""
 
     def __init__(self, dim, hidden, *, dropout=0.0):
         self.linear1, self.linear2 = Linear(dim, hidden), Linear(hidden, dim)
@@ -93,23 +93,11 @@ class PVTv2(Module):
     (B, height, width, C) -> (B, num_classes), or (B, last of dims) with num_classes=0. Pictures of any size are
     accepted.
 
-    Parameters
-    ----------
-    image_size : int or (int, int)
-        Height and width in pixels of the pictures that the model is made for.
-    patch_size : int
-        S of the first stage; the others halve the grid.
-    dims, depths, heads : sequence of int
-        Width, blocks and heads of each stage.
-    mlp_ratios, reductions : sequence of int
-        Width between the layers of the MLP, in multiples of the tokens', and R of each stage.
-    eps, conv_eps : float
-        What LayerNorm adds to the variance: behind blocks and in them, and behind a convolution.
-    dropout, drop_path : float
-        Rate of dropout in attention and MLPs; rate of stochastic depth, as for ViT.
+    The settings are those of PVT; `image_size` is that of the pictures that the model is made for, `patch_size` is S of
+    the first stage, and any stage may have a reduction.
     """
 
-    reduce, mlp = staticmethod(SpatialReduction), ConvMlp
+    reduce, mlp = staticmethod(SpatialReduction), ConvMlp  # what makes the coarser map, and what a block ends in
 
     def __init__(self, *, image_size=224, patch_size=4, channels=3, num_classes=1000, dims, depths, heads,
                  mlp_ratios=(8, 8, 4, 4), reductions=(8, 4, 2, 1), eps=1e-6, conv_eps=1e-5, dropout=0.0, drop_path=0.0):

@@ -74,25 +74,13 @@ class Stage(Module):
 
 
 class TwinsPCPVT(Module):
-    """PVT with conditional positions (fig. 1): every block attends to all tiles; the head reads the mean of the tokens.
+    """PVT with positions by convolution (section 3.1); every block attends to all tiles, the head reads the mean.
 
     (B, height, width, C) -> (B, num_classes), or (B, last of dims) with num_classes=0. Pictures of any size are
     accepted.
 
-    Parameters
-    ----------
-    image_size : int or (int, int)
-        Height and width in pixels of the pictures that the model is made for.
-    patch_size : int
-        P of the first stage; the others halve the grid.
-    dims, depths, heads : sequence of int
-        Width, blocks and heads of each stage.
-    mlp_ratios, reductions : sequence of int
-        Width between the layers of the MLP, in multiples of the tokens', and R of each stage.
-    eps, conv_eps : float
-        What LayerNorm adds to the variance: in the blocks, and behind a map of patches or tiles.
-    dropout, drop_path : float
-        As for ViT.
+    The settings are those of PVT; `image_size` is that of the pictures that the model is made for, and any stage may
+    have a reduction.
     """
 
     def __init__(self, *, image_size=224, patch_size=4, channels=3, num_classes=1000, dims, depths, heads,
@@ -127,7 +115,7 @@ class TwinsPCPVT(Module):
 
 
 class TwinsSVT(TwinsPCPVT):
-    """Blocks with attention in windows and to all tiles take turns (eq. 5); settings as for TwinsPCPVT, and the window.
+    """Blocks with attention in windows and to all tiles take turns (section 3.2). Settings: TwinsPCPVT's and the window.
 
     (B, height, width, C) -> (B, num_classes)
 
@@ -148,7 +136,7 @@ class TwinsSVT(TwinsPCPVT):
         return super().make_attention(index, dim, heads, reduction, conv_eps=conv_eps, dropout=dropout)
 
 
-# tables 1 and 2; "cifar" and "cifar_pcpvt" are our own sizes
+# the authors' sizes; "cifar" and "cifar_pcpvt" are our own
 PCPVT = dict(dims=(64, 128, 320, 512), heads=(1, 2, 5, 8))
 CIFAR = dict(image_size=32, patch_size=2, num_classes=10, dims=(32, 64, 128), depths=(2, 2, 2), heads=(2, 4, 8),
              mlp_ratios=(4, 4, 4), reductions=(4, 2, 1))

@@ -3,7 +3,7 @@
 from tests.known import Line, Table
 
 WHY = "the sizes are those of DeiT, of which the literature prints {} M; the PEG adds {} parameters"
-FIGURES = [Table("CPVT: Chu et al., arXiv:2102.10882, table 4, and as later papers quote it", [
+FIGURES = [Table("CPVT: Chu et al., arXiv:2102.10882, as later papers quote it", [
     Line("CPVT-Ti", "cpvt", "tiny", "6"), Line("CPVT-Ti-GAP", "cpvt", "tiny_gap", "6"),
     Line("CPVT-S", "cpvt", "small", "23", why=WHY.format(22, 3840)),
     Line("CPVT-S-GAP", "cpvt", "small_gap", "23", "4.6", WHY.format(22, 3840)),

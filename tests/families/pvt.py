@@ -49,7 +49,7 @@ TRANSFORMERS = [Saved("PvtForImageClassification", dict(
     hidden_sizes=[8, 16, 20, 24], num_attention_heads=[1, 2, 5, 3], depths=[1, 1, 1, 1], num_labels=3),
     "PvtImageProcessorPil")]
 
-FIGURES = [Table("PVT: Wang et al., arXiv:2102.12122, table 1", [
+FIGURES = [Table("PVT: Wang et al., arXiv:2102.12122, table 2", [
     Line("PVT-Tiny", "pvt", "tiny", "13.2", "1.9", exact=13_229_288),
     Line("PVT-Small", "pvt", "small", "24.5", "3.8", exact=24_485_864),
     Line("PVT-Medium", "pvt", "medium", "44.2", "6.7", exact=44_208_104),
