@@ -115,9 +115,9 @@ class TwinsPCPVT(Module):
 
 
 class TwinsSVT(TwinsPCPVT):
-    """Blocks with attention in windows and to all tiles take turns (section 3.2). Settings: TwinsPCPVT's and the window.
+    """Blocks with attention in windows and to all tiles take turns (section 3.2).
 
-    (B, height, width, C) -> (B, num_classes)
+    (B, height, width, C) -> (B, num_classes). The settings are those of TwinsPCPVT, and the window.
 
     Parameters
     ----------
