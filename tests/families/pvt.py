@@ -11,7 +11,7 @@ OTHERS = dict(reductions=(5, 1, 2, 1), mlp_ratios=(2, 3, 4, 1), channels=1, num_
 
 
 def reference(_):
-    """The authors' model, for 64 x 64 pixels. It imports timm."""
+    """The authors' model, for 64 x 64 pixels; it imports timm. FOLDER is their repository's folder classification."""
     from functools import partial
 
     from tests.counterpart import import_official
