@@ -17,9 +17,9 @@ paper's rule for 36 layers is 1e-6.
 from functools import partial
 
 from ..engine import no_grad
-from ..nn import (Attention, LayerNorm, LayerScale, Linear, Mlp, Module, Parameter, repeat_batch, sincos,
-                  truncated_normal)
-from ..ops import attention, concatenate, gelu, softmax
+from ..nn import (Attention, CrossAttention, LayerNorm, LayerScale, Linear, Mlp, Module, Parameter, repeat_batch,
+                  sincos, truncated_normal)
+from ..ops import concatenate, gelu, softmax
 from .vit import Block, ViTGAP
 
 
@@ -85,36 +85,21 @@ class TalkingBlock(ScaledBlock):
         self.attention = TalkingHeadAttention(dim, heads, dropout=dropout)
 
 
-class ClassAttention(Module):
-    """The first token looks at all of them, itself included (eq. 5-7).    (B, 1 + N, D) -> (B, 1, D)"""
-
-    def __init__(self, dim, heads):
-        self.heads = heads
-        self.query, self.key_value, self.proj = Linear(dim, dim), Linear(dim, 2 * dim), Linear(dim, dim)
-
-    def forward(self, x):
-        """(B, 1 + N, D) -> (B, 1, D)"""
-        (B, N, D), H = x.shape, self.heads
-        q = self.query(x[:, :1]).reshape(B, 1, H, D // H).transpose(0, 2, 1, 3)                 # (B, H, 1, d)
-        k, v = self.key_value(x).reshape(B, N, 2, H, D // H).transpose(2, 0, 3, 1, 4)           # 2 (B, H, 1 + N, d)
-        return self.proj(attention(q, k, v).reshape(B, 1, D))
-
-
 class ClassBlock(Module):
-    """The class token reads the patches, which stay what they are (fig. 3, right).
+    """The class token looks at itself and the patches, which stay what they are (eq. 5-7; fig. 3, right).
 
     (B, 1, D), (B, N, D) -> (B, 1, D)
     """
 
     def __init__(self, dim, heads, *, mlp_dim, layer_scale, eps=1e-6, activation=gelu):
-        self.norm1, self.attention = LayerNorm(dim, eps=eps), ClassAttention(dim, heads)
+        self.norm1, self.attention = LayerNorm(dim, eps=eps), CrossAttention(dim, heads)
         self.norm2, self.mlp = LayerNorm(dim, eps=eps), Mlp(dim, mlp_dim, activation=activation)
         self.scale1, self.scale2 = LayerScale(dim, layer_scale), LayerScale(dim, layer_scale)
 
     def forward(self, token, patches):
         """(B, 1, D), (B, N, D) -> (B, 1, D)"""
-        x = concatenate([token, patches], axis=1)                                               # (B, 1 + N, D)
-        token = token + self.scale1(self.attention(self.norm1(x)))
+        x = self.norm1(concatenate([token, patches], axis=1))                                   # (B, 1 + N, D)
+        token = token + self.scale1(self.attention(x[:, :1], x))
         return token + self.scale2(self.mlp(self.norm2(token)))
 
 
