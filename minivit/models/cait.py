@@ -24,7 +24,7 @@ from .vit import Block, ViTGAP
 
 
 class ScaledBlock(Block):
-    """x + g Attention(LN(x)), then x + g' MLP(LN(x)), with a factor g for each channel (eq. 4).
+    """x + g Attention(LN(x)), then x + g' MLP(LN(x)), with a factor g for each channel (section 2).
 
     (B, N, D) -> (B, N, D); `layer_scale` is where the factors begin, the other settings are those of ViT's block.
     """
@@ -47,8 +47,9 @@ class TalkingHeads(Linear):
 
     def forward(self, x):
         """(B, H, N, M) -> (B, H, N, M)"""
-        pairs = x.reshape(*x.shape[:2], -1)                                                     # (B, H, N M)
-        return (self.weight.transpose(1, 0) @ pairs + self.bias.reshape(-1, 1)).reshape(x.shape)  # (B, H, N, M)
+        B, H, N, M = x.shape
+        x = self.weight.transpose(1, 0) @ x.reshape(B, H, N * M) + self.bias.reshape(H, 1)      # (B, H, N M)
+        return x.reshape(B, H, N, M)
 
 
 class TalkingHeadAttention(Attention):
@@ -86,7 +87,7 @@ class TalkingBlock(ScaledBlock):
 
 
 class ClassBlock(Module):
-    """The class token looks at itself and the patches, which stay what they are (eq. 5-7; fig. 3, right).
+    """The class token looks at itself and the patches, which stay what they are (section 3).
 
     (B, 1, D), (B, N, D) -> (B, 1, D)
     """
@@ -104,7 +105,7 @@ class ClassBlock(Module):
 
 
 class CaiT(ViTGAP):
-    """Patches first, then the class token (fig. 3, right).
+    """Patches first, then the class token (section 3).
 
     (B, height, width, C) -> (B, num_classes), or (B, D) with num_classes=0. The settings are those of ViT, and:
 
@@ -146,7 +147,7 @@ class CaiT(ViTGAP):
         return self.norm(token)[:, 0]
 
 
-# tables 1 and 3: M 768 wide, S 384 ..., always 48 to a head
+# the paper's sizes: 48 channels to a head
 WIDTHS = {"XXS": 192, "XS": 288, "S": 384, "M": 768}
 VARIANTS = {f"{size}-{depth}": partial(CaiT, dim=WIDTHS[size], depth=depth, heads=WIDTHS[size] // 48, layer_scale=scale)
             for size, depth, scale in [

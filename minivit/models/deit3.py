@@ -55,7 +55,7 @@ class DeiT3(ViT):
         return self.dropout(self.prepend(x))
 
 
-# table 1 of DeiT and of this paper; the authors' repository has M beside them
+# sizes as in ViT and DeiT; M is from the authors' repository
 VARIANTS = {name: partial(DeiT3, patch_size=16, **SIZES[size])
             for name, size in {"small": "S", "base": "B", "large": "L"}.items()}
 VARIANTS["medium"] = partial(DeiT3, patch_size=16, dim=512, depth=12, heads=8)
