@@ -13,6 +13,7 @@ What is read is compared with what would be written for the model that was built
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from ..names import expect
 from ..ops import gelu, gelu_tanh, quick_gelu, relu, silu
@@ -134,7 +135,7 @@ class Config:
     ignored: tuple = ()
     always: tuple = ()
 
-    ignored_everywhere: tuple[str, ...] = ()
+    ignored_everywhere: ClassVar[tuple[str, ...]] = ()
 
     def values(self, content):
         """{their key: value} of what decides about the model, from the content of config.json."""
