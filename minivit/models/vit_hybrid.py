@@ -12,9 +12,9 @@ standardised (Big Transfer, arXiv:1912.11370). With little compute hybrids are a
 "R50" with P = 16 has its fourth stage's three blocks in the third stage: depths 3, 4, 9. R26 and the stem alone, "R",
 are from arXiv:2106.10270.
 
-Departures from the paper: where the authors' JAX code divides by std + 1e-5, weights are divided by sqrt(var + 1e-8),
-and GroupNorm's epsilon is 1e-5, there 1e-6; both as in timm, and to be seen in no more than the last digits. The last
-norm of each residual branch begins with the factor 1, there 0. Convolutions are padded as there (TensorFlow's "SAME").
+Departures from the paper: weights are divided by sqrt(var + 1e-8) and GroupNorm's epsilon is 1e-5, both as in timm;
+the authors' JAX code has std + 1e-5 and 1e-6. The last norm of each residual branch begins with the factor 1, there 0.
+Convolutions and pooling are padded as there (TensorFlow's "SAME").
 """
 
 import math

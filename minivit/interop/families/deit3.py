@@ -10,7 +10,6 @@ SCALES = tensor("scale1.gamma", "ls1.gamma") + tensor("scale2.gamma", "ls2.gamma
 HEADS = {variant.keywords["dim"]: variant.keywords["heads"] for variant in VARIANTS.values()}
 UNPLACED = "no_embed_class"  # timm's name for a class token without a position
 
-
 FAMILY = Family(
     name="deit3",
     models={DeiT3: ("timm",)},

@@ -66,13 +66,13 @@ RESNETS = {  # what timm's factories make
 
 @dataclass(frozen=True)
 class TimmHybrid(Timm):
-    """The ResNet of an architecture of timm belongs to its name. One that has no name there gets keys of its own,
+    """In timm the name of an architecture says which ResNet is in it.
 
-    "layers" and "stem_chs", which timm refuses and minivit reads.
+    Other ones are written with the keys "layers" and "stem_chs", which timm refuses by name and minivit reads.
     """
 
     def content(self, model):
-        """{their key: value}, but for what goes without saying."""
+        """{their key: value} of what the name of the architecture does not say."""
         content = super().content(model)
         usual = self.values({"architecture": self.written(model)})
         return {name: value for name, value in content.items() if usual.get(name, ...) != value}
