@@ -29,7 +29,7 @@ GROUPS = 32
 
 
 class StdConv(Conv2d):
-    """A convolution whose weights have mean 0 and variance 1 for each output (Qiao et al., arXiv:1903.10520, eq. 8).
+    """A convolution whose weights have mean 0 and variance 1 for each output (Qiao et al., arXiv:1903.10520).
 
     (B, H, W, C_in) -> (B, H/stride, W/stride, C_out), rounded up
     """
