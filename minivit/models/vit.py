@@ -1,4 +1,5 @@
-"""Vision Transformer.  Dosovitskiy et al., ICLR 2021, arXiv:2010.11929; Zhai et al., CVPR 2022, arXiv:2106.04560.
+"""Vision Transformer.  Dosovitskiy et al., ICLR 2021, arXiv:2010.11929; Zhai et al., CVPR 2022, arXiv:2106.04560;
+Alabdulmohsin et al., NeurIPS 2023, arXiv:2305.13035 (the shapes "So").
 
 A picture is cut into P x P patches, each becomes a token by one linear map, and a plain Transformer encoder reads the
 tokens. What the encoder says about the whole picture is read from a class token, from the mean of all tokens, or by
@@ -14,7 +15,8 @@ from functools import partial
 from itertools import islice
 
 from ..nn import (Attention, Dropout, DropPath, Identity, LayerNorm, Linear, Mlp, Module, Parameter, PatchEmbed,
-                  in_turn, interpolate_positions, normal, repeat_batch, sincos, to_grid, truncated_normal, zeros)
+                  drop_path_rates, in_turn, interpolate_positions, normal, repeat_batch, sincos, to_grid,
+                  truncated_normal, zeros)
 from ..ops import attention, concatenate, gelu
 
 
@@ -71,11 +73,14 @@ class ViT(Module):
         self.positions = Parameter((1, self.prefix + self.grid[0] * self.grid[1], dim), positions or normal(0.02))
         self.antialias, self.dropout = antialias, Dropout(dropout)
         block = dict(mlp_dim=mlp_dim or 4 * dim, eps=eps, activation=activation)
-        self.blocks = [Block(dim, heads, dropout=dropout, drop_path=drop_path * layer / max(depth - 1, 1), **block)
-                       for layer in range(depth)]
+        self.blocks = self.make_blocks(depth, dim, heads, dropout=dropout, drop_path=drop_path, **block)
         self.norm = LayerNorm(dim, eps=eps)
         self.make_pooling(dim, heads, **block)
         self.head = Linear(dim, num_classes, initialiser=truncated_normal(0.02)) if num_classes else Identity()
+
+    def make_blocks(self, depth, dim, heads, *, drop_path, **block):
+        """The encoder's layers; the rate of stochastic depth grows linearly from 0 in the first to `drop_path`."""
+        return [Block(dim, heads, drop_path=rate, **block) for rate in drop_path_rates(drop_path, [depth])[0]]
 
     def make_pooling(self, dim, heads, **block):
         """What this way of pooling has to learn."""
@@ -187,14 +192,18 @@ class AttentionPool(Module):
         return x + self.mlp(self.norm(x))
 
 
-# D, L, H and the MLP's width: 2010.11929, table 1 (B, L, H); DeiT, table 1 (Ti, S); 2106.04560, table 2 (s, g, G)
+# D, L, H and the MLP's width: 2010.11929, table 1 (B, L, H); DeiT, table 1 (Ti, S); 2106.04560, table 2 (s, g, G);
+# 2305.13035, section 4.1 (So: optimal for their compute, and read by attention), whose heads are not printed there: 16
+# in the authors' code of So400m, and here of So150m too
 SIZES = {name: dict(zip(("dim", "depth", "heads", "mlp_dim"), sizes, strict=True)) for name, sizes in {
     "s": (256, 6, 8, 1024), "Ti": (192, 12, 3, 768), "S": (384, 12, 6, 1536), "B": (768, 12, 12, 3072),
-    "L": (1024, 24, 16, 4096), "H": (1280, 32, 16, 5120), "g": (1408, 40, 16, 6144), "G": (1664, 48, 16, 8192)}.items()}
+    "L": (1024, 24, 16, 4096), "H": (1280, 32, 16, 5120), "g": (1408, 40, 16, 6144), "G": (1664, 48, 16, 8192),
+    "So150m": (880, 18, 16, 2320), "So400m": (1152, 27, 16, 4304)}.items()}
 
 VARIANTS = {f"{size}/{patch}": partial(ViT, patch_size=patch, **SIZES[size]) for size, patch in [
     ("s", 28), ("s", 16), ("Ti", 16), ("S", 32), ("S", 16), ("B", 32), ("B", 28), ("B", 16), ("L", 32), ("L", 16),
     ("H", 14), ("g", 14), ("G", 14)]}
+VARIANTS |= {f"{size}/14": partial(ViTMAP, patch_size=14, **SIZES[size]) for size in ("So150m", "So400m")}
 VARIANTS |= {"tiny": VARIANTS["Ti/16"], "small": VARIANTS["S/16"], "base": VARIANTS["B/16"], "large": VARIANTS["L/16"],
              "huge": VARIANTS["H/14"]}
 VARIANTS["cifar"] = partial(ViTGAP, image_size=32, patch_size=4, num_classes=10, dim=128, depth=6, heads=4,

@@ -78,7 +78,7 @@ def scale_and_offset(norm):
 
 
 def with_values(layer, weight, bias):
-    """A Conv2d or Linear with the settings of `layer`, and with these arrays as weight and bias."""
+    """A Conv2d or Linear with the settings of `layer`, and with these arrays as weight and bias (or None for none)."""
     layer = copy(layer)
-    layer.weight, layer.bias = (Parameter(x.shape, given(x)) for x in (weight, bias))
+    layer.weight, layer.bias = (None if x is None else Parameter(x.shape, given(x)) for x in (weight, bias))
     return layer

@@ -13,6 +13,7 @@ The paper's encoders begin with a class token, which is never hidden; an encoder
 Departures from the paper: the class token starts at zero, as in ViT.
 """
 
+import math
 from functools import partial
 
 import numpy as np
@@ -21,7 +22,7 @@ from ..backend import array_module, asnumpy, to_device
 from ..engine import Tensor, no_grad, primitive
 from ..models.vit import VARIANTS as VIT
 from ..models.vit import Block, ViT
-from ..nn import (Buffer, LayerNorm, Linear, Module, Parameter, interpolate_positions, normal, patchify,
+from ..nn import (Buffer, LayerNorm, Linear, Module, Parameter, PatchEmbed, interpolate_positions, normal, patchify,
                   sincos_positions, unpatchify)
 from ..nn.randomness import RandomSource
 from ..ops import concatenate, expand, mean, sqrt, var, where
@@ -132,17 +133,16 @@ class MAE(Task):
     def __init__(self, vit, *, decoder_dim=512, decoder_depth=8, decoder_heads=16, mask_ratio=0.75, normalise=True,
                  **settings):
         self.encoder = vit(num_classes=0, **settings)
-        if not isinstance(self.encoder, ViT):
+        if not isinstance(self.encoder, ViT) or not isinstance(self.encoder.patch_embed, PatchEmbed):
             raise ValueError("mae: needs a model that begins with patches, as vit; this is a "
                              f"{type(self.encoder).__name__}")
-        _, N, D = self.encoder.positions.shape
-        self.encoder.positions = fixed_positions(self.encoder.grid, self.encoder.prefix, D)
+        N, (_, placed, D) = math.prod(self.encoder.grid), self.encoder.positions.shape
+        self.encoder.positions = fixed_positions(self.encoder.grid, placed - N, D)
         self.decoder = Decoder(self.encoder, decoder_dim, decoder_depth, decoder_heads)
         self.image_size, self.mask_ratio, self.source = self.encoder.image_size, mask_ratio, RandomSource()
         self.normalise = normalise
-        if not 0 < int((N - self.encoder.prefix) * (1 - mask_ratio)) < N - self.encoder.prefix:
-            raise ValueError(f"mask_ratio: {mask_ratio} of {N - self.encoder.prefix} patches leaves none to see or "
-                             "none to paint")
+        if not 0 < int(N * (1 - mask_ratio)) < N:
+            raise ValueError(f"mask_ratio: {mask_ratio} of {N} patches leaves none to see or none to paint")
 
     @classmethod
     def build(cls, make_model, classes, **settings):

@@ -45,7 +45,8 @@ MODELS = [
 ]
 NARROW = dict(depth=1, embed_dim=24, num_heads=3)
 TIMM = [Saved(name, NARROW) for name in ("vit_tiny_patch16_224", "vit_base_patch16_gap_224",
-                                         "vit_base_patch16_siglip_224", "deit_tiny_patch16_224")]
+                                         "vit_base_patch16_siglip_224", "vit_so400m_patch14_siglip_224",
+                                         "vit_so400m_patch16_siglip_gap_256", "deit_tiny_patch16_224")]
 TRANSFORMERS = [Saved("ViTForImageClassification", dict(
     hidden_size=24, num_hidden_layers=1, num_attention_heads=4, intermediate_size=48), "ViTImageProcessorPil")]
 
@@ -68,6 +69,10 @@ FIGURES = [
         Line("g/14", "vit", "g/14", "1011", "533.1"),
         Line("G/14", "vit", "G/14", "1843", "965.3"),
     ], "multiplications and additions", factor=2, settings=dict(num_classes=0)),
+    *(Table(f"SoViT: Alabdulmohsin et al., arXiv:2305.13035, table 1, pictures of {pixels} x {pixels} (without head)", [
+        Line("SoViT-400m/14", "vit", "So400m/14", "428", gflops)], "multiplications and additions", factor=2,
+        settings=dict(num_classes=0, image_size=pixels // 14 * 14), pixels=pixels // 14 * 14)
+      for pixels, gflops in ((224, "221"), (384, "672"), (518, "1374"))),
     Table("DeiT without distillation, which is ViT: Liu et al., arXiv:2103.14030, table 1", [
         Line("DeiT-S", "vit", "small", "22", "4.6"), Line("DeiT-B", "vit", "base", "86", "17.5")]),
 ]

@@ -1,5 +1,7 @@
 """MAE: masking, the loss, its pictures, learning one batch, and equality with transformers."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -132,6 +134,20 @@ def test_on_a_device(device, rng):
     assert np.isfinite(model(images.to(device)).item())  # with a mask of its own
     _, hidden = model.predict_pixels(images.to(device))
     assert [picture.device for picture in model.reconstruct(images.to(device), hidden)] == [device, device]
+
+
+@pytest.mark.parametrize("architecture, placed", [("vit", 64), ("deit", 66), ("deit3", 64), ("cait", 64)])
+def test_the_encoder_has_a_position_for_each_token_that_had_one(architecture, placed, rng):
+    make = partial(minivit.create, architecture, "cifar")
+    model = mae.MAE(make, **mae.MAE.defaults["task_settings"]).initialise(0)
+    assert model.encoder.positions.shape == make().positions.shape == (1, placed, make().norm.weight.size)
+    assert np.isfinite(model(rng.standard_normal((2, 32, 32, 3), np.float32)).item())
+
+
+@pytest.mark.parametrize("architecture", ["resnet", "vitc", "vit_hybrid"])
+def test_a_model_that_does_not_begin_with_patches_is_refused(architecture):
+    with pytest.raises(ValueError, match="mae: needs a model that begins with patches, as vit; this is a"):
+        mae.MAE(partial(minivit.create, architecture, "cifar"))
 
 
 @pytest.mark.parametrize("variant, encoder", [("base", 86), ("large", 303), ("huge", 631)])

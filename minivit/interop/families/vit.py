@@ -72,13 +72,16 @@ def shapes(reading, known):
     return {"model": vit, "num_classes": reading.outputs(), **encoder_shapes(reading, known, vit.prefix)}
 
 
-def encoder_shapes(reading, known, prefix):
-    """What an encoder's tensors tell, whose positions begin with those of `prefix` tokens."""
+def encoder_shapes(reading, known, prefix, usual=HEADS):
+    """What an encoder's tensors tell, whose positions begin with those of `prefix` tokens.
+
+    `usual` has the heads of usual widths, for where nothing says how many there are.
+    """
     P, C, dim = *(reading.axis("patch_embed.weight", axis) for axis in "PC"), reading.shape("patch_embed.bias")[0]
     queries = reading.axes.get("blocks.0.attention.qkv.weight", {})
     rows, columns = grid_of(reading.shape("positions")[1] - prefix, P, known.get("image_size"))
     return dict(image_size=(rows * P, columns * P), patch_size=P, channels=C, dim=dim, depth=reading.modules("blocks"),
-                heads=known.get("heads") or queries.get("H") or HEADS.get(dim),
+                heads=known.get("heads") or queries.get("H") or usual.get(dim),
                 mlp_dim=reading.shape("blocks.0.mlp.linear1.bias")[0])
 
 
@@ -151,6 +154,7 @@ TRANSFORMERS_KEYS = (  # those that ViT, DeiT and MAE share
     fixed("qkv_bias", True),
 )
 TRANSFORMERS_ALWAYS = (Always("antialias", False),)  # plain bicubic
+SOVIT = dict(mlp_ratio=3.7362)  # 4304 / 1152, rounded up
 GAP, MAP = dict(class_token=False, global_pool="avg", fc_norm=False), dict(class_token=False, global_pool="map")
 
 FAMILY = Family(
@@ -173,6 +177,10 @@ FAMILY = Family(
             r"vit_(small|huge)_patch\d+_gap_\d+": GAP,
             r"vit_base_patch16_siglip_\d+": MAP,
             r"vit_large_patch16_siglip_(256|384)": MAP,  # the other sizes take another form of GELU
+            r"vit_so400m_patch14_siglip_\d+": MAP | SOVIT,
+            r"vit_so400m_patch14_siglip_gap_\d+": GAP | SOVIT,
+            r"vit_so400m_patch16_siglip_\d+": MAP | SOVIT | {"act_layer": "gelu_tanh"},
+            r"vit_so400m_patch16_siglip_gap_\d+": GAP | SOVIT | {"act_layer": "gelu_tanh"},
         }),
         "transformers": Transformers(TRANSFORMERS_KEYS, always=TRANSFORMERS_ALWAYS, model_type="vit",
                                      architecture="ViTForImageClassification"),
