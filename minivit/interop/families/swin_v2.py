@@ -4,6 +4,8 @@ No tensor tells the window, nor by which window offsets are measured: a network 
 config.json, and from the size of the picture where it is smaller than a window.
 """
 
+import re
+
 from ...models.swin_v2 import SwinV2
 from ..blocks import TIMM_BLOCK, TRANSFORMERS4_SELF_BLOCK, head
 from ..config import Always, Key, Timm, Transformers, activation, fixed, number_or_list, pair
@@ -91,9 +93,13 @@ def pretrained_windows(value):
     return tuple(map(square("pretrained_window_sizes"), value))
 
 
-def factory(window, **more):
-    """What the names of timm say beside the size."""
-    return {"window_size": window, **more}
+class WithPixels(Timm):
+    """The names of timm end with the pixels of the pictures, for which their code builds the model."""
+
+    def hints(self, content):
+        """What the weights were trained on; where config.json does not say it, what the name does."""
+        pixels = re.search(r"\d+$", content["architecture"].partition(".")[0])
+        return ({"img_size": [int(pixels[0])] * 2} if pixels else {}) | super().hints(content)
 
 
 TRAINED_WITH_12 = dict(pretrained_window_sizes=[12, 12, 12, 6])
@@ -116,7 +122,7 @@ FAMILY = Family(
            "image_size": "for which pictures the windows were fitted to the grids"},
     derived=(r"relative_coords_table",),
     configs={
-        "timm": Timm((
+        "timm": WithPixels((
             *OWN,
             Key("patch_size", patch_size, fits=patches_divide),
             Key("img_size", lambda swin: list(swin.image_size), "image_size", pair),
@@ -126,11 +132,11 @@ FAMILY = Family(
             fixed("global_pool", "avg"), fixed("always_partition", False),
         ), always=(Always("eps", 1e-5, lambda swin: swin.norm.eps),), written="swinv2_tiny_window8_256",
             architectures={
-                r"swinv2_(tiny|small|base)_window8_256": factory(8),
-                r"swinv2_(tiny|small|base)_window16_256": factory(16),
-                r"swinv2_(base|large)_window12_192": factory(12),
-                r"swinv2_(base|large)_window12to16_192to256": factory(16, **TRAINED_WITH_12),
-                r"swinv2_(base|large)_window12to24_192to384": factory(24, **TRAINED_WITH_12)}),
+                r"swinv2_(tiny|small|base)_window8_256": dict(window_size=8),
+                r"swinv2_(tiny|small|base)_window16_256": dict(window_size=16),
+                r"swinv2_(base|large)_window12_192": dict(window_size=12),
+                r"swinv2_(base|large)_window12to16_192to256": dict(window_size=16, **TRAINED_WITH_12),
+                r"swinv2_(base|large)_window12to24_192to384": dict(window_size=24, **TRAINED_WITH_12)}),
         "transformers": Transformers((
             *OWN,
             Key("patch_size", patch_size, fits=patches_divide),
