@@ -70,6 +70,12 @@ def mask_bias(grid, window, shift, dtype, device):
     return Tensor.without_copy(to_device(bias[:, None], device))
 
 
+def masked(bias, mask, windows):
+    """The biases of each of B w shifted windows.    (h, n, n), (w, 1, n, n) -> (B w, h, n, n)"""
+    w, (h, n, _) = len(mask), bias.shape
+    return expand(bias + mask, (windows // w, w, h, n, n)).reshape(windows, h, n, n)  # (B w, h, n, n)
+
+
 class WindowAttention(Attention):
     """Attention within windows, with a learned bias for each offset and head (eq. 4).    (B w, n, C) -> (B w, n, C)"""
 
@@ -85,13 +91,10 @@ class WindowAttention(Attention):
 
     def bias(self, x, mask):
         """What is added to the scores: the bias of each offset, and the mask.    -> (h, n, n) or (B w, h, n, n)"""
-        M, m, h, (windows, n, _) = self.window, math.isqrt(x.shape[1]), self.heads, x.shape
+        M, m, (windows, n, _) = self.window, math.isqrt(x.shape[1]), x.shape
         index = self.index.reshape(M, M, M, M)[:m, :m, :m, :m].reshape(n, n)     # of smaller windows if m < M
         bias = offset_bias(self.relative_position_bias_table, index)             # (h, n, n)
-        if mask is None:
-            return bias
-        w = len(mask)
-        return expand(bias + mask, (windows // w, w, h, n, n)).reshape(windows, h, n, n)  # (B w, h, n, n)
+        return bias if mask is None else masked(bias, mask, windows)
 
     def weights(self, x, mask=None):
         """What each token looks at, for pictures: the attention probabilities.    (B w, n, C) -> (B w, h, n, n)"""
@@ -134,6 +137,14 @@ class Block(Module):
         return x if grid == (H, W) else x[:, :H, :W]
 
 
+def merged(x):
+    """2 x 2 neighbours in a row, zeros where there are none.    (B, H, W, C) -> (B, H/2, W/2, 4C), rounded up"""
+    x = pad_to_multiple(x, 2)
+    B, H, W, C = x.shape
+    x = x.reshape(B, H // 2, 2, W // 2, 2, C).transpose(0, 1, 3, 4, 2, 5)    # (B, H/2, W/2, column, row, C)
+    return x.reshape(B, H // 2, W // 2, 4 * C)                               # (B, H/2, W/2, 4C)
+
+
 class PatchMerging(Module):
     """2 x 2 neighbours become one token of twice the width (section 3.1).    (B, H, W, C) -> (B, H/2, W/2, 2C)"""
 
@@ -142,10 +153,7 @@ class PatchMerging(Module):
 
     def forward(self, x):
         """(B, H, W, C) -> (B, H/2, W/2, 2C), halves rounded up"""
-        x = pad_to_multiple(x, 2)
-        B, H, W, C = x.shape
-        x = x.reshape(B, H // 2, 2, W // 2, 2, C).transpose(0, 1, 3, 4, 2, 5)    # (B, H/2, W/2, column, row, C)
-        return self.reduction(self.norm(x.reshape(B, H // 2, W // 2, 4 * C)))    # (B, H/2, W/2, 2C)
+        return self.reduction(self.norm(merged(x)))
 
 
 class Stage(Module):

@@ -21,23 +21,22 @@ def mergings(theirs, later):
         f"stages.{stage}.merge.", f"{theirs}.{stage - later}.downsample.", MERGING)])
 
 
-def timm(later, classifier):
+def timm(later, classifier, block):
     """The names of timm and of the authors."""
     return [*patches("patch_embed", "patch_embed.proj"), *norm("patch_norm", "patch_embed.norm"),
-            *within("stages.*.blocks.*.", "layers.*.blocks.*.", TIMM_BLOCK + tensor(
-                f"attention.{BIAS}", f"attn.{BIAS}")), *mergings("layers", later), *norm("norm", "norm"),
-            *head("head", classifier)]
+            *within("stages.*.blocks.*.", "layers.*.blocks.*.", block), *mergings("layers", later),
+            *norm("norm", "norm"), *head("head", classifier)]
 
 
-def encoder(block, bias):
+def encoder(block):
     """The names of transformers' SwinModel."""
-    return [*EMBEDDINGS, *within("stages.*.blocks.*.", "encoder.layers.*.blocks.*.", block + tensor(
-        f"attention.{BIAS}", f"attention.{bias}.{BIAS}")), *mergings("encoder.layers", later=1),
-            *norm("norm", "layernorm")]
+    return [*EMBEDDINGS, *within("stages.*.blocks.*.", "encoder.layers.*.blocks.*.", block),
+            *mergings("encoder.layers", later=1), *norm("norm", "layernorm")]
 
 
-ENCODER = encoder(TRANSFORMERS_BLOCK, "relative_position_bias")
-ENCODER4 = encoder(TRANSFORMERS4_SELF_BLOCK, "self")
+BLOCK = TIMM_BLOCK + tensor(f"attention.{BIAS}", f"attn.{BIAS}")
+ENCODER = encoder(TRANSFORMERS_BLOCK + tensor(f"attention.{BIAS}", f"attention.relative_position_bias.{BIAS}"))
+ENCODER4 = encoder(TRANSFORMERS4_SELF_BLOCK + tensor(f"attention.{BIAS}", f"attention.self.{BIAS}"))
 
 
 def shapes(reading, known):
@@ -114,7 +113,8 @@ FAMILY = Family(
     name="swin",
     models={Swin: ("timm", "transformers", "transformers4")},
     tables={
-        "timm": [timm(0, "head.fc"), timm(1, "head")],  # the second of timm before version 0.8, and of the authors
+        # the second of timm before version 0.8, and of the authors
+        "timm": [timm(0, "head.fc", BLOCK), timm(1, "head", BLOCK)],
         "transformers": [within("", "swin.", ENCODER) + head("head", "classifier"), ENCODER],  # with head; SwinModel
         "transformers4": [within("", "swin.", ENCODER4) + head("head", "classifier"), ENCODER4],
     },
