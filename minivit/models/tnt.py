@@ -25,7 +25,9 @@ from .vit import Block as Layer
 
 
 class Words(Module):
-    """The words of each patch by itself, told where they are in it (section 2.2).    (B, height, width, C) -> (B, N, m, c)
+    """The words of each patch by itself, told where they are in it (section 2.2).
+
+    (B, height, width, C) -> (B, N, m, c)
 
     With m = (P / stride)^2, rounded up before it is squared. All patches share the positions.
     """
@@ -45,7 +47,7 @@ class Words(Module):
 
 
 class Sentences(Module):
-    """What the words of each sentence say, by a linear map of all of them (section 2.2).    (B, N, m, c) -> (B, N, D)"""
+    """What the words of each sentence say, by a linear map of them all (section 2.2).    (B, N, m, c) -> (B, N, D)"""
 
     def __init__(self, words, word_dim, dim, *, bias=False):
         self.norm1, self.norm2 = LayerNorm(words * word_dim, eps=1e-5), LayerNorm(dim, eps=1e-5)
