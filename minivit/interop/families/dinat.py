@@ -1,0 +1,27 @@
+"""Dilated Neighborhood Attention Transformers: transformers' DinatForImageClassification."""
+
+from ...models.dinat import DiNAT
+from ..blocks import head
+from ..config import Key, Transformers
+from ..family import Family
+from ..table import within
+from . import nat
+
+USUAL = ((1, 8, 1), (1, 4, 1, 4), (1, 2, 1, 2, 1, 2), (1, 1, 1, 1, 1))  # transformers' own, where there is no config.json, or it is silent
+
+
+def dilations(dinat):
+    """D of each block of each stage."""
+    return [[block.attention.dilation for block in stage.blocks] for stage in dinat.stages]
+
+
+FAMILY = Family(
+    name="dinat",
+    models={DiNAT: ("transformers",)},
+    tables={"transformers": [within("", "dinat.", nat.ENCODER) + head("head", "classifier"), nat.ENCODER]},
+    shapes=nat.shapes,
+    sizes=nat.sizes,
+    configs={"transformers": Transformers(
+        (*nat.KEYS, Key("dilations", dilations, "dilations", lambda value: tuple(map(tuple, value)), USUAL)),
+        nat.IGNORED, model_type="dinat", architecture="DinatForImageClassification")},
+)
