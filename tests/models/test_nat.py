@@ -66,7 +66,7 @@ def test_nat_is_dinat_without_dilation(rng):
 def test_a_file_does_not_tell_dilations(tmp_path):
     model = DiNAT(**SIZES).initialise(1).eval()
     save(model, tmp_path / "model.safetensors", "transformers")
-    with pytest.raises(ValueError, match=r"dilations: expected one for each of the 2 blocks of stage 0, got \(1, 8, 1\)"):
+    with pytest.raises(ValueError, match=r"dilations: expected one for each of the 2 blocks .* got \(1, 8, 1\)"):
         minivit.load(tmp_path / "model.safetensors")
     loaded = minivit.load(tmp_path / "model.safetensors", dilations=((1, 4), (1, 2, 1)))
     images = np.ones((1, 48, 48, 3), np.float32)

@@ -7,7 +7,8 @@ from ..family import Family
 from ..table import within
 from . import nat
 
-USUAL = ((1, 8, 1), (1, 4, 1, 4), (1, 2, 1, 2, 1, 2), (1, 1, 1, 1, 1))  # transformers' own, where there is no config.json, or it is silent
+# transformers' own, where there is no config.json, or it is silent
+USUAL = ((1, 8, 1), (1, 4, 1, 4), (1, 2, 1, 2, 1, 2), (1, 1, 1, 1, 1))
 
 
 def dilations(dinat):
