@@ -1,8 +1,11 @@
 """Neighbourhood attention in plain PyTorch, for comparison, straight from its definition: a key for each neighbour.
 
 `install` makes transformers' DiNAT run with it. That model calls the package natten, in versions before 0.20, for GPUs;
-and hands over (B, W, H, h, d) where natten takes (B, h, H, W, d), which is put right here.
+and hands over (B, W, H, h, d) where natten takes (B, h, H, W, d), which is put right here. `natten` stands in for the
+package where the authors' code imports it.
 """
+
+from types import ModuleType
 
 import numpy as np
 
@@ -48,3 +51,24 @@ def install(torch, module):
     module.natten2dqkrpb = lambda q, k, bias, kernel, dilation: scores(
         torch, heads_first(q), heads_first(k), bias, kernel, dilation)
     module.natten2dav = lambda weights, v, kernel, dilation: mixed(torch, weights, heads_first(v), kernel, dilation)
+
+
+def natten(torch):
+    """A module with natten's layer of neighbourhood attention, as version 0.14 has it."""
+    class NeighborhoodAttention2D(torch.nn.Module):
+        def __init__(self, dim, kernel_size, num_heads, dilation=None, bias=True, qkv_bias=True, **dropout):
+            super().__init__()
+            self.least, self.dilation = kernel_size * (dilation or 1), dilation or 1
+            self.qkv, self.proj = torch.nn.Linear(dim, 3 * dim, bias=qkv_bias), torch.nn.Linear(dim, dim)
+            self.rpb = torch.nn.Parameter(torch.zeros(num_heads, 2 * kernel_size - 1, 2 * kernel_size - 1))
+
+        def forward(self, x):
+            (H, W), heads = x.shape[1:3], len(self.rpb)
+            x = torch.nn.functional.pad(x, (0, 0, 0, max(self.least - W, 0), 0, max(self.least - H, 0)))
+            q, k, v = self.qkv(x).unflatten(-1, (3, heads, -1)).permute(3, 0, 4, 1, 2, 5)      # 3 (B, h, H', W', d)
+            x = neighbourhood_attention(torch, q, k, v, self.rpb, self.dilation)[:, :, :H, :W]
+            return self.proj(x.permute(0, 2, 3, 1, 4).flatten(-2))                              # (B, H, W, C)
+
+    module = ModuleType("natten")
+    module.NeighborhoodAttention2D = NeighborhoodAttention2D
+    return module

@@ -63,10 +63,10 @@ def test_nat_is_dinat_without_dilation(rng):
     assert [x.shape for x in near.features(images[:, :45, :37])] == [(2, 12, 10, 8), (2, 6, 5, 16)]
 
 
-def test_a_file_does_not_tell_dilations(tmp_path):
+def test_the_authors_files_do_not_tell_dilations(tmp_path):
     model = DiNAT(**SIZES).initialise(1).eval()
-    save(model, tmp_path / "model.safetensors", "transformers")
-    with pytest.raises(ValueError, match=r"dilations: expected one for each of the 2 blocks .* got \(1, 8, 1\)"):
+    save(model, tmp_path / "model.safetensors", "authors")
+    with pytest.raises(ValueError, match=r"dilations: .*\[2, 3\] blocks \(1 in a NAT\).*load\(..., dilations=...\)"):
         minivit.load(tmp_path / "model.safetensors")
     loaded = minivit.load(tmp_path / "model.safetensors", dilations=((1, 4), (1, 2, 1)))
     images = np.ones((1, 48, 48, 3), np.float32)

@@ -1,7 +1,10 @@
-"""Neighborhood Attention Transformers: NatForImageClassification, which transformers had until version 4."""
+"""Neighborhood Attention Transformers: NatForImageClassification, of transformers until version 4; the authors' NAT.
+
+The authors' files do not tell NAT from DiNAT: `load` makes a DiNAT of them, and asks for its dilations.
+"""
 
 from ...models.nat import NAT
-from ..blocks import head
+from ..blocks import TIMM_BLOCK, head
 from ..config import Key, Transformers, fixed, mlp_ratio
 from ..family import Family
 from ..table import CONV, conv, linear, norm, optional, split, tensor, within
@@ -16,17 +19,31 @@ BLOCK = [
     *linear("mlp.linear2", "output.dense"),
     *optional(split(["scale1.gamma", "scale2.gamma"], "layer_scale_parameters", (1, 1), "t d -> (t d)")),
 ]
-ENCODER = [
-    *linear("patch_embed.layers.0", "embeddings.patch_embeddings.projection.0", CONV),
-    *linear("patch_embed.layers.1.conv", "embeddings.patch_embeddings.projection.1", CONV),
-    *norm("patch_embed.layers.1.norm", "embeddings.norm"),
-    *within("stages.*.blocks.*.", "encoder.levels.*.layers.*.", BLOCK),
-    # a map to a coarser grid ends a stage there, and begins one here
-    *optional([rule for stage in range(1, 8) for rule in within(
-        f"stages.{stage}.merge.", f"encoder.levels.{stage - 1}.downsample.",
-        conv("conv", "reduction") + norm("norm", "norm"))]),
-    *norm("norm", "layernorm"),
+AUTHORS_BLOCK = [
+    *TIMM_BLOCK,
+    *tensor("attention.relative_position_bias", "attn.rpb"),
+    *optional(tensor("scale1.gamma", "gamma1") + tensor("scale2.gamma", "gamma2")),
 ]
+
+
+def encoder(block, embed, embed_norm, levels, blocks):
+    """All but the norm behind the last stage and the head."""
+    return [
+        *linear("patch_embed.layers.0", f"{embed}.0", CONV),
+        *linear("patch_embed.layers.1.conv", f"{embed}.1", CONV),
+        *norm("patch_embed.layers.1.norm", embed_norm),
+        *within("stages.*.blocks.*.", f"{levels}.*.{blocks}.*.", block),
+        # a map to a coarser grid ends a stage there, and begins one here
+        *optional([rule for stage in range(1, 8) for rule in within(
+            f"stages.{stage}.merge.", f"{levels}.{stage - 1}.downsample.",
+            conv("conv", "reduction") + norm("norm", "norm"))]),
+    ]
+
+
+ENCODER = [*encoder(BLOCK, "embeddings.patch_embeddings.projection", "embeddings.norm", "encoder.levels", "layers"),
+           *norm("norm", "layernorm")]
+AUTHORS = [*encoder(AUTHORS_BLOCK, "patch_embed.proj", "patch_embed.norm", "levels", "blocks"), *norm("norm", "norm"),
+           *head("head", "head")]
 
 
 def shapes(reading, known):
@@ -84,8 +101,8 @@ IGNORED = ("num_layers", "hidden_size")  # follow from the others
 
 FAMILY = Family(
     name="nat",
-    models={NAT: ("transformers4",)},
-    tables={"transformers4": [within("", "nat.", ENCODER) + head("head", "classifier"), ENCODER]},
+    models={NAT: ("transformers4", "authors")},
+    tables={"transformers4": [within("", "nat.", ENCODER) + head("head", "classifier"), ENCODER], "authors": [AUTHORS]},
     shapes=shapes,
     sizes=sizes,
     configs={"transformers": Transformers(KEYS, IGNORED, model_type="nat", architecture="NatForImageClassification")},
