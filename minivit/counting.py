@@ -34,6 +34,10 @@ def _self_attention(qkv, bias=None):
     return (B, N, D), 2 * B * N * N * D
 
 
+def _neighbourhood_attention(q, k, v, bias, **places):
+    return v, math.prod(q[:-1]) * ((bias[-1] + 1) // 2) ** 2 * (q[-1] + v[-1])
+
+
 def _conv2d(x, w, b=None, *, groups=1, **places):
     windows = Windows(x[1:3], w[:2], **places)
     shape = (x[0], *windows.grid, w[-1])
@@ -42,7 +46,7 @@ def _conv2d(x, w, b=None, *, groups=1, **places):
 
 # name of the operation: shapes of its arguments -> (shape of its value, multiply-adds)
 PRODUCTS = {"linear": _linear, "matmul": _matmul, "attention": _attention, "self_attention": _self_attention,
-            "conv2d": _conv2d}
+            "neighbourhood_attention": _neighbourhood_attention, "conv2d": _conv2d}
 # operations whose value has the shape of their first argument, and that would cost time to run
 UNCHANGED = {"gelu", "gelu_tanh", "quick_gelu", "relu", "relu6", "leaky_relu", "elu", "silu", "mish", "softplus",
              "sigmoid", "hardswish", "hardsigmoid", "softmax", "layer_norm", "rms_norm", "batch_norm", "group_norm",

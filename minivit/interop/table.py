@@ -39,7 +39,8 @@ class Rule(NamedTuple):
     """One line of a table: our names, theirs, and the layout from their axes to ours ("" if equal).
 
     One of the two is a single name. `parts` are the shares of our last axis where one of theirs is split into several
-    of ours. An optional rule is for what some models of the architecture lack: a head, a class token.
+    of ours, `joined` those of theirs where they are unequal. An optional rule is for what some models of the
+    architecture lack: a head, a class token.
     """
 
     ours: tuple
@@ -47,6 +48,7 @@ class Rule(NamedTuple):
     layout: str | Rearrangement = ""
     optional: bool = False
     parts: tuple = (1,)
+    joined: tuple = ()
 
 
 def tensor(ours, theirs, layout=""):
@@ -57,6 +59,11 @@ def tensor(ours, theirs, layout=""):
 def split(ours, theirs, parts, layout=""):
     """One tensor of theirs that is several of ours: split(["q.weight", "kv.weight"], "qkv.weight", (1, 2), LINEAR)."""
     return [Rule(tuple(ours), (theirs,), layout, parts=tuple(parts))]
+
+
+def join(ours, theirs, parts, layout=""):
+    """Several of theirs, as wide as `parts` says, that are one of ours: join("qkv", ["qk", "v"], (2, 1), LINEAR)."""
+    return [Rule((ours,), tuple(theirs), layout, joined=tuple(parts))]
 
 
 def linear(ours, theirs, layout=LINEAR):
@@ -186,7 +193,8 @@ def write(table, arrays, sizes):
             continue
         pieces = [parts[position] for position in range(len(parts))]
         whole = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=-1)
-        for theirs, piece in zip(rule.theirs, np.split(whole, len(rule.theirs), axis=-1), strict=True):
+        shares = rule.joined or (1,) * len(rule.theirs)
+        for theirs, piece in zip(rule.theirs, _split(whole, shares), strict=True):
             written[_fill(theirs, numbers)] = _lay_back(piece, rule.layout, sizes)
         del waiting[rule, numbers]
     if waiting:

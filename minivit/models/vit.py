@@ -23,8 +23,9 @@ from ..ops import attention, concatenate, gelu
 class Block(Module):
     """x + Attention(LN(x)), then x + MLP(LN(x)) (eq. 2, 3).    (B, N, D) -> (B, N, D)"""
 
-    def __init__(self, dim, heads, *, mlp_dim, eps=1e-6, activation=gelu, dropout=0.0, drop_path=0.0):
-        self.norm1, self.attention = LayerNorm(dim, eps=eps), Attention(dim, heads, dropout=dropout)
+    def __init__(self, dim, heads, *, mlp_dim, qkv_bias=True, eps=1e-6, activation=gelu, dropout=0.0, drop_path=0.0):
+        self.norm1 = LayerNorm(dim, eps=eps)
+        self.attention = Attention(dim, heads, qkv_bias=qkv_bias, dropout=dropout)
         self.norm2, self.mlp = LayerNorm(dim, eps=eps), Mlp(dim, mlp_dim, activation=activation, dropout=dropout)
         self.drop_path = DropPath(drop_path)
 

@@ -47,6 +47,7 @@ from .indexing import getitem, take, take_along_axis
 from .linalg import linear, matmul
 from .losses import binary_cross_entropy, cross_entropy, kl_divergence, l1, mse, smooth_l1
 from .masks import masked_fill, one_hot, tril, triu
+from .neighbours import neighbourhood_attention
 from .normalise import group_norm, l2_normalise, layer_norm, rms_norm
 from .pooling import adaptive_avg_pool2d, avg_pool2d, max_pool2d
 from .reduce import all, any, argmax, argmin, cumsum, logsumexp, max, mean, min, norm, prod, std, sum, var

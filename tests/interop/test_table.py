@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minivit.interop.table import (CONV, CONV_AS_LINEAR, LINEAR, LINEAR_AS_CONV, PATCHES, Rearrangement, batch_norm,
-                                   linear, misfits, norm, optional, read, split, tensor, within, write)
+                                   join, linear, misfits, norm, optional, read, split, tensor, within, write)
 
 TABLE = [
     *tensor("stem", "conv.weight", CONV),
@@ -45,6 +45,16 @@ def test_writing_is_the_inverse_of_reading(name, shape, rng):
     array = rng.standard_normal(shape)
     theirs = write(TABLE, {name: array}, {"P": 4, "Q": 4})
     np.testing.assert_array_equal(read(TABLE, theirs).state[name], array)
+
+
+def test_what_is_joined_of_unequal_widths_is_written_as_it_was(rng):
+    theirs = {"qk": rng.standard_normal((8, 5)), "v": rng.standard_normal((4, 5))}
+    table = join("qkv", ["qk", "v"], (2, 1), LINEAR)
+    ours = read(table, theirs).state["qkv"]
+    np.testing.assert_array_equal(ours, np.concatenate([theirs["qk"], theirs["v"]]).T)
+    written = write(table, {"qkv": ours}, {})
+    assert written.keys() == theirs.keys()
+    assert all(np.array_equal(written[name], theirs[name]) for name in theirs)
 
 
 @pytest.mark.parametrize("table, shape, sizes, expected", [

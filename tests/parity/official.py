@@ -9,6 +9,7 @@ import pytest
 from minivit.interop.families import family_of
 from minivit.interop.table import is_derived
 from minivit.interop.translate import config_of
+from tests import neighbours
 from tests.counterpart import import_official
 from tests.interop.models import numbers
 
@@ -27,6 +28,7 @@ def transformers():
     library = import_official("transformers")
     library.logging.set_verbosity_error()
     library.logging.disable_progress_bar()
+    neighbours.install(torch, library.models.dinat.modeling_dinat)
     return library
 
 
