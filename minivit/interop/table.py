@@ -186,7 +186,7 @@ def write(table, arrays, sizes):
             continue
         pieces = [parts[position] for position in range(len(parts))]
         whole = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=-1)
-        for theirs, piece in zip(rule.theirs, np.split(whole, len(rule.theirs), axis=-1), strict=True):
+        for theirs, piece in zip(rule.theirs, _split(whole, (1,) * len(rule.theirs)), strict=True):
             written[_fill(theirs, numbers)] = _lay_back(piece, rule.layout, sizes)
         del waiting[rule, numbers]
     if waiting:
