@@ -47,9 +47,9 @@ def first(model):
 def stem_width(model):
     """Of the stem's last convolution; theirs have 1/8, 1/4 and 1/2 as much."""
     widths = [layer.gain.size for layer in model.stem.layers[::2]]
-    if widths != [widths[-1] // part for part in (8, 4, 2, 1)]:
+    if widths != [widths[-1] // part for part in (8, 4, 2, 1)] or widths[-1] % 8:
         raise ValueError(f"stem: channels {tuple(widths)} have no counterpart in timm, where each is twice the one "
-                         "before")
+                         "before, and the last a multiple of 8")
     return widths[-1]
 
 
