@@ -17,10 +17,13 @@ import math
 import numpy as np
 
 from ...backend import array_module
+from ...nn.module import Module
+from ...nn.parameter import Parameter
+from ...types import Array
 from .optimisers import listed
 
 
-def clip_units(parameters, factor, *, eps=1e-3):
+def clip_units(parameters: list[Parameter], factor: float, *, eps: float = 1e-3) -> None:
     """Scale down the gradient of each unit whose norm is more than `factor` times that of its weights; in place.
 
     On a GPU the host waits for nothing.
@@ -45,7 +48,7 @@ def clip_units(parameters, factor, *, eps=1e-3):
             parameter.grad *= xp.minimum(ratio, 1).astype(parameter.grad.dtype)
 
 
-def unit_norms(x):
+def unit_norms(x: Array) -> Array:
     """The Euclidean norm of each unit.    (..., out) -> (1, ..., out); of a vector or a number one norm"""
     if x.dtype == np.float16:  # whose own sums end at 65,504
         x = x.astype(np.float32)
@@ -54,7 +57,7 @@ def unit_norms(x):
     return array_module(x).sqrt((x * x).sum(axes, keepdims=True))
 
 
-def clipped_units(model):
+def clipped_units(model: Module) -> list[Parameter]:
     """The parameters whose units are clipped: all that learn, but for the map to the classes (section 4.1)."""
     return [parameter for name, parameter in model.named_parameters()
             if parameter.requires_grad and "head" not in name]

@@ -16,9 +16,12 @@ climb for the whole batch (the paper lets each of several accelerators climb by 
 
 import contextlib
 import math
+from collections.abc import Callable, Iterator, Sequence
 
 from ...backend import array_module
-from .optimisers import check_settings, clip_gradients
+from ...engine import Tensor
+from ...types import Array, State
+from .optimisers import Optimiser, check_settings, clip_gradients
 
 
 class SAM:
@@ -43,12 +46,12 @@ class SAM:
         How far the climb leads.
     """
 
-    def __init__(self, optimiser, rho=0.05):
+    def __init__(self, optimiser: Optimiser, rho: float = 0.05) -> None:
         check_settings({"rho": rho})
         self.optimiser, self.parameters, self.rho = optimiser, optimiser.parameters, rho
 
     @contextlib.contextmanager
-    def uphill(self, norm=None):
+    def uphill(self, norm: Array | float | None = None) -> Iterator[None]:
         """Inside the `with` block the weights are w + e, by the gradients that they have; afterwards they are w again.
 
         `norm` is that of all gradients together, a number or an array () where they are, if it is known already.
@@ -63,33 +66,33 @@ class SAM:
             yield
 
     @property
-    def lr(self):
+    def lr(self) -> float:
         """The learning rate of the next step."""
         return self.optimiser.lr
 
     @lr.setter
-    def lr(self, lr):
+    def lr(self, lr: float) -> None:
         self.optimiser.lr = lr
 
-    def step(self, map=map):
+    def step(self, map: Callable = map) -> None:
         """The step of the other optimiser."""
         self.optimiser.step(map)
 
-    def zero_grad(self):
+    def zero_grad(self) -> None:
         """Forget all gradients."""
         self.optimiser.zero_grad()
 
-    def state_dict(self):
+    def state_dict(self) -> State:
         """That of the other optimiser: SAM has no state of its own."""
         return self.optimiser.state_dict()
 
-    def load_state_dict(self, state):
+    def load_state_dict(self, state: State) -> None:
         """Take over what `state_dict` returned."""
         self.optimiser.load_state_dict(state)
 
 
 @contextlib.contextmanager
-def unchanged(tensors):
+def unchanged(tensors: Sequence[Tensor]) -> Iterator[None]:
     """Behind the `with` block, the tensors have the bits that they had before it, in the same memory."""
     before = [(tensor, tensor.data.copy()) for tensor in tensors]
     try:
