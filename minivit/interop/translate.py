@@ -37,7 +37,7 @@ def rename(model, arrays, names):
     """Arrays under our names, as a model's weights or their gradients, as {official name: array}."""
     family, _ = family_of(model)
     renamed = write(family.tables[names][0], arrays, family.sizes(model))
-    return {name: np.ascontiguousarray(array) for name, array in renamed.items()}
+    return {name: np.asarray(array, order="C") for name, array in renamed.items()}
 
 
 def from_official(model, tensors, source="checkpoint"):
@@ -60,7 +60,7 @@ def take_over(model, family, table, tensors, source):
     """Load tensors into a model once every one of them has been found to fit."""
     check(model, family, table, tensors, source)
     state = read(table, tensors, family.sizes(model), family.computed).state
-    return model.load_state_dict({name: np.ascontiguousarray(array) for name, array in state.items()})
+    return model.load_state_dict({name: np.asarray(array, order="C") for name, array in state.items()})
 
 
 def shape_only(array):

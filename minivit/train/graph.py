@@ -150,11 +150,12 @@ def remedy(error):
     return ""
 
 
-def clipped_gradients(objective, parameters, *batch, max_norm):
+def clipped_gradients(objective, parameters, *batch, max_norm, clip_units=None):
     """The gradient of the mean loss over a batch, in `.grad` of every parameter, its norm at most `max_norm`.
 
-    objective(*batch) -> (mean loss, {name: another mean}). The gradients are views of one array. Returns float64 (n,):
-    the loss, the norm before clipping, the other means; and the names of those. (`clip_gradients` tells the source.)
+    objective(*batch) -> (mean loss, {name: another mean}). The gradients are views of one array. If there is a
+    clip_units(), it is called before their norm is taken. Returns float64 (n,): the loss, that norm, the other means;
+    and the names of those. (`clip_gradients` tells the source.)
     """
     loss, others = objective(*batch)
     gradients = grad(loss, parameters)
@@ -164,6 +165,8 @@ def clipped_gradients(objective, parameters, *batch, max_norm):
         parameter.grad = together[start:start + gradient.size].reshape(gradient.shape)
         parameter.grad[...] = gradient
         start += gradient.size
+    if clip_units:
+        clip_units()
     norm = xp.sqrt((together * together).sum(dtype=np.float64))
     if np.isfinite(max_norm):
         together *= xp.minimum(max_norm / (norm + 1e-6), 1).astype(together.dtype)

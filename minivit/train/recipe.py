@@ -17,11 +17,13 @@ from ..names import expect
 from ..precision import PRECISIONS
 from ..tasks import list_tasks
 
+BASES = ("adamw", "sgd", "muon")  # optimisers; "sam" is around one of them
+
 # names of settings; whether they are whole numbers; what must hold; the same in words
 CHECKS = [
     (("steps", "batch_size", "evaluation_size", "threads"), True, lambda n: n > 0, "a whole number above 0"),
     (("seed", "evaluations"), True, lambda n: n >= 0, "a whole number of at least 0"),
-    (("epochs", "minutes", "lr", "clip"), False, lambda x: x > 0, "a number above 0"),
+    (("epochs", "minutes", "lr", "clip", "agc"), False, lambda x: x > 0, "a number above 0"),
     (("weight_decay",), False, lambda x: x >= 0, "a number of at least 0"),
     (("warmup", "final_lr"), False, lambda x: 0 <= x <= 1, "a number from 0 to 1"),
     (("average",), False, lambda x: 0 <= x < 1, "a number from 0 to below 1"),
@@ -54,12 +56,16 @@ class Recipe:
         measuring its speed, and writes them into its copy of the recipe.
     batch_size : int
     optimiser : str
-        "adamw", "sgd" or "muon", with further `optimiser_settings`: {"betas": (0.9, 0.95)}.
+        "adamw", "sgd" or "muon", with further `optimiser_settings`: {"betas": (0.9, 0.95)}. Or "sam" around one of
+        them, with two gradients a step: {"base": "sgd", "rho": 0.05, "momentum": 0.9}.
     lr, warmup, final_lr : float
         The highest learning rate, the fraction of the steps in which it rises to it, and the last one as a fraction.
     weight_decay : float
     clip : float or None
         The largest norm of all gradients together.
+    agc : float or None
+        Adaptive gradient clipping, before that: the largest norm of the gradient of a unit, as a fraction of the norm
+        of its weights; the head is spared. NFNets have 0.01.
     augmentation : list of (str, dict)
         Steps in their order, each a function of `minivit.data`, with their settings: [("random_crop", {"padding": 4})].
     average : float or None
@@ -94,6 +100,7 @@ class Recipe:
     final_lr: float = 0.0
     weight_decay: float = 0.05
     clip: float | None = 1.0
+    agc: float | None = None
     augmentation: list = field(default_factory=lambda: [
         ("random_crop", {"padding": 2, "mode": "reflect"}), ("random_flip", {})])
     average: float | None = 0.99
@@ -111,7 +118,9 @@ class Recipe:
                 if value is not None and not (isinstance(value, kind) and math.isfinite(value) and holds(value)):
                     raise ValueError(f"{name}: expected {expected}, got {value!r}")
         expect("task", self.task, list_tasks())
-        expect("optimiser", self.optimiser, ("adamw", "sgd", "muon"))
+        expect("optimiser", self.optimiser, (*BASES, "sam"))
+        if self.optimiser == "sam":
+            expect('"base" of sam', self.optimiser_settings.get("base", "sgd"), BASES)
         expect("precision", self.precision, PRECISIONS)
 
     def to_dict(self) -> dict[str, Any]:

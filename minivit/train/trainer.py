@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import asdict, dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -9,11 +10,20 @@ from ..backend import random_generator
 from ..nn import randomness
 from .batches import FORWARD
 from .graph import Captured, clipped_gradients, read_later
-from .optim import (SGD, AdamW, ExponentialMovingAverage, Muon, clip_gradients, muon_groups, parameter_groups,
-                    warmup_cosine)
+from .optim import (SAM, SGD, AdamW, ExponentialMovingAverage, Muon, clip_gradients, clip_units, clipped_units,
+                    muon_groups, parameter_groups, unchanged, warmup_cosine)
 
 # a recipe's name for it: (the optimiser, what sorts a model's parameters for it)
 OPTIMISERS = {"adamw": (AdamW, parameter_groups), "sgd": (SGD, parameter_groups), "muon": (Muon, muon_groups)}
+
+
+def make_optimiser(task, recipe):
+    """The optimiser that a recipe names, for the parameters of a task."""
+    settings, is_sam = dict(recipe.optimiser_settings), recipe.optimiser == "sam"
+    rho = {"rho": settings.pop("rho")} if is_sam and "rho" in settings else {}
+    optimiser, groups = OPTIMISERS[settings.pop("base", "sgd") if is_sam else recipe.optimiser]
+    made = optimiser(groups(task, recipe.weight_decay), recipe.lr, **settings)
+    return SAM(made, **rho) if is_sam else made
 
 
 class Diverged(ArithmeticError):
@@ -51,21 +61,20 @@ class Trainer:
 
     def __init__(self, task, recipe, batches, threads):
         self.task, self.recipe, self.batches, self.threads = task, recipe, batches, threads
-        optimiser, groups = OPTIMISERS[recipe.optimiser]
-        self.optimiser = optimiser(groups(task, recipe.weight_decay), recipe.lr, **recipe.optimiser_settings)
+        self.optimiser = make_optimiser(task, recipe)
         self.average = ExponentialMovingAverage(task, recipe.average) if recipe.average else None
         self.done, self.seconds, self.meter = 0, 0.0, Meter()
         self.names, self.pending = (), None  # of the numbers of a step, and the numbers that are still on their way
-        self.differentiate = self.on_threads
-        if recipe.device == "cuda":
-            tensors = task.parameters() + [buffer for _, buffer in task.named_buffers()]
-            self.differentiate = Captured(self.on_gpu, tensors) if task.capturable else self.one_by_one
+        units = partial(clip_units, clipped_units(task), recipe.agc) if recipe.agc else None
+        self.gradient = self.differentiate = self.on_device(recipe.clip or math.inf, units)
+        if recipe.optimiser == "sam":
+            self.gradient, self.climb = self.uphill, self.on_device(math.inf, None)
 
     def step(self):
         """Train on the next batch. A GPU is still at work on it afterwards: `read_numbers` waits, as the next step."""
         batch = self.batches[self.done]
         self.task.train()
-        numbers = self.differentiate(*batch, seed=(FORWARD, self.recipe.seed, self.done))
+        numbers = self.gradient(*batch, seed=(FORWARD, self.recipe.seed, self.done))
         self.optimiser.lr = self.learning_rate()
         self.read_numbers()
         self.pending = self.done, read_later(numbers)
@@ -88,23 +97,49 @@ class Trainer:
                                f"{numbers['gradient_norm']:g} at step {step} (learning rate {self.optimiser.lr:.2g})")
             self.meter.add(numbers)
 
-    def on_threads(self, *batch, seed):
-        """Leave the clipped gradient in `.grad` of every parameter; return loss, norm, and the task's numbers."""
+    def uphill(self, *batch, seed):
+        """The gradient where the loss is highest nearby (SAM): of the same batch, with the same random numbers.
+
+        The numbers are those of the first pass, at the weights themselves, but for the norm: that of what is left in
+        `.grad`. Buffers are written by the first pass alone.
+        """
+        numbers = self.climb(*batch, seed=seed)
+        with self.optimiser.uphill(numbers[1]), unchanged([buffer for _, buffer in self.task.named_buffers()]):
+            numbers[1] = self.differentiate(*batch, seed=seed)[1]
+        return numbers
+
+    def on_device(self, max_norm, clip_units):
+        """A function of a batch and a seed that leaves the clipped gradient in `.grad` of every parameter.
+
+        It returns the loss, the norm, and the task's numbers. clip_units() clips unit by unit, None does not.
+        """
+        limits = {"max_norm": max_norm, "clip_units": clip_units}
+        if self.recipe.device != "cuda":
+            return partial(self.on_threads, **limits)
+        if not self.task.capturable:
+            return partial(self.one_by_one, **limits)
+        tensors = self.task.parameters() + [buffer for _, buffer in self.task.named_buffers()]
+        return Captured(partial(self.on_gpu, **limits), tensors)
+
+    def on_threads(self, *batch, seed, max_norm, clip_units):
+        """The gradient of a batch that the threads share."""
         parameters = self.optimiser.parameters
         loss, numbers = self.threads.gradients(self.task.loss, parameters, *batch, seed=seed)
         self.names = tuple(numbers)
-        return np.array([loss, clip_gradients(parameters, self.recipe.clip or math.inf), *numbers.values()])
+        if clip_units:
+            clip_units()
+        return np.array([loss, clip_gradients(parameters, max_norm), *numbers.values()])
 
-    def on_gpu(self, *batch):
+    def on_gpu(self, *batch, max_norm, clip_units):
         """The same on a GPU, where random numbers come from the current generator."""
-        numbers, self.names = clipped_gradients(self.task.loss, self.optimiser.parameters, *batch,
-                                                max_norm=self.recipe.clip or math.inf)
+        numbers, self.names = clipped_gradients(self.task.loss, self.optimiser.parameters, *batch, max_norm=max_norm,
+                                                clip_units=clip_units)
         return numbers
 
-    def one_by_one(self, *batch, seed):
+    def one_by_one(self, *batch, seed, **limits):
         """The same without a graph."""
         with randomness(random_generator(seed, "cuda")):
-            return self.on_gpu(*batch)
+            return self.on_gpu(*batch, **limits)
 
     def learning_rate(self):
         """The learning rate of the next step."""

@@ -19,7 +19,7 @@ def draw(name, shape, seed=0):
         return 0.2 * z + name.endswith("weight")
     if len(shape) == 3:  # tokens and positions
         return 0.5 * z
-    return z / math.sqrt(math.prod(shape[1:]))  # (out, in) or (out, in, kernel, kernel)
+    return np.asarray(z / math.sqrt(math.prod(shape[1:])))  # (out, in), (out, in, kernel, kernel), or one number
 
 
 def draw_all(shapes, seed=0):

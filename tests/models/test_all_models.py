@@ -49,7 +49,7 @@ def test_each_stage_gives_a_grid_and_adds_to_what_was_learned_before_it(architec
         assert np.abs(pixels).max(axis=-1).all()
         reached.append({name for (name, parameter), gradient in zip(model.named_parameters(), gradients, strict=True)
                         if np.abs(gradient).max() > 0})
-        assert C in {parameter.shape[-1] for name, parameter in model.named_parameters() if name in reached[-1]}
+        assert C in {n for name, p in model.named_parameters() if name in reached[-1] for n in p.shape[-1:]}
     assert all(before < behind for before, behind in zip(reached, reached[1:], strict=False))
     assert [H for _, H, _, _ in shapes] == sorted((H for _, H, _, _ in shapes), reverse=True)
     head = {id(parameter) for parameter in model.head.parameters()}

@@ -62,6 +62,17 @@ def test_captured_and_replayed_is_the_same_run(small_data, recipe, graphs, tmp_p
     assert_same_end(run, expected)
 
 
+@pytest.mark.parametrize("settings", [
+    {"agc": 0.02}, {"agc": 0.02, "clip": None, "optimiser": "sam", "optimiser_settings": {"base": "adamw"}},
+    {"optimiser": "sam", "model": "resnet", "settings": SMALL["resnet"]}], ids=["agc", "agc and sam", "sam"])
+def test_units_are_clipped_and_hills_are_climbed_in_graphs_as_well(
+        small_data, recipe, graphs, tmp_path, monkeypatch, settings):
+    recipe = replace(recipe, steps=6, batch_size=10, **settings)
+    expected = trained(recipe, tmp_path / "one by one", monkeypatch, captured=False)
+    assert_same_end(trained(recipe, tmp_path / "captured", monkeypatch), expected)
+    assert len(set(graphs)) == (3 if recipe.optimiser == "sam" else 2)
+
+
 @pytest.mark.parametrize("model", ["deit", "swin", "resnet"])
 def test_other_models_can_be_captured(small_data, recipe, graphs, tmp_path, monkeypatch, model):
     recipe = replace(recipe, model=model, settings=SMALL[model], steps=6, batch_size=10,
@@ -90,9 +101,12 @@ def test_it_is_the_run_of_the_cpu(small_data, recipe, gpu, tmp_path):
             other["loss" if "loss" in other else "test_loss"], rel=1e-4)
 
 
-@pytest.mark.parametrize("augmentation", [[], [("random_crop", {}), ("random_flip", {})]], ids=["plain", "augmented"])
-def test_a_step_waits_for_the_numbers_of_the_one_before_and_for_nothing_else(small_data, recipe, gpu, augmentation):
-    recipe = replace(recipe, augmentation=augmentation, batch_size=20)
+@pytest.mark.parametrize("settings", [
+    {"augmentation": []}, {"augmentation": [("random_crop", {}), ("random_flip", {})]},
+    {"augmentation": [], "agc": 0.02, "optimiser": "sam", "optimiser_settings": {"base": "adamw"}}],
+    ids=["plain", "augmented", "agc and sam"])
+def test_a_step_waits_for_the_numbers_of_the_one_before_and_for_nothing_else(small_data, recipe, gpu, settings):
+    recipe = replace(recipe, batch_size=20, **settings)
     task = Classify(create("vit", "cifar", **recipe.settings), **recipe.task_settings).to("cuda")
     with Threads(1) as threads, batches_of(small_data[0], recipe, 0.5, 0.25, task) as batches:
         trainer = Trainer(task, recipe, batches, threads)

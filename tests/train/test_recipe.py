@@ -29,12 +29,15 @@ def test_round_trip_through_json():
     ({"batch_size": "64"}, "batch_size: expected a whole number above 0, got '64'"),
     ({"seed": -1}, "seed: expected a whole number of at least 0, got -1"),
     ({"clip": -1}, "clip: expected a number above 0, got -1"),
+    ({"agc": 0}, "agc: expected a number above 0, got 0"),
     ({"warmup": 3}, "warmup: expected a number from 0 to 1, got 3"),
     ({"final_lr": -0.1}, r"final_lr: expected a number from 0 to 1, got -0\.1"),
     ({"weight_decay": -1}, "weight_decay: expected a number of at least 0, got -1"),
     ({"average": 1}, "average: expected a number from 0 to below 1, got 1"),
     ({"task": "classfy"}, "did you mean 'classify'"),
     ({"optimiser": "adam"}, "did you mean 'adamw'"),
+    ({"optimiser": "sam", "optimiser_settings": {"base": "adam"}}, "base. of sam: 'adam' .*did you mean 'adamw'"),
+    ({"optimiser": "sam", "optimiser_settings": {"base": "sam"}}, "base. of sam: 'sam'"),
     ({"precision": "bf16"}, "there are float32, tf32, bfloat16"),
 ])
 def test_what_cannot_be_is_refused(settings, message):
