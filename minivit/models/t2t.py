@@ -194,23 +194,25 @@ class T2TViT(Module):
 
     def forward(self, images):
         """(B, height, width, C) -> (B, num_classes)"""
-        x, _ = self.encode(images)
+        *_, x = self.encode(images)
         return self.head(self.norm(x)[:, 0])
 
-    def features(self, images):
-        """What the last block makes of the patches' tokens, before the norm.    -> [(B, H, W, D)]"""
-        x, grid = self.encode(images)
-        return [to_grid(x, grid, prefix=1)]
-
     def encode(self, images):
-        """All blocks.    (B, height, width, C) -> (B, 1 + N, D), the grid (H, W)"""
+        """What each block makes, one after the other.    (B, height, width, C) -> generator of (B, 1 + N, D)"""
         x = self.tokens(images)
         (B, H, W, D), class_token = x.shape, repeat_batch(self.class_token, len(x))
         x = concatenate([class_token, x.reshape(B, H * W, D)], axis=1)      # (B, 1 + N, D)
-        x = self.dropout(x + interpolate_positions(self.positions, self.grid, (H, W), prefix=1, antialias=False))
-        for made in in_turn(self.blocks, x):
-            x = made
-        return x, (H, W)
+        x = x + interpolate_positions(self.positions, self.grid, (H, W), prefix=1, antialias=False)
+        return in_turn(self.blocks, self.dropout(x))
+
+    def features(self, images, layers=None):
+        """The patches' tokens on their grid: what the blocks `layers` make, by default the last, behind the norm.
+
+        (B, height, width, C) -> [(B, H, W, D) for each layer]
+        """
+        made = list(self.encode(images))
+        chosen = [self.norm(made[-1])] if layers is None else [made[layer] for layer in layers]
+        return [to_grid(x, self.tokens.grid_of(images.shape[1:3]), prefix=1) for x in chosen]
 
 
 class T2TViTPerformer(T2TViT):

@@ -56,12 +56,11 @@ MODELS = [Small(make, SMALL | change, ("authors",)) for make in (T2TViT, T2TViTP
 
 FIGURES = [Table("T2T-ViT: Yuan et al., arXiv:2101.11986, tables 2 to 4, as its authors' repository lists them", [
     Line("T2T-ViT-7", "t2t", "7", "4.3", "1.1"),
-    Line("T2T-ViT-10", "t2t", "10", "5.9", "1.5", "the authors count what is fixed too, positions and directions: 5.89"),
+    Line("T2T-ViT-10", "t2t", "10", "5.9", "1.5", "counted there too is what is fixed: positions, directions (5.89)"),
     Line("T2T-ViT-12", "t2t", "12", "6.9", "1.8"),
     Line("T2T-ViT-14", "t2t", "14", "21.5", "4.8"),
     Line("T2T-ViT-19", "t2t", "19", "39.2", "8.5"),
-    Line("T2T-ViT-24", "t2t", "24", "64.1", "13.8", "the transformers of T2T-ViT_t cost 1.31 more in each size, printed are 1.3 and "
-         "here 1.2"),
+    Line("T2T-ViT-24", "t2t", "24", "64.1", "13.8", "T2T-ViT_t costs 1.31 more in every size, here by its figures 1.2"),
     Line("T2T-ViT_t-14", "t2t", "t-14", "21.5", "6.1"),
     Line("T2T-ViT_t-19", "t2t", "t-19", "39.2", "9.8"),
     Line("T2T-ViT_t-24", "t2t", "t-24", "64.1", "15.0")])]

@@ -87,7 +87,9 @@ def test_a_larger_picture_has_the_positions_stretched(make, rng):
     large.load_state_dict(small.state_dict() | {"positions": positions.numpy()})
     images = rng.standard_normal((2, 48, 80, 3))
     np.testing.assert_allclose(small(images).numpy(), large(images).numpy(), rtol=1e-12)
-    assert small.features(images)[0].shape == (2, 3, 5, 12)
+    [x], [y] = small.features(images), small.features(images, layers=[0])
+    assert x.shape == (2, 3, 5, 12)
+    np.testing.assert_allclose(x.numpy(), small.norm(y).numpy(), rtol=1e-12)
 
 
 def test_what_does_not_fit_is_refused_with_numbers():
