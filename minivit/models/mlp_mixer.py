@@ -131,4 +131,4 @@ SIZES = {"S": dict(dim=512, depth=8), "B": dict(dim=768, depth=12), "L": dict(di
          "H": dict(dim=1280, depth=32)}
 VARIANTS = {f"{size}/{patch}": partial(MlpMixer, patch_size=patch, **SIZES[size]) for size, patch in [
     ("S", 32), ("S", 16), ("B", 32), ("B", 16), ("L", 32), ("L", 16), ("H", 14)]}
-VARIANTS["cifar"] = partial(MlpMixer, image_size=32, patch_size=4, num_classes=10, dim=96, depth=8)
+VARIANTS["cifar"] = partial(MlpMixer, image_size=32, patch_size=4, num_classes=10, dim=128, depth=4)

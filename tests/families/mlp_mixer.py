@@ -1,6 +1,6 @@
 """What is known of MLP-Mixer."""
 
-from minivit.models.mlp_mixer import MlpMixer
+from minivit.models.mlp_mixer import AllMlp, MlpMixer
 from tests.golden.case import Case
 from tests.known import Line, Run, Small, Table
 
@@ -25,6 +25,10 @@ RUNS = [Run(case, "AdamW", dict(lr=1e-3, weight_decay=0.05)) for case in CASES i
 
 SMALL = dict(image_size=16, patch_size=4, num_classes=3, dim=12, depth=2)
 OTHER = dict(num_classes=0, image_size=(8, 24), channels=1)
+FEATURES = [(AllMlp, [({}, dict(indices=1, norm=True)), (dict(layers=(0, 1)), dict(indices=[0, 1]))])]
+# what is added to all channels of a token is nothing behind the next norm
+WITHOUT_GRADIENT = [("mlp_mixer", f"blocks.{index}.mlp_tokens.linear2.bias") for index in range(4)]
+
 MODELS = [Small(MlpMixer, SMALL, ("timm",), unread=("timm",)),
           Small(MlpMixer, SMALL | OTHER | dict(tokens_dim=5, channels_dim=20), ("timm",), unread=("timm",))]
 
