@@ -254,7 +254,9 @@ class Timm(Config):
         """What config.json says for a model of ours."""
         args = self.content(model)
         architecture = self.written(model) if callable(self.written) else self.written
+        set_there = self._factory({"architecture": architecture}) or {}
         pooling = args.get("global_pool", next((key.constant for key in self.keys if key.name == "global_pool"), None))
+        args = {name: value for name, value in args.items() if set_there.get(name, ABSENT) != value}  # not given twice
         return {"architecture": architecture, **({"global_pool": pooling} if pooling else {}), "model_args": args}
 
     def _factory(self, content):
