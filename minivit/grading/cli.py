@@ -45,11 +45,11 @@ def build_exercises(args):
 
 def try_mutants(args):
     """Say how many slips each answer's check notices, and list those that it does not."""
-    from .exercise import load, numbers
+    from .exercise import load_exercise, numbers
     from .expected import survivors
     from .mutate import mutants
     for number in args.numbers or numbers():
-        exercise = load(number)
+        exercise = load_exercise(number)
         for name, answer in exercise.answers.items():
             made = mutants(answer.reference)
             alive = survivors(exercise, name, mutants=made)
@@ -70,17 +70,16 @@ def check_exercise(args):
 
 def grade_class(args):
     """Grade, write every report, print the table."""
-    import csv
     from pathlib import Path
 
     from . import feedback, reports
     from .grade import grade
+    from .students import plain, read_roster, strangers
     if args.jobs < 1:
         raise ValueError(f"--jobs: {args.jobs}; at least 1 is expected")
-    roster = []
-    if args.roster:
-        with open(args.roster, newline="", encoding="utf-8-sig") as stream:
-            roster = list(csv.DictReader(stream))
+    roster = read_roster(args.roster) if args.roster else []
+    if args.trust_submissions:
+        print("warning: every answer may do what you may do; limits on time and memory protect against accidents only")
     records, complaints = grade(args.submissions, args.out, jobs=args.jobs, seed=args.seed, resume=args.resume,
                                 trust=args.trust_submissions)
     out = Path(args.out)
@@ -88,7 +87,13 @@ def grade_class(args):
     feedback.write(out / "feedback", records)
     print("\n".join(reports.table(records)))
     for complaint in complaints:
-        print(f"not read: {reports.plain(complaint)}")
+        print(f"look at: {plain(complaint)}")
     if roster:
-        print("\n".join(reports.strangers(records, roster)))
+        print("\n".join(strangers(records, roster)))
     print(f"{len(records)} submissions; the results are in {out}")
+    missed = [record for record in records if not reports.graded(record)]
+    for record in missed:
+        print(f"not graded: {plain(record['student'])}: {plain(reports.why_not(record))}")
+    if missed:
+        print(f"{len(missed)} submissions could not be graded, for no fault of their own: run the same command with --resume")
+    return 2 if missed else 0
