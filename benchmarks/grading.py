@@ -53,7 +53,8 @@ def main():
         seconds = time.perf_counter() - start
         left = leftovers() - before
     points = {record["student"]: record["points"] for record in records}
-    wrong = {student: (points.get(student), right) for student, right in expected.items() if points.get(student) != right}
+    wrong = {student: (points.get(student), right) for student, right in expected.items()
+             if points.get(student) != right}
     print(f"exercise {args.exercise}: {len(records)} submissions, {len(wrong)} wrong grades, {len(left)} things left, "
           f"{seconds:.1f} s ({args.jobs} at a time, {os.cpu_count()} cores, {records[0]['sandbox']}, Python "
           f"{platform.python_version()})")
@@ -87,7 +88,8 @@ def honest(exercise, student):
     sources, points = {}, 0
     for place, (name, answer) in enumerate(exercise.answers.items(), start=student):
         wrong = [source for source, _ in answer.mutants.values()]
-        sources[name] = answer.stub if place % 9 == 8 else wrong[place % len(wrong)] if place % 4 == 3 else answer.reference
+        mutant = wrong[place % len(wrong)]
+        sources[name] = answer.stub if place % 9 == 8 else mutant if place % 4 == 3 else answer.reference
         points += answer.points * (sources[name] == answer.reference)
     return sources, points
 

@@ -1,7 +1,7 @@
 """One attempt at an answer: its cells run in a sandbox until they are done or the deadline comes; what came of it.
 
-The check cell shows values; here nothing is judged. Earlier answers are not in the sandbox: calls of them come here, and
-go to another process, in which no student's code runs.
+The check cell shows values; here nothing is judged. Earlier answers are not in the sandbox: calls of them come here,
+and go to another process, in which no student's code runs.
 """
 
 import contextlib
@@ -187,7 +187,8 @@ def outcome(done, calls):
     """The Outcome in a message that a hostile answer may have written."""
     if not isinstance(done, dict):
         return Outcome(ended="died")
-    texts = {name: done[name] if isinstance(done.get(name), str) else "" for name in ("error", "error_name", "line", "where")}
+    texts = {name: done[name][:500] for name in ("error", "error_name", "line", "where")
+             if isinstance(done.get(name), str)}
     values, notes = (done[name] if isinstance(done.get(name), dict) else {} for name in ("values", "notes"))
-    return Outcome(values, **{name: text[:500] for name, text in texts.items()},
-                   notes={**{name: True for name in ("changed", "none") if notes.get(name)}, "calls": calls})
+    known = {name: True for name in ("changed", "none") if notes.get(name)}
+    return Outcome(values, **texts, notes={**known, "calls": calls})

@@ -84,8 +84,10 @@ def expected_file(exercise):
         answers[name] = {"stub": answer.stub, "check": answer.check, "points": answer.points, "rtol": answer.rtol,
                          "atol": answer.atol, "forbid": answer.forbid, "formula": answer.formula, "hints": answer.hints,
                          "expected": values(exercise, name),
-                         "mutants": {mutant: {"hint": answer.mutants[mutant][1], "values": wrong[mutant]} for mutant in wrong}}
-    return json.dumps({"number": exercise.number, "name": exercise.name, "cells": exercise.cells, "answers": answers}) + "\n"
+                         "mutants": {mutant: {"hint": answer.mutants[mutant][1], "values": shown}
+                                     for mutant, shown in wrong.items()}}
+    about = {"number": exercise.number, "name": exercise.name, "cells": exercise.cells, "answers": answers}
+    return json.dumps(about) + "\n"
 
 
 def student(solution, exercise):

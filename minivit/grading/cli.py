@@ -95,5 +95,6 @@ def grade_class(args):
     for record in missed:
         print(f"not graded: {plain(record['student'])}: {plain(reports.why_not(record))}")
     if missed:
-        print(f"{len(missed)} submissions could not be graded, for no fault of their own: run the same command with --resume")
+        print(f"{len(missed)} submissions could not be graded, for no fault of their own: run the same command again, "
+              "with --resume")
     return 2 if missed else 0

@@ -86,8 +86,8 @@ def from_pristine(notebook):
         kind, name = about.get("kind", "code"), about.get("answer")
         if kind == "answer":
             mutants = {mutant: tuple(text) for mutant, text in about["mutants"].items()}
-            answers[name] = Answer(name, about["stub"], cell.source, forbid=tuple(about["forbid"]), formula=about["formula"],
-                                   hints=tuple(about["hints"]), mutants=mutants)
+            answers[name] = Answer(name, about["stub"], cell.source, forbid=tuple(about["forbid"]),
+                                   formula=about["formula"], hints=tuple(about["hints"]), mutants=mutants)
         elif kind == "check":
             answer = answers[name]
             answer.check, answer.points = cell.source, about["points"]
@@ -119,6 +119,6 @@ def load_for_students(number, folder=FOLDER):
         mutants = known.pop("mutants")
         expected[name] = known.pop("expected")
         wrong[name] = {mutant: text["values"] for mutant, text in mutants.items()}
-        answers[name] = Answer(name, reference="", mutants={mutant: ("", text["hint"]) for mutant, text in mutants.items()},
-                               **known)
+        hints = {mutant: ("", text["hint"]) for mutant, text in mutants.items()}
+        answers[name] = Answer(name, reference="", mutants=hints, **known)
     return Exercise(about["number"], about["name"], about["cells"], answers), expected, wrong

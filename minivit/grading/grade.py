@@ -144,7 +144,8 @@ def slug(submission, taken):
 def record(submission, verdicts, about, key):
     """All that is known about one submission."""
     return {"student": submission.student, "identifier": submission.identifier, "exercise": submission.number,
-            "imitated": submission.imitated, "file": submission.file, "digest": submission.digest, "key": key, **about, "flags": submission.flags,
+            "imitated": submission.imitated, "file": submission.file, "digest": submission.digest, "key": key, **about,
+            "flags": submission.flags,
             "points": sum(verdict.points for verdict in verdicts.values()),
             "possible": sum(verdict.possible for verdict in verdicts.values()),
             "answers": {name: asdict(verdict) for name, verdict in verdicts.items()}}

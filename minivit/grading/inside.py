@@ -1,9 +1,10 @@
 """Runs inside the sandbox, alone: one answer with its check cell, or the functions that stand in for earlier answers.
 
-Started as `python -P inside.py`; the first line of its input is the job, and lines of JSON go to and fro from there:
+Started as `python -P inside.py`; the first line of its input is the job, {"cells": [[kind, source], ...], ...}, and
+lines of JSON go to and fro from there:
 
-    answer      {"cells": [[kind, source], ...]}     -> "ready", then {"call": ...} for an earlier answer, then {"done": ...}
-    stand-ins   the same, and no answer among them   -> "ready", then {"value": ...} or {"error": ...} for every call
+    an answer   {"ready": true}, then {"call": ...} for every call of an earlier answer, then {"done": ...}
+    stand-ins   {"ready": true}, then {"value": ...} or {"error": ...} for every call
 
 What an answer prints goes to the error stream, which is counted and thrown away. Only the standard library, NumPy and
 IPython are needed here; nothing else of minivit is seen but `show`.
@@ -53,8 +54,8 @@ class OnlyTheseModules(MetaPathFinder):
         """Called by `import`; None lets the other finders look."""
         top = name.partition(".")[0]
         if top not in self.allowed and not top.startswith("_sysconfigdata"):
-            raise ModuleNotFoundError(f"No module named {name!r}: answers have NumPy, matplotlib and Python's own modules",
-                                      name=name)
+            raise ModuleNotFoundError(f"No module named {name!r}: answers have NumPy, matplotlib and Python's own "
+                                      "modules", name=name)
 
 
 def main():
@@ -191,7 +192,11 @@ def same(before, after):
     """Whether the arrays are what they were."""
     import numpy
     if isinstance(before, numpy.ndarray):
-        return isinstance(after, numpy.ndarray) and numpy.array_equal(before, after, equal_nan=before.dtype.kind in "fc")
+        if not isinstance(after, numpy.ndarray) or before.shape != after.shape:
+            return False
+        if before.dtype.kind in "fc":  # what was moved and moved back may be off by a rounding
+            return numpy.allclose(before, after, rtol=1e-9, atol=1e-12, equal_nan=True)
+        return numpy.array_equal(before, after)
     if isinstance(before, list):
         after = list(after.values()) if isinstance(after, dict) else after
         return len(before) == len(after) and all(map(same, before, after))

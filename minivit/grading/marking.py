@@ -116,7 +116,8 @@ def self_test(judge, sandbox, limits):
     answer = judge.exercise.answers[name]
     solution = mark(judge, {name: Written(answer.reference)}, sandbox, limits)[name]
     if solution.status != PASSED:
-        return f"the known solution of {judge.exercise.number}.{name} gets {solution.status}: {'; '.join(solution.messages)}"
+        return (f"the known solution of {judge.exercise.number}.{name} gets {solution.status}: "
+                f"{'; '.join(solution.messages)}")
     blank = mark(judge, {name: Written(answer.stub + "\n")}, sandbox, limits)[name]
     ran = mark(judge, {name: Written(answer.stub + "\n\n\npass")}, sandbox, limits)[name]
     if {blank.status, ran.status} != {MISSING}:

@@ -17,6 +17,7 @@ CELLS, NAMES, CODE_CHARACTERS = 2_000, 50, 1_000_000
 HELPER = re.compile(r"\s*#+\s*helpers?\b", re.IGNORECASE)  # how a student marks a helper cell: its first line
 OTHER_ID = re.compile(r"(?:check|given)-\d\d\b.*")
 SAYS_THE_NUMBER = re.compile(r"minivit check (\d\d)\b|^# Exercise (\d\d)\b", re.MULTILINE)
+SIGN_IN = (b"password", b"sign in", b"signin", b"log in", b"login", b"single sign")  # words of such a page
 NO_ANSWERS = ("no answer cell: the cells' ids are missing, and no cell says which exercise it is; is it an exercise's "
               "notebook, saved by Jupyter?")
 
@@ -35,6 +36,11 @@ class Cell:
 
     source: str | None
     id: str
+
+    @property
+    def is_own(self):
+        """Whether the student made the cell: it is no answer cell, no check, and not given."""
+        return not ANSWER_ID.fullmatch(self.id) and not OTHER_ID.fullmatch(self.id)
 
     @functools.cached_property
     def tree(self):
@@ -123,9 +129,8 @@ def what_it_is(content):
         return "not a notebook: an archive or an office document; the .ipynb file itself is wanted"
     if head[:1] == b"<":
         page = content[:65536].lower()
-        sign_in = any(word in page for word in (b"password", b"sign in", b"signin", b"log in", b"login", b"single sign"))
-        return "not a notebook: a sign-in page, saved in its place" if sign_in else \
-            "not a notebook: a web page, saved in its place"
+        kind = "sign-in" if any(word in page for word in SIGN_IN) else "web"
+        return f"not a notebook: a {kind} page, saved in its place"
     return ""
 
 
@@ -134,8 +139,7 @@ def choose(number, name, marked, cells):
     readable = [cell for cell in marked if cell.source is not None]
     remarks = [] if len(readable) == len(marked) else [f"not a text of at most {SOURCE_CHARACTERS} characters"]
     stub = re.compile(rf"NotImplementedError\(\s*[\"']{number}\.{re.escape(name)}: ")
-    others = [cell for cell in cells if cell.source and not ANSWER_ID.fullmatch(cell.id) and not OTHER_ID.fullmatch(cell.id)
-              and not HELPER.match(cell.source)]
+    others = [cell for cell in cells if cell.source and cell.is_own and not HELPER.match(cell.source)]
     begun = [cell for cell in readable if cell.source.strip() and not stub.search(cell.source)]
     whole = [cell for cell in begun if name in cell.defined]
     elsewhere = [cell for cell in others if name in cell.defined and not stub.search(cell.source)]
@@ -162,7 +166,7 @@ def split_in_two(cell, cells, name):
     """The source of a cell with the next one's, where a split made two of one: the next begins inside of a function."""
     place = next(i for i, other in enumerate(cells) if other is cell)
     below = cells[place + 1] if place + 1 < len(cells) else None
-    if below is None or not below.source or ANSWER_ID.fullmatch(below.id) or OTHER_ID.fullmatch(below.id):
+    if below is None or not below.source or not below.is_own:
         return None
     first = next((line for line in below.source.splitlines() if line.strip()), "")
     if not first[:1].isspace():

@@ -113,8 +113,9 @@ def junit(path, records):
         for name, answer in record["answers"].items():
             case = ElementTree.SubElement(suite, "testcase", name=name, classname=f"exercise{record['exercise']}")
             if answer["status"] != PASSED:
-                text = plain("; ".join(answer["messages"]))
-                ElementTree.SubElement(case, "error" if answer["status"] == NOT_GRADED else "failure", message=answer["status"]).text = text
+                kind = "error" if answer["status"] == NOT_GRADED else "failure"
+                failure = ElementTree.SubElement(case, kind, message=answer["status"])
+                failure.text = plain("; ".join(answer["messages"]))
     ElementTree.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
 
 

@@ -1,8 +1,8 @@
 """What an answer may not use, and what a teacher may want to look at, found in its syntax tree.
 
-IPython's own lines (%time, np?, !ls) are turned into Python first, as a notebook does it. Names count where they are the
-library's: a student's own variable may be called as one pleases. What is put together while the answer runs cannot be
-seen here; the sandbox holds nothing that could be reached that way but NumPy's own functions.
+IPython's own lines (%time, np?, !ls) are turned into Python first, as a notebook does it. Names count where they are
+the library's: a student's own variable may be called as one pleases. What is put together while the answer runs cannot
+be seen here; nothing but NumPy's own functions could be reached that way.
 """
 
 import ast
@@ -11,17 +11,18 @@ import re
 import sys
 
 NOTEBOOK_TOOLS = {"numpy", "matplotlib", "mpl_toolkits", "IPython"}  # what may be imported besides Python's own modules
-MAGICS = {"time", "timeit", "prun", "matplotlib", "config", "precision", "load_ext", "reload_ext", "autoreload", "pinfo",
-          "pinfo2", "psearch", "who", "whos", "capture"}
-SUSPICIOUS = {"os", "sys", "subprocess", "socket", "ctypes", "_ctypes", "importlib", "builtins", "IPython", "inspect", "gc",
-              "threading", "_thread", "multiprocessing", "signal", "shutil", "pathlib", "urllib", "http", "pty", "mmap",
-              "fcntl", "resource", "pickle", "marshal", "code", "runpy", "eval", "exec", "compile", "__import__", "open",
-              "globals", "locals", "getattr", "vars", "get_ipython", "display", "__builtins__", "__loader__"}
+MAGICS = {"time", "timeit", "prun", "matplotlib", "config", "precision", "load_ext", "reload_ext", "autoreload",
+          "pinfo", "pinfo2", "psearch", "who", "whos", "capture"}
+SUSPICIOUS = {"os", "sys", "subprocess", "socket", "ctypes", "_ctypes", "importlib", "builtins", "IPython", "inspect",
+              "gc", "threading", "_thread", "multiprocessing", "signal", "shutil", "pathlib", "urllib", "http", "pty",
+              "mmap", "fcntl", "resource", "pickle", "marshal", "code", "runpy", "eval", "exec", "compile",
+              "__import__", "open", "globals", "locals", "getattr", "vars", "get_ipython", "display", "__builtins__", "__loader__"}
 SUSPICIOUS_ATTRIBUTES = {"__globals__", "__code__", "__subclasses__", "__builtins__", "__dict__", "f_back", "f_globals",
                          "ctypeslib", "memmap"}
 RUN_CODE, OPTIONS = {"time", "timeit", "prun", "capture"}, re.compile(r"^(\s*-\w+\s*\d*)+")
 CELL_MAGIC = re.compile(r"%%(\w+)[^\n]*\n?")
-NOTEBOOK_LINE, NOTEBOOK_LINES = re.compile(r"^\s*[%!?,;/]|\?\s*$|=\s*[%!]", re.MULTILINE), 50  # each is a walk through all
+NOTEBOOK_LINE = re.compile(r"^\s*[%!?,;/]|\?\s*$|=\s*[%!]", re.MULTILINE)
+NOTEBOOK_LINES = 50  # more are left as they are: IPython walks through the whole cell for each
 SMALL = 0.05  # a step of a numeric difference
 
 
@@ -66,7 +67,8 @@ def definitions(tree):
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             names.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
         else:
-            names.update(part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store))
+            names.update(part.id for part in ast.walk(node)
+                         if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store))
     return names
 
 
@@ -103,9 +105,9 @@ def _examine(tree, forbid, given, formula):
         at = f"line {getattr(node, 'lineno', 0)}"
         for module in _imported(node):
             top = module.partition(".")[0]
-            if top not in NOTEBOOK_TOOLS | sys.stdlib_module_names and module not in (
-                    "minivit.grading.show", "minivit.grading.show.show"):
-                refused.setdefault(top, f"{at}: imports {module}; answers have NumPy, matplotlib and Python's own modules")
+            if top not in NOTEBOOK_TOOLS | sys.stdlib_module_names and module != "minivit.grading.show":
+                refused.setdefault(top, f"{at}: imports {module}; answers have NumPy, matplotlib and Python's own "
+                                        "modules")
         tool = _tool(node)
         if tool and tool not in MAGICS:
             refused.setdefault(tool, f"{at}: uses {tool}; of a notebook's tools, answers may use "
@@ -142,7 +144,7 @@ def _origins(tree, known):
                 found[alias.asname or alias.name.partition(".")[0]] = alias.name if alias.asname else \
                     alias.name.partition(".")[0]
         elif isinstance(node, ast.ImportFrom):
-            found.update({alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names})  # also *
+            found.update({alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names})
     for node in ast.walk(tree) if tree else ():
         if isinstance(node, ast.Assign) and isinstance(node.value, (ast.Name, ast.Attribute)):
             path = _path(node.value, found)
@@ -157,10 +159,10 @@ def _path(node, origins):
     if isinstance(node, ast.Attribute):
         before = _path(node.value, origins)
         return f"{before}.{node.attr}" if before else ""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("getattr", "vars") and node.args:
+    if isinstance(node, ast.Call) and ast.unparse(node.func) in ("getattr", "vars") and node.args:
         before = _path(node.args[0], origins)
         name = node.args[1].value if len(node.args) > 1 and isinstance(node.args[1], ast.Constant) else ""
-        return f"{before}.{name}" if before and name else before if node.func.id == "vars" else ""
+        return f"{before}.{name}" if before and name else before if len(node.args) == 1 else ""
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):  # np.__dict__["interp"]
         before = _path(node.value, origins).removesuffix(".__dict__")
         return f"{before}.{node.slice.value}" if before else ""
@@ -181,8 +183,8 @@ def _imported(node):
 
 def _tool(node):
     """The magic, or "a shell command", that a call of get_ipython() stands for."""
-    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Call)
-            and ast.unparse(node.func.value) == "get_ipython()"):
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and
+            isinstance(node.func.value, ast.Call) and ast.unparse(node.func.value) == "get_ipython()"):
         return ""
     if node.func.attr in ("system", "getoutput", "getoutput_as_slist", "system_raw"):
         return "a shell command"

@@ -25,8 +25,8 @@ PACKAGES = ("ipython", "numpy", "matplotlib")  # with what they require
 ENVIRONMENT = {"HOME": "/tmp", "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1",
                "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", "IPYTHONDIR": "/tmp/.ipython"}
 MISSING = ("submissions are foreign code, and no sandbox works here. On Linux: install bubblewrap (apt-get install "
-           "bubblewrap, or dnf, or pacman -S); elsewhere grade in a Linux virtual machine. --trust-submissions runs them "
-           "in a plain process, with your own rights")
+           "bubblewrap, or dnf, or pacman -S); elsewhere grade in a Linux virtual machine. --trust-submissions runs "
+           "them in a plain process, with your own rights")
 CLONE_THREAD = 0x10000
 # System calls that answers do not need, and by which they would reach beyond their sandbox or beyond their limits.
 REFUSED = {
@@ -35,8 +35,8 @@ REFUSED = {
     "talking to another sandbox: keys, locks on a file that both can read, notices of its being read": [
         "keyctl", "add_key", "request_key", "flock", "inotify_init", "inotify_init1", "inotify_add_watch",
         "fanotify_init", "fanotify_mark", "msgget", "msgsnd", "msgrcv", "semget", "semop", "mq_open"],
-    "new namespaces and mounts": ["unshare", "setns", "mount", "umount2", "pivot_root", "chroot", "move_mount", "open_tree",
-                                  "fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr"],
+    "new namespaces and mounts": ["unshare", "setns", "mount", "umount2", "pivot_root", "chroot", "move_mount",
+                                  "open_tree", "fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr"],
     "doors of the kernel that have had holes": [
         "ptrace", "process_vm_readv", "process_vm_writev", "bpf", "perf_event_open", "userfaultfd", "io_uring_setup",
         "io_uring_enter", "io_uring_register", "name_to_handle_at", "open_by_handle_at", "pidfd_getfd", "kcmp",
@@ -84,7 +84,8 @@ class Sandbox:
         with contextlib.ExitStack() as stack:
             if self.name == "none":
                 command = [sys.executable, "-P", str(CODE / "inside.py")]
-                settings = {"cwd": folder, "start_new_session": True, "env": {**os.environ, "OPENBLAS_NUM_THREADS": "1"}}
+                settings = {"cwd": folder, "start_new_session": True,
+                            "env": {**os.environ, "OPENBLAS_NUM_THREADS": "1"}}
             else:
                 rules = os.memfd_create("rules")
                 stack.callback(os.close, rules)
@@ -110,7 +111,7 @@ class Sandbox:
         process.wait()
 
     def _counts_threads(self):
-        """Whether a limit on threads counts those of the answer alone: for an account of its own, or since Linux 5.14."""
+        """Whether a limit on threads counts the answer's alone: for an account of its own, or since Linux 5.14."""
         if self.name == "none":
             return False
         release = tuple(int(part) for part in re.findall(r"\d+", os.uname().release)[:2])
@@ -206,7 +207,7 @@ def islands(paths):
 
 
 def bubblewrap(command, as_root, rules):
-    """The command line of `command` ("python" is this Python) inside bubblewrap; rules: descriptor of refused_calls()."""
+    """The command line of `command` inside bubblewrap; "python" is this Python, rules a descriptor of refused_calls()."""
     arguments = ["bwrap", "--die-with-parent", "--new-session", "--unshare-pid", "--unshare-net", "--unshare-ipc",
                  "--unshare-uts", "--unshare-cgroup-try", "--cap-drop", "ALL", "--clearenv", "--seccomp", rules]
     arguments += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"] if as_root else \

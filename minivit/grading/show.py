@@ -15,7 +15,7 @@ def show(**values):
 
 
 def _array(value):
-    """An array of numbers where a value holds numbers in any form: lists, object arrays, complex ones without imaginary part.
+    """An array of numbers where a value holds them in any form: lists, objects, complex without an imaginary part.
 
     None stays None: it is said as that.
     """

@@ -1,7 +1,7 @@
 """What was handed in: notebooks, folders, and the archives that Moodle and Canvas give; nothing of it is believed.
 
-Whatever the file system or an archive holds, nothing stops the class: who handed in something that is no notebook gets a
-row that says why.
+Whatever the file system or an archive holds, nothing stops the class: who handed in something that is no notebook gets
+a row that says why.
 """
 
 import contextlib
@@ -22,7 +22,8 @@ from .notebook import FILE_BYTES, read_notebook
 from .students import CANVAS, MOODLE, stem, tidy, who
 
 MEMBERS, ARCHIVE_BYTES = 20_000, 4 * 1024 ** 3
-NOISE = {"__MACOSX", ".ipynb_checkpoints", ".git", "__pycache__", ".DS_Store", "Thumbs.db", "desktop.ini", ".hints.json"}
+NOISE = {"__MACOSX", ".ipynb_checkpoints", ".git", "__pycache__", ".DS_Store", "Thumbs.db", "desktop.ini",
+         ".hints.json"}
 UTF8_NAME = 0x800  # a zip member's flag
 VERSION = re.compile(r"(?: ?\(\d+\)|-\d+|-Copy\d*)+$")  # what browsers, Canvas and Jupyter put behind a name
 LONGEST_FILE = 300  # characters of a file's name that are kept
@@ -59,7 +60,7 @@ class Entry:
 
 
 def collect(path, besides=None):
-    """(Submissions, sorted; complaints) of a notebook, a folder or a zip archive; the folder `besides` is no hand-in."""
+    """(Submissions, sorted; complaints) of a notebook, a folder or a zip archive; `besides`: a folder to leave out."""
     students = {}
     for entry in sorted(within_one_folder([*entries_of(Path(path), besides)]), key=in_order):
         students.setdefault(who(entry.name)[:2], []).append(entry)
@@ -146,8 +147,9 @@ def within_one_folder(entries):
     folders = {name.partition("/")[0] for name in below if "/" in name}
     named = any(pattern.fullmatch(name.partition("/")[0]) for name in below for pattern in (CANVAS, MOODLE))
     files = {name for name in below if "/" not in name and name.lower().endswith(".ipynb")}
-    several = len({VERSION.sub("", stem(name)) for name in files}) > 1 and not any(re.match(r"\d\d_", name) for name in files)
-    if not (named or len(folders) > 1 or several):
+    several = {VERSION.sub("", stem(name)) for name in files}
+    one_student = len(several) < 2 or any(re.match(r"\d\d_", name) for name in files)
+    if not named and len(folders) < 2 and one_student:
         return entries
     return [Entry(entry.name.partition("/")[2], entry.content, entry.reason) for entry in entries]
 
@@ -284,7 +286,8 @@ def readable_names(path):
         at = 0
         for _ in range(count):
             flags, = struct.unpack_from("<H", directory, at + 8)
-            lengths, header = struct.unpack_from("<HHH", directory, at + 28), struct.unpack_from("<I", directory, at + 42)[0]
+            lengths = struct.unpack_from("<HHH", directory, at + 28)
+            header, = struct.unpack_from("<I", directory, at + 42)
             try:
                 directory[at + 46:at + 46 + lengths[0]].decode("utf-8")
             except UnicodeDecodeError:

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("nbval")
 pytest.importorskip("jupytext")
 
-from minivit.grading import build, exercise, grade, marking, source  # noqa: E402
+from minivit.grading import build, exercise, grade, marking  # noqa: E402
 from minivit.grading.sandbox import Limits, Sandbox, find_sandbox  # noqa: E402
 
 TINY = Path(__file__).parent / "tiny"

@@ -80,11 +80,11 @@ def test_stub_says_what_to_do(number, name):
 def cells_here(exercise, attempt):
     """The Outcome of an Attempt in this process, with the references themselves: what it would show, through JSON."""
     shown, namespace = {}, {"__name__": "__main__"}
-    earlier = [source for _, source in marking.stand_in_cells(exercise, {
+    earlier = [text for _, text in marking.stand_in_cells(exercise, {
         name: exercise.answers[name].reference for name in attempt.stand_ins})]
-    for source in [*earlier, *(source for _, source in attempt.cells)]:
+    for text in [*earlier, *(text for _, text in attempt.cells)]:
         with mock.patch("minivit.grading.show.display", lambda data, raw: shown.update(data[MIME])):
-            exec(source, namespace)
+            exec(text, namespace)
     return Outcome(json.loads(json.dumps(shown)))
 
 
