@@ -16,7 +16,8 @@ MAGICS = {"time", "timeit", "prun", "matplotlib", "config", "precision", "load_e
 SUSPICIOUS = {"os", "sys", "subprocess", "socket", "ctypes", "_ctypes", "importlib", "builtins", "IPython", "inspect",
               "gc", "threading", "_thread", "multiprocessing", "signal", "shutil", "pathlib", "urllib", "http", "pty",
               "mmap", "fcntl", "resource", "pickle", "marshal", "code", "runpy", "eval", "exec", "compile",
-              "__import__", "open", "globals", "locals", "getattr", "vars", "get_ipython", "display", "__builtins__", "__loader__"}
+              "__import__", "open", "globals", "locals", "getattr", "vars", "get_ipython", "display", "__builtins__",
+              "__loader__"}
 SUSPICIOUS_ATTRIBUTES = {"__globals__", "__code__", "__subclasses__", "__builtins__", "__dict__", "f_back", "f_globals",
                          "ctypeslib", "memmap"}
 RUN_CODE, OPTIONS = {"time", "timeit", "prun", "capture"}, re.compile(r"^(\s*-\w+\s*\d*)+")

@@ -207,7 +207,7 @@ def islands(paths):
 
 
 def bubblewrap(command, as_root, rules):
-    """The command line of `command` inside bubblewrap; "python" is this Python, rules a descriptor of refused_calls()."""
+    """The command line of `command` ("python" is this one) in bubblewrap; rules: a descriptor of refused_calls()."""
     arguments = ["bwrap", "--die-with-parent", "--new-session", "--unshare-pid", "--unshare-net", "--unshare-ipc",
                  "--unshare-uts", "--unshare-cgroup-try", "--cap-drop", "ALL", "--clearenv", "--seccomp", rules]
     arguments += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"] if as_root else \

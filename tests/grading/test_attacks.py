@@ -89,8 +89,8 @@ SOURCES = {  # what stands in the cell of `softmax`
     return x""",
     "stand_in_memory": HEAD + "return double(np.zeros((1, 1)) + np.zeros((30_000, 1)))[0] * [[0] * 3] * 3",
     "endless": HEAD + "while True: pass",
-    "stubborn": HEAD + "import signal\n    signal.signal(signal.SIGXCPU, signal.SIG_IGN)\n    while True:\n        try:\n"
-                       "            while True: pass\n        except BaseException: pass",
+    "stubborn": HEAD + "import signal\n    signal.signal(signal.SIGXCPU, signal.SIG_IGN)\n    while True:\n"
+                       "        try:\n            while True: pass\n        except BaseException: pass",
     "sleeps": HEAD + "import time\n    time.sleep(1000)",
     "drips": HEAD + "import time\n    while True:\n        print('.', flush=True)\n        time.sleep(0.05)",
     "drips_lines": HEAD + """import os, time
@@ -138,7 +138,7 @@ SOURCES = {  # what stands in the cell of `softmax`
         open('x', 'wb').write(b'x' * 1_000_000)
     return x""",
     "home": HEAD + """import os
-    for path in ('~/x', '/root/x', '/home/x', '/usr/x', '/etc/x', '/exercise/x', '/exercise/show.py', '/proc/sys/kernel/x'):
+    for path in ('~/x', '/root/x', '/home/x', '/usr/x', '/etc/x', '/exercise/x', '/exercise/show.py', '/proc/sys/x'):
         try: open(os.path.expanduser(path), 'w').write('x')
         except OSError: continue
         if not path.startswith('~'): raise RuntimeError('wrote ' + path)
@@ -202,6 +202,7 @@ def test_attacks_gain_nothing_and_cost_nobody_else(box, tiny_exercise, sources, 
 
 
 # Each returns normally if the door is open, and raises an OSError or the like if it is closed.
+GIVEN = "import numpy as np\nfrom minivit.grading.show import show"
 CALL = """
 import ctypes, os
 c = ctypes.CDLL(None, use_errno=True)
@@ -225,8 +226,8 @@ DOORS = {
     "a key": "closed(c.syscall(248, b'user', b'minivit', b'x', 1, -3))",
     "keyctl": "closed(c.syscall(250, 0, -3, 0, 0, 0))",
     "flock": "import fcntl; fcntl.flock(open('/exercise/show.py'), fcntl.LOCK_SH)",
-    "lockf": "import fcntl, struct; fcntl.fcntl(open('/exercise/show.py'), fcntl.F_SETLK, struct.pack('hhqqi', 0, 0, 0, 0, 0))",
-    "a lock of an open file": "import fcntl, struct; fcntl.fcntl(open('/exercise/show.py'), 37, struct.pack('hhqqi', 0, 0, 0, 0, 0))",
+    "lockf": "import fcntl; fcntl.fcntl(open('/exercise/show.py'), fcntl.F_SETLK, bytes(32))",
+    "a lock of an open file": "import fcntl; fcntl.fcntl(open('/exercise/show.py'), 37, bytes(32))",
     "a lease": "import fcntl; fcntl.fcntl(open('/exercise/show.py'), 1024, 0)",
     "inotify": "closed(c.inotify_init())",
     "the network": "import socket; socket.socket(socket.AF_INET, socket.SOCK_STREAM)",
@@ -252,8 +253,7 @@ def test_every_door_is_closed(box):
     # SIGXFSZ is ignored by Python, and a file that is too large is an error
     tries += [f"try:\n    {DOORS['a large file']}\n    found.append('a large file')\nexcept OSError: pass"]
     source = CALL + "found = ['tried']\n" + "\n".join(tries) + "\ndef look(): return np.array(found)"
-    attempt = Attempt("look", [("given", "import numpy as np\nfrom minivit.grading.show import show"), ("answer", source),
-                               ("check", "show(found=look())")], [])
+    attempt = Attempt("look", [("given", GIVEN), ("answer", source), ("check", "show(found=look())")], [])
     outcome = make(attempt, box, Limits(), StandIns(box, Limits(), []))
     assert outcome.error == ""
     assert outcome.values["found"]["data"] == ["tried"]

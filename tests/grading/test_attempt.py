@@ -19,13 +19,13 @@ RIGHT = "def double(x):\n    return 2 * x"
 unix = pytest.mark.skipif(sys.platform == "win32", reason="limits are those of Unix")
 
 
-def run(source, check="show(y=double(np.arange(3.0)))", limits=LIMITS, earlier=(), stand_ins=(), box=None):
+def run(source, check="show(y=double(np.arange(3.0)))", limits=LIMITS, earlier=(), box=None):
     """The Outcome of an answer called `double`; earlier: {name: source} of what stands in for earlier answers."""
     box = box or Sandbox("none")
     cells = [("given", GIVEN), *(("stand-in", text) for text in dict(earlier).values())]
     calls = StandIns(box, limits, cells)
     try:
-        attempt = Attempt("double", [("given", GIVEN), ("answer", source), ("check", check)], [*dict(earlier), *stand_ins])
+        attempt = Attempt("double", [("given", GIVEN), ("answer", source), ("check", check)], [*dict(earlier)])
         return make(attempt, box, limits, calls)
     finally:
         calls.close()
@@ -36,7 +36,8 @@ def run(source, check="show(y=double(np.arange(3.0)))", limits=LIMITS, earlier=(
     "%time 1\nnp?\n%config InlineBackend.figure_format = 'svg'\n" + RIGHT, "%%time\n" + RIGHT, "%precision 3\n" + RIGHT,
     "%load_ext autoreload\n%autoreload 2\n" + RIGHT, RIGHT + "\n%timeit -n1 -r1 double(1)", "%%capture out\n" + RIGHT,
     "import matplotlib.pyplot as plt\nfig, ax = plt.subplots()\nax.plot([1, 2])\nplt.show()\n" + RIGHT,
-    "from IPython.display import display, HTML\ndisplay(HTML('x'))\n" + RIGHT, "import random, math, itertools\n" + RIGHT,
+    "from IPython.display import display, HTML\ndisplay(HTML('x'))\n" + RIGHT,
+    "import random, math, itertools\n" + RIGHT,
     "from minivit.grading.show import show\n" + RIGHT, "await __import__('asyncio').sleep(0)\n" + RIGHT,
     "import concurrent.futures as c\nwith c.ThreadPoolExecutor(2) as p: list(p.map(abs, [1]))\n" + RIGHT])
 def test_what_notebooks_usually_hold_works(source, found_box):
@@ -66,7 +67,8 @@ def test_errors_are_the_same_with_and_without_a_sandbox(source, name, text, line
 @unix
 @pytest.mark.parametrize("source, ended", [
     ("import os\ndef double(x): os._exit(0)", "died"), ("def double(x):\n    while True: pass", "timeout"),
-    ("import time\ndef double(x): time.sleep(100)", "timeout"), ("def double(x):\n    while True: print('x' * 1000)", "output"),
+    ("import time\ndef double(x): time.sleep(100)", "timeout"),
+    ("def double(x):\n    while True: print('x' * 1000)", "output"),
     ("import os, signal\ndef double(x): os.kill(os.getpid(), signal.SIGKILL)", "killed"),
     ("import os, signal\ndef double(x): os.kill(os.getpid(), signal.SIGSEGV)", "died"),
     ("def double(x): return np.zeros((300, 1000))", "output")])
@@ -77,8 +79,8 @@ def test_ends_are_told_apart_and_come_in_time(source, ended):
 
 
 def test_earlier_answers_stand_in_from_another_process():
-    earlier = {"half": "def half(x, by=2):\n    '''secret'''\n    return x / by", "pair": "def pair(x): return x, {'n': len(x)}",
-               "broken": "def broken(x): raise ValueError('no')"}
+    earlier = {"half": "def half(x, by=2):\n    '''secret'''\n    return x / by",
+               "pair": "def pair(x): return x, {'n': len(x)}", "broken": "def broken(x): raise ValueError('no')"}
     came = run("""
 def double(x):
     assert 'secret' not in (half.__doc__ or '')
@@ -109,8 +111,9 @@ def double(x):
 
 
 @pytest.mark.parametrize("value", [
-    1, 1.5, True, None, "text", 2 + 0.0, float("inf"), [1, [2, "x"]], (1, (2,)), {"a": 1, 2: (3,)}, np.float32(2), np.int64(3),
-    np.arange(6.0).reshape(2, 3), np.arange(4, dtype=">i2"), np.zeros((0, 3), "c16"), np.ones(3, bool), [np.eye(2), (np.eye(1),)]])
+    1, 1.5, True, None, "text", float("inf"), [1, [2, "x"]], (1, (2,)), {"a": 1, 2: (3,)}, np.float32(2), np.int64(3),
+    np.arange(6.0).reshape(2, 3), np.arange(4, dtype=">i2"), np.zeros((0, 3), "c16"), np.ones(3, bool),
+    [np.eye(2), (np.eye(1),)]])
 def test_values_cross_between_processes_as_they_are(value):
     back = inside.decode(json.loads(json.dumps(inside.encode(value))))
     assert type(back) is type(value)
@@ -125,7 +128,8 @@ def test_nothing_else_crosses(value):
 
 
 @pytest.mark.parametrize("message", [
-    {"array": ["O", [1], "AAAAAAAAAAA=", False]}, {"array": ["<f8", [10 ** 9], "", False]}, {"array": ["f8", [1], "A", False]},
+    {"array": ["O", [1], "AAAAAAAAAAA=", False]}, {"array": ["<f8", [10 ** 9], "", False]},
+    {"array": ["f8", [1], "A", False]},
     {"array": ["V8", [1], "AAAAAAAAAAA=", False]}, {"array": 3}, {"a": 1, "b": 2}, {"dict": [[[1], 2]]}, {}])
 def test_a_forged_value_is_an_error_and_no_more(message):
     with pytest.raises((ValueError, TypeError)):
@@ -143,7 +147,8 @@ def test_whatever_a_process_says_is_an_outcome(done):
 
 @pytest.mark.parametrize("source, words", [
     ("def double(x): print(2 * x)", NONE), ("def double(x):\n    x *= 3\n    return x", CHANGED),
-    ("def double(x):\n    return helper(x)", HELPER), ("def double(x):\n    return np.ones((10 ** 6, 10 ** 6))", "too much memory"),
+    ("def double(x):\n    return helper(x)", HELPER),
+    ("def double(x):\n    return np.ones((10 ** 6, 10 ** 6))", "too much memory"),
     ("def double(x):\n    return [[1], [2, 3]]", "shape (), expected (2, 3)")])
 def test_what_students_often_do_is_said_as_that(tiny_exercise, source, words):
     verdict = marking.mark(Judge(tiny_exercise, 3), {"double": Written(source)}, Sandbox("none"), LIMITS)["double"]
@@ -183,8 +188,14 @@ def test_a_process_killed_from_outside_is_tried_again_and_a_busy_machine_judges_
     monkeypatch.setattr(marking, "make", lambda *_: Outcome(ended="killed"))
     verdict = marking.mark(judge, {"double": Written(RIGHT)}, Sandbox("none"), LIMITS)["double"]
     assert (verdict.status, "a known solution of double fails" in verdict.messages[0]) == ("not graded", True)
-    monkeypatch.setattr(marking, "make", lambda attempt, *rest: Outcome(ended="timeout") if "while" in str(attempt.cells)
-                        else (time.sleep(1.6), real(attempt, *rest))[1])
+
+    def slow(attempt, *rest):
+        if "while" in str(attempt.cells):
+            return Outcome(ended="timeout")
+        time.sleep(1.6)
+        return real(attempt, *rest)
+
+    monkeypatch.setattr(marking, "make", slow)
     verdict = marking.mark(judge, {"double": Written("while True: pass")}, Sandbox("none"), LIMITS)["double"]
     assert (verdict.status, "too busy" in verdict.messages[0]) == ("not graded", True)
 

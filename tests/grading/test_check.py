@@ -45,8 +45,8 @@ def test_an_exercise_is_found_by_number_name_and_path(tiny, path):
 
 
 def test_the_commands_exit_with_zero_at_full_marks_only(tmp_path, capsys, monkeypatch, tiny, submission, path):
-    monkeypatch.setattr("minivit.grading.check.load_for_students", lambda number, folder: load_for_students(number, tiny))
-    monkeypatch.setattr("minivit.grading.check.numbers", lambda folder: {})
+    monkeypatch.setattr(check, "load_for_students", lambda number, folder: load_for_students(number, tiny))
+    monkeypatch.setattr(check, "numbers", lambda folder: {})
     parser = argparse.ArgumentParser()
     add_commands(parser.add_subparsers())
     args = parser.parse_args(["check", str(path), "--hint"])

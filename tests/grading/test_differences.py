@@ -91,7 +91,8 @@ def test_numbers_in_any_form_are_numbers(actual):
 
 @pytest.mark.parametrize("actual, words", [
     (None, "None came; is a return missing"), ([None, 1.0, 2.0], "None came"), ("1.0", "shape (), expected (3,)"),
-    ([1.0, "x", 2.0], "is no number"), ([1 + 1j, 2, 3], "is no number"), (print, "shape ()"), ([[1], [2, 3]], "shape ()"),
+    ([1.0, "x", 2.0], "is no number"), ([1 + 1j, 2, 3], "is no number"), (print, "shape ()"),
+    ([[1], [2, 3]], "shape ()"),
     ({"a": 1}, "shape ()")])
 def test_what_is_no_number_is_said_as_that(actual, words):
     full, outline = said(actual, [1.0, 2.0, 3.0])

@@ -95,7 +95,8 @@ def test_every_solution_scores_all_under_every_seed(number, seed):
     _, answers, _ = read_notebook(path.read_bytes())
     verdicts, attempts, flags = marking.sort_out(judge.exercise, answers, seed)
     assert (verdicts, flags) == ({}, {name: [] for name in judge.exercise.answers})
-    assert {name: judge.verdict(name, cells_here(judge.exercise, attempt)).points for name, attempt in attempts.items()} == \
+    outcomes = {name: cells_here(judge.exercise, attempt) for name, attempt in attempts.items()}
+    assert {name: judge.verdict(name, outcome).points for name, outcome in outcomes.items()} == \
         {name: answer.points for name, answer in judge.exercise.answers.items()}
 
 

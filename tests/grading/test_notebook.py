@@ -1,4 +1,4 @@
-"""Which cells are answers, and which helpers they use: whole, split, twice, without ids, of an older format, nonsense."""
+"""Which cells are answers, and which helpers they use: whole, split, twice, without ids, of an older format, none."""
 
 import contextlib
 import json
@@ -27,8 +27,9 @@ def answer(source, name="double"):
     return f"answer-90-{name}", source
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"cells": 3}', b'{"cells": [1, null]}', b"\xff\xfe", b"null", b"3",
-                                     b"[" * 100_000, b'{"cells": [{"id": 3}, {"id": "answer-90-x"}]}', b'{"worksheets": 3}',
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"cells": 3}', b'{"cells": [1, null]}', b"\xff\xfe", b"null",
+                                     b"3", b"[" * 100_000, b'{"cells": [{"id": 3}, {"id": "answer-90-x"}]}',
+                                     b'{"worksheets": 3}',
                                      b'{"worksheets": [{"cells": [{"cell_type": "code"}]}], "nbformat": 3}'])
 def test_what_is_no_notebook_is_a_value_error(content):
     with pytest.raises(ValueError, match="not a notebook|no answer cell"):
@@ -58,8 +59,10 @@ def test_the_first_whole_answer_is_graded_and_told(given, graded, said):
 
 
 def test_helper_cells_above_an_answer_are_used_where_they_are_needed():
-    content = cells("# helper\ndef twice(x):\n    return 2 * x", "# Helper: more\nimport math\ndef again(x): return twice(x)",
-                    "# helper\ndef unused(): pass", "def unmarked(x): pass", answer("def double(x):\n    return again(x)"),
+    content = cells("# helper\ndef twice(x):\n    return 2 * x",
+                    "# Helper: more\nimport math\ndef again(x): return twice(x)",
+                    "# helper\ndef unused(): pass", "def unmarked(x): pass",
+                    answer("def double(x):\n    return again(x)"),
                     answer("def both(x):\n    return x", "both"), "# helper\ndef below(x): pass",
                     answer("def softmax(x):\n    return below(unmarked(x))", "softmax"))
     _, answers, flags = read_notebook(content)
@@ -93,7 +96,8 @@ def test_a_lone_surrogate_can_be_written_to_a_file():
 def test_a_notebook_that_is_a_burden_is_refused_soon():
     with pytest.raises(ValueError, match="characters of code"):
         read_notebook(cells(*("x = 1\n" * 8_000 for _ in range(40))))
-    read_notebook(cells(answer("%time\n" * 5_000), *("(" * 3_000 for _ in range(300)), *(answer("x", f"n{i}") for i in range(900))))
+    read_notebook(cells(answer("%time\n" * 5_000), *("(" * 3_000 for _ in range(300)),
+                        *(answer("x", f"n{i}") for i in range(900))))
 
 
 json_values = st.recursive(
@@ -102,7 +106,8 @@ json_values = st.recursive(
 cell = st.fixed_dictionaries({}, optional={
     "cell_type": st.sampled_from(["code", "markdown", "raw", None, 3]) | json_values,
     "id": st.sampled_from(["answer-90-double", "answer-90-softmax", "check-90-double", "answer-91-x"]) | json_values,
-    "source": st.sampled_from(["def double(x): return 2 * x", "", "def (", "\x00", "\ud800", "# helper", "  x", "%%time",
+    "source": st.sampled_from(["def double(x): return 2 * x", "", "def (", "\x00", "\ud800", "# helper", "  x",
+                               "%%time",
                                "!ls", "np?", "python -m minivit check 90"]) | json_values,
     "metadata": json_values, "outputs": json_values})
 

@@ -17,7 +17,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox nee
 @pytest.mark.parametrize("as_root", [True, False])
 def test_bubblewrap_is_told_to_unshare_everything_and_to_bind_read_only(as_root):
     words = bubblewrap(["python"], as_root, 5)
-    assert {"--unshare-net", "--unshare-pid", "--unshare-ipc", "--die-with-parent", "--clearenv", "--seccomp"} <= set(words)
+    told = {"--unshare-net", "--unshare-pid", "--unshare-ipc", "--die-with-parent", "--clearenv", "--seccomp"}
+    assert told <= set(words)
     assert not {"--bind", "--dev-bind"} & set(words)
     assert ("--unshare-user" in words) != as_root
     bound = {words[i + 1] for i, word in enumerate(words) if word == "--ro-bind"}
@@ -75,8 +76,8 @@ def look():
     assert os.geteuid() != 0 and os.getcwd() == '/tmp' and os.listdir('/tmp') == ['.ipython']
     assert not [key for key in os.environ if 'TOKEN' in key or key == 'USER']
     return np.arange(2)"""
-    attempt = Attempt("look", [("given", "import numpy as np\nfrom minivit.grading.show import show"), ("answer", source),
-                               ("check", "show(y=look())")], [])
+    given = "import numpy as np\nfrom minivit.grading.show import show"
+    attempt = Attempt("look", [("given", given), ("answer", source), ("check", "show(y=look())")], [])
     outcome = make(attempt, box, Limits(), StandIns(box, Limits(), []))
     assert (outcome.error, outcome.ended) == ("", "")
     assert "y" in outcome.values

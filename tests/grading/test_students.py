@@ -69,7 +69,8 @@ def test_first_name_and_surname_may_stand_apart(tmp_path):
     assert find({"student": "Jane Doe", "identifier": ""}, rows) is rows[0]
 
 
-@pytest.mark.parametrize("content", [b"", b"\x00\x01\x02", b"%PDF-1.4 x", b"a,b\n1,2\n", b"PK\x03\x04\xff\xfe", b"\xff\xfe\xff"])
+@pytest.mark.parametrize("content", [b"", b"\x00\x01\x02", b"%PDF-1.4 x", b"a,b\n1,2\n", b"PK\x03\x04\xff\xfe",
+                                     b"\xff\xfe\xff"])
 def test_what_is_no_class_list_is_named(tmp_path, content):
     (tmp_path / "list.csv").write_bytes(content)
     with pytest.raises(ValueError, match=r"list\.csv: not a class list"):

@@ -56,12 +56,13 @@ def test_an_archive_is_read_without_unpacking_it(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["all.zip"]
 
 
+HEADER = b"PK\1\2\x14\x03\x14\0"  # of a member, in the directory at the archive's end
 DAMAGE = {
     "data": lambda raw, start, size: raw[:start + size // 2] + b"\xff" * 20 + raw[start + size // 2 + 20:],
     "checksum": lambda raw, start, size: raw.replace(struct.pack("<I", zipfile.crc32(double("bad" * 40))), b"\1\2\3\4"),
-    "method": lambda raw, start, size: raw.replace(b"PK\1\2\x14\x03\x14\0\0\0\x08\0", b"PK\1\2\x14\x03\x14\0\0\0\x63\0", 1),
-    "encrypted": lambda raw, start, size: raw.replace(b"PK\1\2\x14\x03\x14\0\0\0", b"PK\1\2\x14\x03\x14\0\1\0", 1),
-    "size": lambda raw, start, size: raw[:raw.index(b"PK\1\2") + 24] + b"\xff\xff\xff\x0f" + raw[raw.index(b"PK\1\2") + 28:],
+    "method": lambda raw, start, size: raw.replace(HEADER + b"\0\0\x08\0", HEADER + b"\0\0\x63\0", 1),
+    "encrypted": lambda raw, start, size: raw.replace(HEADER + b"\0\0", HEADER + b"\1\0", 1),
+    "size": lambda raw, start, size: raw[:raw.index(HEADER) + 24] + b"\xff\xff\xff\x0f" + raw[raw.index(HEADER) + 28:],
 }
 
 
@@ -162,7 +163,8 @@ def test_a_file_that_cannot_be_read_is_a_row(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name, content, why", [
     ("x.IPYNB", double("x"), ""), ("x.ipynb.txt", double("x"), ""), ("x.json", double("x"), ""),
     ("x.ipynb.json", double("x"), ""), ("x.py", b"def double(x): pass", "no notebook: x.py"),
-    ("x.pdf", b"%PDF-1.4", "no notebook: x.pdf"), ("x.ipynb", b"%PDF-1.4", "a PDF"), (".ipynb", b"", "the file is empty"),
+    ("x.pdf", b"%PDF-1.4", "no notebook: x.pdf"), ("x.ipynb", b"%PDF-1.4", "a PDF"),
+    (".ipynb", b"", "the file is empty"),
     ("x.ipynb", b"", "the file is empty"), ("x.ipynb", b"PK\3\4...", "an archive or an office document"),
     ("x.ipynb", b"<!doctype html><title>Sign in</title><input type=password>", "a sign-in page"),
     ("x.ipynb", b"\n<html><body>My notebook</body></html>", "a web page"),
