@@ -9,6 +9,7 @@ from .exercise import FOLDER, load_exercise, load_for_students, numbers
 from .marking import mark
 from .notebook import read_notebook
 from .sandbox import Limits, Sandbox
+from .stored import stale_cells
 from .verdict import PASSED, Judge
 
 STATE = ".hints.json"
@@ -59,6 +60,18 @@ def report(exercise, verdicts, flags):
     lines.append(f"{points} of {exercise.points} points" + ("" if points == exercise.points else
                  f"; a hint: python -m minivit check {exercise.number} --hint"))
     return lines
+
+
+def stored(path):
+    """Lines: whether the notebook's stored outputs are what it gives; nbval judges."""
+    try:
+        cells = stale_cells(path)
+    except RuntimeError as error:
+        return [str(error)]
+    if not cells:
+        return ["nbval: the outputs that the notebook stores are what it gives"]
+    numbers = ", ".join(map(str, cells))
+    return [f"nbval: other outputs are stored than come now, at code cell {numbers}: run all cells, save, then hand in"]
 
 
 def next_hints(path, exercise, verdicts, name=None):

@@ -15,7 +15,8 @@ def add_commands(subparsers):
     check = subparsers.add_parser(
         "check", help="check your own answers to an exercise",
         description="Run the answers of your notebook, and say for each of them what is right, what is not, and what "
-                    "to look at first. The exit code is 0 only at full marks.")
+                    "to look at first; at full marks, whether the outputs that it stores are what it gives. The exit "
+                    "code is 0 only at full marks.")
     check.add_argument("exercise", metavar="EXERCISE", help="a number such as 05, or a notebook")
     check.add_argument("--hint", nargs="?", const="", metavar="ANSWER",
                        help="reveal the next hint, for this answer or for the first that has not passed")
@@ -58,14 +59,20 @@ def try_mutants(args):
 
 def check_exercise(args):
     """Print the report; 0 at full marks, 1 otherwise."""
-    from .check import check, locate, next_hints, report
+    from .check import check, locate, next_hints, report, stored
+    from .verdict import NOT_GRADED
     path = locate(args.exercise)
     print(f"checking {path}")
     exercise, verdicts, flags = check(path)
     print("\n".join(report(exercise, verdicts, flags)))
     if args.hint is not None:
         print("\n".join(next_hints(path, exercise, verdicts, args.hint or None)))
-    return 0 if all(verdict.points == verdict.possible for verdict in verdicts.values()) else 1
+    if any(verdict.status == NOT_GRADED for verdict in verdicts.values()):
+        return 2
+    if any(verdict.points != verdict.possible for verdict in verdicts.values()):
+        return 1
+    print("\n".join(stored(path)))
+    return 0
 
 
 def grade_class(args):

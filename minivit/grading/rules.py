@@ -18,6 +18,7 @@ SUSPICIOUS = {"os", "sys", "subprocess", "socket", "ctypes", "_ctypes", "importl
               "mmap", "fcntl", "resource", "pickle", "marshal", "code", "runpy", "eval", "exec", "compile",
               "__import__", "open", "globals", "locals", "getattr", "vars", "get_ipython", "display", "__builtins__",
               "__loader__"}
+NO_FILES = "; where answers are graded there is none of your files"
 SUSPICIOUS_ATTRIBUTES = {"__globals__", "__code__", "__subclasses__", "__builtins__", "__dict__", "f_back", "f_globals",
                          "ctypeslib", "memmap"}
 RUN_CODE, OPTIONS = {"time", "timeit", "prun", "capture"}, re.compile(r"^(\s*-\w+\s*\d*)+")
@@ -119,7 +120,7 @@ def _examine(tree, forbid, given, formula):
         if tool:
             excused.add(node.func.value.func)
         for name in _odd(node, own) if node not in excused else ():
-            remarked.setdefault(name, f"{at}: uses {name}")
+            remarked.setdefault(name, f"{at}: uses {name}{NO_FILES if name in ('open', 'memmap') else ''}")
     if formula and _differences(tree):
         remarked.setdefault("difference", "divides by a small step, or visits every entry: is it a numeric difference?")
     return list(refused.values()), list(remarked.values())

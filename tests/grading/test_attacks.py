@@ -150,7 +150,7 @@ SOURCES = {  # what stands in the cell of `softmax`
     "bad_exception": "class E(Exception):\n    def __str__(self): raise self\n" + HEAD + "raise E()",
     "syntax": "def softmax(x:",
 }
-LIMITS = Limits(processor=1, deadline=4.0, memory=700 * 1024 ** 2)
+LIMITS = Limits(processor=1, deadline=8.0, memory=700 * 1024 ** 2)
 WORST = ["forged_lines", "kills_parent", "fork_bomb", "much_output", "fills_disk"]  # graded as a class as well
 SEED = 2024
 

@@ -89,8 +89,7 @@ def differences(number, name, source, seed):
 @pytest.mark.parametrize("number, name", ANSWERS)
 def test_every_answer_passes_in_ten_honest_ways(number, name, way):
     source = EACH + WAYS[way].replace("REFERENCE", load(number).answers[name].reference).replace("NAME", name)
-    for seed in SEEDS:
-        assert differences(number, name, source, seed) == ([], [])
+    assert differences(number, name, source, SEEDS[0]) == ([], [])
 
 
 @pytest.mark.parametrize("number, name, source", HANDWRITTEN)
@@ -161,9 +160,8 @@ def test_a_numeric_difference_is_no_backward_pass(answer):
 
 def test_a_numeric_difference_of_gelu_is_remarked():
     exercise, name = load(NAMES["encoder_block"]), "gelu_backward"
-    for source in ("def gelu_backward(dy, x):\n    return dy * (gelu(x + 1e-4) - gelu(x - 1e-4)) / 2e-4",
-                   "def gelu_backward(dy, x, h=10 ** -4):\n    return dy * (gelu(x + h) - gelu(x - h)) / h / 2",
-                   "def gelu_backward(dy, x):\n    eps = 1 / 1000\n    return dy * (gelu(x + eps) - gelu(x - eps)) / (2 * eps)"):
+    for step in ("h = 1e-4", "h = 10 ** -4", "h = 1 / 1000", "h, d = 1, 2\n    h = .01"):
+        source = f"def gelu_backward(dy, x):\n    {step}\n    return dy * (gelu(x + h) - gelu(x - h)) / (2 * h)"
         _, remarks = marking.look(exercise, name, Written(source))
         assert any("numeric difference" in remark for remark in remarks)
     assert marking.look(exercise, name, Written(exercise.answers[name].reference)) == ([], [])
