@@ -7,6 +7,7 @@ and go to another process, in which no student's code runs.
 import contextlib
 import json
 import queue
+import subprocess
 import tempfile
 import threading
 import time
@@ -49,11 +50,11 @@ class Attempt:
 
 
 class Conversation:
-    """A process of inside.py, and the lines that go to and fro."""
+    """A process of inside.py, and the lines that go to and fro; what it floods waits in its pipes, not here."""
 
     def __init__(self, process, limits):
         self.process, self.limits, self.printed, self.complaint = process, limits, 0, b""
-        self.messages = queue.SimpleQueue()
+        self.messages, self.closed = queue.Queue(maxsize=4), False
         self.listeners = [threading.Thread(target=listen, daemon=True) for listen in (self._listen, self._count)]
         for listener in self.listeners:
             listener.start()
@@ -61,8 +62,8 @@ class Conversation:
     def _listen(self):
         with contextlib.suppress(OSError, ValueError):
             while line := self.process.stdout.readline(self.limits.message_bytes):
-                self.messages.put(line if line.endswith(b"\n") else "output")
-        self.messages.put("died")
+                self._put(line if line.endswith(b"\n") else "output")
+        self._put("died")
 
     def _count(self):
         with contextlib.suppress(OSError, ValueError):
@@ -70,11 +71,18 @@ class Conversation:
                 self.printed += len(printed)
                 self.complaint = (self.complaint + printed)[-300:]
                 if self.printed > self.limits.output_bytes:
-                    self.messages.put("output")
+                    self._put("output")
                     return
+
+    def _put(self, message):
+        while not self.closed:
+            with contextlib.suppress(queue.Full):
+                self.messages.put(message, timeout=0.1)
+                return
 
     def close(self):
         """Wait until nobody holds the other ends any more: then everything in the sandbox is gone."""
+        self.closed = True
         for listener, stream in zip(self.listeners, (self.process.stdout, self.process.stderr), strict=True):
             listener.join(5)
             if not listener.is_alive():
@@ -82,14 +90,17 @@ class Conversation:
 
     def send(self, message):
         """Send one message; a process that is gone shows when its answer is waited for."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             self.process.stdin.write(json.dumps(message).encode() + b"\n")
             self.process.stdin.flush()
 
     def receive(self, deadline):
         """The next message (a dict), or one word: "timeout", "output", "died"."""
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return "timeout"
         try:
-            line = self.messages.get(timeout=max(0.0, deadline - time.monotonic()))
+            line = self.messages.get(timeout=left)
         except queue.Empty:
             return "timeout"
         if isinstance(line, str):
@@ -102,6 +113,18 @@ class Conversation:
 
 
 @contextlib.contextmanager
+def killed_after(seconds, sandbox, process):
+    """Kill a process when the time is up, whatever is being done here: it may not read what is sent to it."""
+    timer = threading.Timer(seconds, sandbox.kill, [process])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@contextlib.contextmanager
 def conversation(sandbox, limits, job):
     """A Conversation with a process that is ready for its job; NotGraded if it does not get as far as that."""
     with contextlib.ExitStack() as stack:
@@ -110,12 +133,13 @@ def conversation(sandbox, limits, job):
             folder = None if sandbox.name != "none" else stack.enter_context(
                 tempfile.TemporaryDirectory(prefix="minivit-", ignore_cleanup_errors=True))
             process, about = stack.enter_context(sandbox.start(limits, folder))
-        except OSError as error:
+        except (OSError, ImportError, RuntimeError) as error:  # no place, no pyseccomp, no libseccomp
             raise NotGraded(f"the sandbox could not be started: {error}") from None
         talk = Conversation(process, limits)
         ends.callback(talk.close)
-        talk.send({**job, "limits": about, "allowed": visible_modules()})
-        word = talk.receive(time.monotonic() + limits.startup)
+        with killed_after(limits.startup, sandbox, process):
+            talk.send({**job, "limits": about, "allowed": visible_modules()})
+            word = talk.receive(time.monotonic() + limits.startup)
         if word != {"ready": True}:
             sandbox.kill(process)
             talk.close()
@@ -152,13 +176,12 @@ def make(attempt, sandbox, limits, stand_ins):
     """The Outcome of an Attempt; NotGraded if the sandbox fails before the answer has begun."""
     job = {"answer": attempt.name, "cells": attempt.cells, "stand_ins": attempt.stand_ins}
     calls = {}
-    with conversation(sandbox, limits, job) as talk:
+    with conversation(sandbox, limits, job) as talk, killed_after(limits.deadline, sandbox, talk.process):
         deadline = time.monotonic() + limits.deadline
         while True:
             message = talk.receive(deadline)
             if isinstance(message, str):
-                used_up = time.monotonic() > deadline - limits.deadline + limits.processor
-                return Outcome(ended=ending(message, talk, sandbox, used_up), notes={"calls": calls})
+                return Outcome(ended=ending(message, talk, sandbox, deadline), notes={"calls": calls})
             if "call" in message:
                 name = message["call"]
                 if name not in attempt.stand_ins:
@@ -169,10 +192,14 @@ def make(attempt, sandbox, limits, stand_ins):
                 return outcome(message.get("done"), calls)
 
 
-def ending(word, talk, sandbox, used_up):
-    """How a process ended that did not come to its end; used_up: it ran long enough to use up its processor time."""
-    if word == "died":
-        with contextlib.suppress(Exception):
+def ending(word, talk, sandbox, deadline):
+    """How a process ended that did not come to its end."""
+    limits = talk.limits
+    used_up = time.monotonic() > deadline - limits.deadline + limits.processor  # it may have been a limit that killed it
+    if word == "died" and time.monotonic() > deadline:  # whoever noticed it first
+        word = "timeout"
+    elif word == "died":
+        with contextlib.suppress(subprocess.TimeoutExpired):
             talk.process.wait(2)
         code = talk.process.returncode
         if code in OUT_OF_TIME or code in KILLED and used_up:

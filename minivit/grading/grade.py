@@ -17,7 +17,7 @@ from tqdm import tqdm
 from ..files import write_atomically
 from .exercise import FOLDER, load_exercise
 from .marking import mark, self_test, walls_hold
-from .sandbox import MISSING, Limits, Sandbox, find_sandbox
+from .sandbox import HOW_TO_GET_ONE, Limits, Sandbox, find_sandbox
 from .students import plain
 from .submissions import collect
 from .verdict import NOT_GRADED, Judge, Verdict
@@ -54,8 +54,7 @@ def grade(submissions, out, *, jobs=2, seed=None, resume=False, trust=False, fol
     stopped = threading.Event()
     with (tqdm(total=len(found), initial=len(records), unit="submission", desc="grading") as progress,
           ThreadPoolExecutor(jobs) as pool):
-        running = {pool.submit(verdicts_on, submission, judges[submission.number], sandbox, limits,
-                               stopped): key
+        running = {pool.submit(verdicts_on, submission, judges[submission.number], sandbox, limits, stopped): key
                    for key, submission in waiting.items()}
         try:
             for future in as_completed(running):
@@ -95,7 +94,7 @@ def choose_sandbox(trust, limits):
 
     sandbox = find_sandbox(works)
     if sandbox is None:
-        raise RuntimeError(MISSING + "".join(f"\n(bubblewrap: {plain(reason)})" for reason in reasons))
+        raise RuntimeError(HOW_TO_GET_ONE + "".join(f"\n(bubblewrap: {plain(reason)})" for reason in reasons))
     return sandbox
 
 

@@ -21,10 +21,11 @@ from natsort import natsort_keygen, ns
 from .notebook import FILE_BYTES, read_notebook
 from .students import CANVAS, MOODLE, stem, tidy, who
 
-MEMBERS, ARCHIVE_BYTES = 20_000, 4 * 1024 ** 3
+MEMBERS, ARCHIVE_BYTES = 20_000, 2 * 1024 ** 3
 NOISE = {"__MACOSX", ".ipynb_checkpoints", ".git", "__pycache__", ".DS_Store", "Thumbs.db", "desktop.ini",
          ".hints.json"}
 UTF8_NAME = 0x800  # a zip member's flag
+IMITATION = ": who handed this in?"  # so ends what is said of a file that bears another student's name
 VERSION = re.compile(r"(?: ?\(\d+\)|-\d+|-Copy\d*)+$")  # what browsers, Canvas and Jupyter put behind a name
 LONGEST_FILE = 300  # characters of a file's name that are kept
 BAD_ARCHIVE = (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError, struct.error)
@@ -77,7 +78,7 @@ def collect(path, besides=None):
         for one in graded.values():
             if one.number:
                 one.flags += [f"{other.file} was not graded: {other.flags[0]}" for other in unreadable]
-                complaints += [f"{one.file}: {flag}" for flag in one.flags if one.imitated or other_name(flag)]
+                complaints += [f"{one.file}: {flag}" for flag in one.flags if flag.endswith(IMITATION)]
             found.append(one)
     return found, complaints
 
@@ -94,20 +95,15 @@ def submission(entry, student, identifier):
     except ValueError as error:
         new.flags.append(str(error))
         return new
+    except Exception as error:  # a mistake of ours, which costs nobody else
+        new.flags.append(f"the grader could not read it: {type(error).__name__}: {error}")
+        return new
     if not entry.name.lower().endswith(".ipynb"):
         new.flags.append(f"a notebook under another name: {PurePosixPath(entry.name).name[:LONGEST_FILE]}")
     if who(entry.name)[2]:
         new.imitated = True
         new.flags.append(f"the student's name and number stand inside of {tidy(entry.name.split('/')[0])}{IMITATION}")
     return new
-
-
-IMITATION = ": who handed this in?"
-
-
-def other_name(flag):
-    """Whether a flag speaks of a file that bears another student's name."""
-    return flag.endswith(IMITATION)
 
 
 def latest(versions):

@@ -99,6 +99,27 @@ SOURCES = {  # what stands in the cell of `softmax`
             try: os.write(fd, b'{"call": "double", "arguments": {"list": [{"list": [1]}, {"dict": []}]}}\\n')
             except OSError: pass
         time.sleep(0.1)""",
+    "floods": HEAD + """import os
+    line = b'{"call": "double", "arguments": {"list": [{"list": [{"array": ["<f8", [1], "AAAAAAAA8D8=", false]}]}, ' \\
+           b'{"dict": []}]}}\\n'
+    while True:
+        for fd in range(3, 12):
+            try: os.write(fd, line * 100)
+            except OSError: pass""",
+    "floods_in_large": HEAD + """import os
+    line = b'{"call": "double", "x": "' + b'x' * 30_000_000 + b'"}\\n'
+    while True:
+        for fd in range(3, 12):
+            try: os.write(fd, line)
+            except OSError: pass""",
+    "never_reads": HEAD + """import os, time
+    data = b'A' * 400_000
+    line = b'{"call": "double", "arguments": {"list": [{"list": [{"array": ["|u1", [300000], "' + data + b'", false]}]}, '
+    for fd in range(3, 12):
+        try:
+            for _ in range(20): os.write(fd, line + b'{"dict": []}]}}\\n')
+        except OSError: pass
+    time.sleep(1000)""",
     "half_a_line": HEAD + "import os, time\n    for fd in range(3, 12):\n        try: os.write(fd, b'{')\n"
                           "        except OSError: pass\n    time.sleep(1000)",
     "many_threads": HEAD + "import threading, time\n    threading.stack_size(32768)\n    while True:\n"
@@ -192,7 +213,7 @@ def test_attacks_gain_nothing_and_cost_nobody_else(box, tiny_exercise, sources, 
     slow = {name: seconds for name, (_, _, seconds) in results.items() if seconds > 3 * LIMITS.deadline}
     assert (gained, harmed, slow) == ({}, {}, {})
     said = {name: verdict.status for name, (verdict, _, _) in results.items()}
-    endless = ("endless", "stubborn", "sleeps", "drips", "drips_lines", "half_a_line", "many_threads")
+    endless = ("endless", "stubborn", "never_reads", "sleeps", "drips", "drips_lines", "half_a_line", "many_threads")
     assert {name: said[name] for name in endless} == dict.fromkeys(endless, "timeout")
     ended = ("exits", "huge_array", "much_output", "killed", "shared_memory", "crash")
     assert {name: said[name] for name in ended} == dict.fromkeys(ended, "error")

@@ -7,6 +7,7 @@ import zipfile
 
 import pytest
 
+from minivit.grading import submissions
 from minivit.grading.submissions import FILE_BYTES, collect
 
 
@@ -241,3 +242,12 @@ def test_results_in_the_class_s_own_folder_are_no_hand_in(tmp_path):
     assert graded(collect(tmp_path, besides=tmp_path / "results")[0]) == {"anna": "a"}
     with pytest.raises(ValueError, match="a folder, a notebook or a zip archive"):
         collect(tmp_path / "anna/nothing.txt")
+
+
+def test_a_mistake_of_the_grader_costs_one_submission(tmp_path, monkeypatch):
+    hand_in(tmp_path, {"anna/x.ipynb": double("a"), "bob/x.ipynb": double("b")})
+    read = submissions.read_notebook
+    monkeypatch.setattr(submissions, "read_notebook", lambda content: read(content) if b"'b'" in content else 1 / 0)
+    found, complaints = collect(tmp_path)
+    assert graded(found) == {"anna": None, "bob": "b"}
+    assert "the grader could not read it: ZeroDivisionError" in complaints[0]
