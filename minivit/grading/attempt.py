@@ -195,7 +195,7 @@ def make(attempt, sandbox, limits, stand_ins):
 def ending(word, talk, sandbox, deadline):
     """How a process ended that did not come to its end."""
     limits = talk.limits
-    used_up = time.monotonic() > deadline - limits.deadline + limits.processor  # it may have been a limit that killed it
+    used_up = time.monotonic() > deadline - limits.deadline + limits.processor  # a limit may have killed it
     if word == "died" and time.monotonic() > deadline:  # whoever noticed it first
         word = "timeout"
     elif word == "died":

@@ -24,9 +24,10 @@ INSIDE = Path("/exercise")  # where the sandbox sees the files that run an answe
 PACKAGES = ("ipython", "numpy", "matplotlib")  # with what they require
 ENVIRONMENT = {"HOME": "/tmp", "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1",
                "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", "IPYTHONDIR": "/tmp/.ipython"}
-HOW_TO_GET_ONE = ("submissions are foreign code, and no sandbox works here. On Linux: install bubblewrap (apt-get install "
-           "bubblewrap, or dnf, or pacman -S); elsewhere grade in a Linux virtual machine. --trust-submissions runs "
-           "them in a plain process, with your own rights")
+HOW_TO_GET_ONE = (
+    "submissions are foreign code, and no sandbox works here. On Linux: install bubblewrap (apt-get install "
+    "bubblewrap, or dnf, or pacman -S); elsewhere grade in a Linux virtual machine. --trust-submissions runs them in a "
+    "plain process, with your own rights")
 CLONE_THREAD = 0x10000
 # System calls that answers do not need, and by which they would reach beyond their sandbox or beyond their limits.
 REFUSED = {
@@ -208,8 +209,9 @@ def islands(paths):
 
 def bubblewrap(command, as_root, rules):
     """The command line of `command` ("python" is this one) in bubblewrap; rules: a descriptor of refused_calls()."""
-    arguments = [shutil.which("bwrap") or "bwrap", "--die-with-parent", "--new-session", "--unshare-pid", "--unshare-net", "--unshare-ipc",
-                 "--unshare-uts", "--unshare-cgroup-try", "--cap-drop", "ALL", "--clearenv", "--seccomp", rules]
+    arguments = [shutil.which("bwrap") or "bwrap", "--die-with-parent", "--new-session", "--unshare-pid",
+                 "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--cap-drop", "ALL",
+                 "--clearenv", "--seccomp", rules]
     arguments += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"] if as_root else \
         ["--unshare-user", "--uid", "65534", "--gid", "65534"]
     for name, value in ENVIRONMENT.items():

@@ -113,11 +113,10 @@ SOURCES = {  # what stands in the cell of `softmax`
             try: os.write(fd, line)
             except OSError: pass""",
     "never_reads": HEAD + """import os, time
-    data = b'A' * 400_000
-    line = b'{"call": "double", "arguments": {"list": [{"list": [{"array": ["|u1", [300000], "' + data + b'", false]}]}, '
+    line = b'{"call": "double", "arguments": {"list": [{"list": [{"array": ["|u1", [300000], "' + b'A' * 400_000
     for fd in range(3, 12):
         try:
-            for _ in range(20): os.write(fd, line + b'{"dict": []}]}}\\n')
+            for _ in range(20): os.write(fd, line + b'", false]}]}, {"dict": []}]}}\\n')
         except OSError: pass
     time.sleep(1000)""",
     "half_a_line": HEAD + "import os, time\n    for fd in range(3, 12):\n        try: os.write(fd, b'{')\n"

@@ -96,7 +96,8 @@ def test_check_works_where_solutions_and_pristine_copies_are_withheld(tiny, subm
 
 @pytest.mark.parametrize("before", [
     "%matplotlib inline", "import matplotlib.pyplot as plt\nplt.plot([1, 2])", "%time x = 1", "np?", "!ls",
-    "%%bash\nls", "import torch", "import pandas", "import os\nos.system('true')", "import subprocess\nsubprocess.run(['ls'])",
+    "%%bash\nls", "import torch", "import pandas", "import os\nos.system('true')",
+    "import subprocess\nsubprocess.run(['ls'])",
     "%config InlineBackend.figure_format = 'retina'", "%pip install x", "open('nothing')", "import scipy",
     "raise SystemExit", "print('x' * 10 ** 7)", "import sys\nsys.exit(0)", "input()", "%run x.py",
     "x = np.interp(1, [0, 2], [0, 1])"])
