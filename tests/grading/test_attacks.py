@@ -11,10 +11,11 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
-from minivit.grading import marking
+from minivit.grading import marking, sandbox
 from minivit.grading.attempt import Attempt, StandIns, make
 from minivit.grading.expected import values
 from minivit.grading.notebook import Written, read_notebook
@@ -281,8 +282,10 @@ def test_every_door_is_closed(box):
 
 def test_attacks_do_not_leave_a_process_or_a_file(box, tiny_exercise, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setattr(sandbox, "INSIDE", Path("/exercise-of-this-test"))  # in the command line of all that is started
     marking.mark(Judge(tiny_exercise, SEED), {"softmax": Written(SOURCES["fork_bomb"])}, box, LIMITS)
-    running = [path for path in os.listdir("/proc") if path.isdigit() and b"inside.py" in command_line(path)]
+    running = [pid for pid in os.listdir("/proc") if pid.isdigit() and b"/exercise-of-this-test" in command_line(pid)]
     assert not running
     assert not list(tmp_path.iterdir())
 
