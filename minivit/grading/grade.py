@@ -102,7 +102,7 @@ def earlier_record(file, submission):
     """What an earlier grading wrote of this very file, if it came to an end; else None."""
     try:
         earlier = json.loads(file.read_text(encoding="utf-8"))
-        same = (earlier["file"], earlier["digest"]) == (submission.file, submission.digest)
+        same = all(earlier[name] == getattr(submission, name) for name in ("file", "digest", "imitated"))
         return earlier if same and not any(one["status"] == NOT_GRADED for one in earlier["answers"].values()) else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
