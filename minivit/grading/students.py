@@ -7,6 +7,7 @@ import unicodedata
 
 MOODLE = re.compile(r"(?P<name>[^/]+?)_(?P<id>\d{1,20})_assignsubmission_(?:file|onlinetext)_?(?P<file>.*)", re.DOTALL)
 CANVAS = re.compile(r"(?P<name>[^_/]+)_(?:LATE_)?(?P<id>\d{1,20})_(?P<upload>\d{1,20})_(?P<file>.+)", re.DOTALL)
+COPY = re.compile(r"(?: ?\(\d+\)|-Copy\d*)+$")  # what browsers and Jupyter put behind the name of a second file
 NUMBERS = ("identifier", "id")  # columns with the number in the file names; "ID number" is the institution's, not this
 NAMES = ("Full name", "Student", "Name", "name", "Student name")  # columns that hold a student's name
 LONGEST = 120  # characters of a name that are kept
@@ -24,7 +25,7 @@ def who(name):
         match = CANVAS.fullmatch(part) or MOODLE.fullmatch(part)
         if match:
             return tidy(match["name"]), match["id"], depth > 0
-    return tidy(parts[0] if len(parts) > 1 else stem(parts[0])), "", False
+    return tidy(parts[0] if len(parts) > 1 else COPY.sub("", stem(parts[0])) or parts[0]), "", False
 
 
 def stem(name):

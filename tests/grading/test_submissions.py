@@ -195,6 +195,11 @@ def test_the_last_of_several_versions_is_graded_and_all_others_are_named(tmp_pat
     assert all(f"anna/{name}" in found[0].flags[-1] for name in names if name != newest)
 
 
+def test_files_of_one_student_side_by_side_are_versions(tmp_path):
+    hand_in(tmp_path, {"anna.ipynb": double("old"), "anna (1).ipynb": double("new"), "bob.ipynb": double("b")})
+    assert graded(collect(tmp_path)[0]) == {"anna": "new", "bob": "b"}
+
+
 def test_a_damaged_newer_version_does_not_hide_the_older(tmp_path):
     hand_in(tmp_path, {"anna/x.ipynb": double("old"), "anna/x (1).ipynb": b"{"})
     found, _ = collect(tmp_path)
