@@ -3,8 +3,10 @@
 #
 # Every operation of an autograd engine is a pair: a value, and a rule that turns the gradient `dy` of the loss
 # with respect to its result into gradients with respect to its arguments. Seven rules and one walk over a graph
-# make an engine. Write only in the answer cells; everything an answer needs must stand in its own cell. Answers
-# may call earlier answers: grading then uses the reference for these, so that a mistake costs its points once.
+# make an engine. Write only in the answer cells; what an answer needs stands in its own cell, or above it in a cell
+# whose first line is `# helper`. Answers may call earlier answers: grading then uses the reference for these, so that
+# a mistake costs its points once. A backward pass must be the formula: numeric differences (number 6) are for checking
+# it, and the checks have arrays for which they are too slow or too rough.
 #
 # | symbol | meaning |
 # |---|---|
@@ -39,7 +41,8 @@ SEED = 1
 rng = np.random.default_rng(SEED)
 dy = rng.normal(size=(5, 4, 3))
 show(column=sum_to_shape(dy, (4, 1)), row=sum_to_shape(dy, (3,)), one=sum_to_shape(dy, (1, 1)),
-     scalar=sum_to_shape(dy, ()), same=sum_to_shape(dy, (5, 4, 3)), front=sum_to_shape(dy, (1, 4, 3)))
+     scalar=sum_to_shape(dy, ()), same=sum_to_shape(dy, (5, 4, 3)), front=sum_to_shape(dy, (1, 4, 3)),
+     many=np.asarray(sum_to_shape(rng.normal(size=(2, 300, 300)), (300, 300)))[::60, ::60])
 
 # %% [markdown] hint="sum_to_shape"
 # Two steps: first the axes in front, `dy.ndim - len(shape)` of them; then, with `keepdims=True`, the axes where
@@ -63,7 +66,7 @@ MUTANTS = {
 #
 # $y = a + b$, so $\partial y / \partial a = 1$: the gradient passes through unchanged, but for broadcasting.
 
-# %% answer="add_backward"
+# %% answer="add_backward" formula=true
 def add_backward(dy, a, b):
     """da, db of y = a + b, for a and b of shapes that broadcast."""
     # solution: dy for both, each summed to its own shape
@@ -76,7 +79,8 @@ rng = np.random.default_rng(SEED)
 a, b = rng.normal(size=(4, 3)), rng.normal(size=(3,))
 da, db = add_backward(rng.normal(size=(4, 3)), a, b)
 column, row = add_backward(rng.normal(size=(4, 3)), a[:, :1], b[None])
-show(da=da, db=db, column=column, row=row)
+many, _ = add_backward(rng.normal(size=(300, 300)).astype(np.float32), np.zeros((300, 300), np.float32), a[0, :1])
+show(da=da, db=db, column=column, row=row, many=np.asarray(many)[::60, ::60])
 
 # %% [markdown] hint="add_backward"
 # `sum_to_shape` from above does all of the work.
@@ -95,7 +99,7 @@ MUTANTS = {
 #
 # $y = a b$, entry by entry: $\partial y / \partial a = b$.
 
-# %% answer="mul_backward"
+# %% answer="mul_backward" formula=true
 def mul_backward(dy, a, b):
     """da, db of y = a * b, for a and b of shapes that broadcast."""
     # solution: dy times the other argument, each summed to its own shape
@@ -108,7 +112,9 @@ rng = np.random.default_rng(SEED)
 a, b = rng.normal(size=(4, 3)), rng.normal(size=(3,))
 da, db = mul_backward(rng.normal(size=(4, 3)), a, b)
 same, _ = mul_backward(rng.normal(size=(3, 3)), a[:3], a[1:])
-show(da=da, db=db, same=same)
+steep, _ = mul_backward(rng.normal(size=(4, 3)), a, np.array([1e12, 1.0, 2.0]))
+many, _ = mul_backward(*rng.normal(size=(3, 300, 300)).astype(np.float32))
+show(da=da, db=db, same=same, beside_the_steep=np.asarray(steep)[:, 1:], many=np.asarray(many)[::60, ::60])
 
 # %% [markdown] hint="mul_backward"
 # Multiply first, then sum: the order matters.
@@ -129,7 +135,7 @@ MUTANTS = {
 # Every entry of x goes into its sum with weight one, so each receives that sum's gradient. The summed axis is
 # gone from dy; put it back before you stretch it.
 
-# %% answer="sum_backward"
+# %% answer="sum_backward" formula=true
 def sum_backward(dy, x, axis):
     """dx of y = x.sum(axis), for one axis, counted from the front or the back."""
     # solution: dy with the axis put back, stretched to x's shape
@@ -141,7 +147,8 @@ SEED = 1
 rng = np.random.default_rng(SEED)
 x = rng.normal(size=(4, 4, 4))
 show(first=sum_backward(rng.normal(size=(4, 4)), x, 0), middle=sum_backward(rng.normal(size=(4, 4)), x, 1),
-     last=sum_backward(rng.normal(size=(4, 4)), x, -1))
+     last=sum_backward(rng.normal(size=(4, 4)), x, -1),
+     many=np.asarray(sum_backward(rng.normal(size=(46, 46)), rng.normal(size=(46, 46, 46)), 1))[::15, ::15, ::15])
 
 # %% [markdown] hint="sum_backward"
 # `np.expand_dims(dy, axis)` has length 1 where the axis was; broadcasting stretches it.
@@ -161,7 +168,7 @@ MUTANTS = {
 # $Y = A B$. With $y_{ij} = \sum_k a_{ik} b_{kj}$: $dA = dY\, B^\top$ and $dB = A^\top dY$. Leading axes count
 # matrices; here both arguments have the same.
 
-# %% answer="matmul_backward"
+# %% answer="matmul_backward" formula=true
 def matmul_backward(dy, a, b):
     """da, db of y = a @ b.    (..., n, m), (..., n, k), (..., k, m) -> (..., n, k), (..., k, m)"""
     # solution: dy times b transposed, and a transposed times dy; only the last two axes are transposed
@@ -173,7 +180,9 @@ SEED = 1
 rng = np.random.default_rng(SEED)
 da, db = matmul_backward(rng.normal(size=(3, 4)), rng.normal(size=(3, 2)), rng.normal(size=(2, 4)))
 stack_da, stack_db = matmul_backward(*rng.normal(size=(3, 2, 3, 3)))
-show(da=da, db=db, stack_da=stack_da, stack_db=stack_db)
+many_da, many_db = matmul_backward(*rng.normal(size=(3, 30, 30, 30)).astype(np.float32))
+show(da=da, db=db, stack_da=stack_da, stack_db=stack_db, many_da=np.asarray(many_da)[::10, ::10, ::10],
+     many_db=np.asarray(many_db)[::10, ::10, ::10])
 
 # %% [markdown] hint="matmul_backward"
 # Write the shapes: (n, k) can only come from (n, m) times (m, k).

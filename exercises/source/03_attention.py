@@ -2,8 +2,10 @@
 # # Exercise 03: attention
 #
 # Softmax, scaled dot-product attention and its gradient, then several heads, in plain NumPy. Each function fits
-# in a few lines; write only in the answer cells. Where an answer builds on an earlier one, grading uses the
-# reference for the earlier one, so that a mistake costs its points once.
+# in a few lines; write only in the answer cells. What an answer needs stands in its own cell, or above it in a cell
+# whose first line is `# helper`. Where an answer builds on an earlier one, grading uses the reference for the earlier
+# one, so that a mistake costs its points once. A backward pass must be the formula: a numeric difference is too slow
+# and too rough for the checks.
 #
 # | symbol | meaning |
 # |---|---|
@@ -59,7 +61,7 @@ MUTANTS = {
 # With $\partial y_i / \partial x_j = y_i (\delta_{ij} - y_j)$ the gradient is $dx_i = y_i (dy_i - \sum_j dy_j\,
 # y_j)$. The function gets y, the result of the forward pass, not x.
 
-# %% answer="softmax_backward"
+# %% answer="softmax_backward" formula=true
 def softmax_backward(dy, y):
     """dx_i = y_i (dy_i - sum_j dy_j y_j).    (..., n), (..., n) -> (..., n)"""
     # solution: y times (dy minus the sum of dy * y over the last axis)
@@ -70,7 +72,8 @@ def softmax_backward(dy, y):
 SEED = 3
 rng = np.random.default_rng(SEED)
 dy, y = rng.normal(size=(2, 5, 5)), rng.dirichlet(np.ones(5), size=(2, 5))
-show(dx=softmax_backward(dy, y))
+many = softmax_backward(rng.normal(size=(4000, 25)).astype(np.float32), softmax(rng.normal(size=(4000, 25))))
+show(dx=softmax_backward(dy, y), certain=softmax_backward(dy[0], np.eye(5)), many=np.asarray(many)[::800, ::5])
 
 # %% [markdown] hint="softmax_backward"
 # The sum belongs to one row: axis -1, and keep the axis.
@@ -125,7 +128,7 @@ MUTANTS = {
 # From the last step to the first: $dV = A^\top dY$, $dA = dY\, V^\top$, $dS$ by the softmax' backward pass, and with
 # $S = Q K^\top / \sqrt{d}$: $dQ = dS\, K / \sqrt{d}$, $dK = dS^\top Q / \sqrt{d}$.
 
-# %% answer="attention_backward"
+# %% answer="attention_backward" formula=true
 def attention_backward(dy, q, k, v, weights):
     """dq, dk, dv of y, weights = attention(q, k, v).    (B, N, e) and these four -> shapes of q, k, v"""
     # solution: dv and the weights' gradient from the last product, then the softmax, then dq and dk with the scale
@@ -138,9 +141,10 @@ def attention_backward(dy, q, k, v, weights):
 SEED = 3
 rng = np.random.default_rng(SEED)
 q, k, v = rng.normal(size=(2, 4, 3)), rng.normal(size=(2, 6, 3)), rng.normal(size=(2, 6, 5))
-dy, weights = rng.normal(size=(2, 4, 5)), rng.dirichlet(np.ones(6), size=(2, 4))
-dq, dk, dv = attention_backward(dy, q, k, v, weights)
-show(dq=dq, dk=dk, dv=dv)
+dq, dk, dv = attention_backward(rng.normal(size=(2, 4, 5)), q, k, v, attention(q, k, v)[1])
+dy, q, k, v = rng.normal(size=(4, 200, 16, 8)).astype(np.float32)
+many = attention_backward(dy, q, k, v, attention(q, k, v)[1])
+show(dq=dq, dk=dk, dv=dv, many=[np.asarray(d)[::50, ::8, ::4] for d in many])
 
 # %% [markdown] hint="attention_backward"
 # For Y = A V: dV = A^T dY and dA = dY V^T. The shapes leave no other choice; write them beside each line.

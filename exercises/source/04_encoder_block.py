@@ -2,7 +2,9 @@
 # # Exercise 04: the parts of an encoder block
 #
 # LayerNorm, GELU, stochastic depth, and the pre-norm block that they make; forward and backward in plain NumPy.
-# Write only in the answer cells. Answers may call earlier answers: grading then uses the reference for these.
+# Write only in the answer cells. What an answer needs stands in its own cell, or above it in a cell whose first line
+# is `# helper`. Answers may call earlier answers: grading then uses the reference for these. A backward pass must be
+# the formula: a numeric difference is too slow and too rough for the checks.
 #
 # | symbol | meaning |
 # |---|---|
@@ -60,7 +62,7 @@ MUTANTS = {
 # \sqrt{\sigma^2 + \epsilon}$, where the bar is the mean over channels: the mean and the variance depend on every
 # channel, too. $dg$ and $db$ collect from all tokens of the batch.
 
-# %% answer="layer_norm_backward"
+# %% answer="layer_norm_backward" formula=true
 def layer_norm_backward(dy, x, g, eps=1e-6):
     """dx, dg, db of layer_norm(x, g, b, eps).    (B, N, D), (B, N, D), (D,) -> (B, N, D), (D,), (D,)"""
     # solution: the normalised x first; dx from the formula above; dg and db are sums over batch and tokens
@@ -76,7 +78,9 @@ SEED = 4
 rng = np.random.default_rng(SEED)
 dy, x, g = rng.normal(size=(2, 4, 4)), rng.normal(2, 3, size=(2, 4, 4)), rng.normal(size=4)
 dx, dg, db = layer_norm_backward(dy, x, g)
-show(dx=dx, dg=dg, db=db, large_eps=layer_norm_backward(dy, x, g, eps=2.0)[0])
+many, many_dg, _ = layer_norm_backward(*rng.normal(size=(2, 400, 16, 16)).astype(np.float32), rng.normal(size=16))
+show(dx=dx, dg=dg, db=db, large_eps=layer_norm_backward(dy, x, g, eps=2.0)[0], many=np.asarray(many)[::100, ::5, ::5],
+     many_dg=many_dg)
 
 # %% [markdown] hint="layer_norm_backward"
 # Name the parts: `normal`, `root`, `d = g * dy`. Then the formula is one line, with two means that keep their axis.
@@ -132,7 +136,7 @@ MUTANTS = {
 # By the product rule, $\mathrm{GELU}'(x) = \Phi(x) + x\, \varphi(x)$, with the normal density $\varphi(x) =
 # e^{-x^2/2} / \sqrt{2 \pi}$.
 
-# %% answer="gelu_backward"
+# %% answer="gelu_backward" formula=true
 def gelu_backward(dy, x):
     """dx = dy (Phi(x) + x phi(x)), entry by entry."""
     # solution: dy times the sum of the distribution function and x times the density
@@ -144,7 +148,8 @@ def gelu_backward(dy, x):
 SEED = 4
 rng = np.random.default_rng(SEED)
 show(dx=gelu_backward(rng.normal(size=(3, 5)), rng.normal(size=(3, 5))),
-     far=gelu_backward(np.ones(5), np.array([-8.0, -3.0, 0.0, 3.0, 8.0])))
+     far=gelu_backward(np.ones(5), np.array([-8.0, -3.0, 0.0, 3.0, 8.0])),
+     single=gelu_backward(*rng.normal(size=(2, 3, 5)).astype(np.float32)))
 
 # %% [markdown] hint="gelu_backward"
 # The derivative of the distribution function is the density; it is multiplied by the factor x in front.

@@ -3,7 +3,9 @@
 #
 # What the ViT adds to patches and encoder blocks: a token for the class, position embeddings, and a head that
 # reads the result in one of three ways. (Dosovitskiy et al. 2021; attention pooling after Zhai et al. 2022.)
-# Write only in the answer cells. Answers may call earlier answers: grading then uses the reference for these.
+# Write only in the answer cells. What an answer needs stands in its own cell, or above it in a cell whose first line
+# is `# helper`. Answers may call earlier answers: grading then uses the reference for these. A backward pass must be
+# the formula: a numeric difference is too slow and too rough for the checks.
 #
 # | symbol | meaning |
 # |---|---|
@@ -56,7 +58,7 @@ MUTANTS = {
 # Token and positions are shared by all pictures: their gradients are sums over the batch. The patches get their
 # own part of dy.
 
-# %% answer="class_token_backward"
+# %% answer="class_token_backward" formula=true
 def class_token_backward(dy):
     """dx, d token, d positions of class_token(x, token, positions).    (B, N + 1, D) -> (B, N, D), (D,), (N + 1, D)"""
     # solution: dy without its first token; the sum of its first token over the batch; the sum of all over the batch
@@ -67,7 +69,9 @@ def class_token_backward(dy):
 SEED = 6
 rng = np.random.default_rng(SEED)
 dx, dtoken, dpositions = class_token_backward(rng.normal(size=(3, 5, 5)))
-show(dx=dx, dtoken=dtoken, dpositions=dpositions)
+many, _, many_dpositions = class_token_backward(rng.normal(size=(400, 17, 16)).astype(np.float32))
+show(dx=dx, dtoken=dtoken, dpositions=dpositions, many=np.asarray(many)[::100, ::5, ::5],
+     many_dpositions=many_dpositions)
 
 # %% [markdown] hint="class_token_backward"
 # What was copied B times in the forward pass is summed over B in the backward pass.
@@ -85,7 +89,7 @@ MUTANTS = {
 # ## 3. Reading the class token
 #
 # The classifier sees the normalised class token only: $\mathrm{LN}(x)_0 W + b$ (eq. 4). The LayerNorm here has no
-# scale or shift.
+# scale or shift; a small number such as 1e-6 under the root is usual, and any will do.
 
 # %% answer="class_head"
 def class_head(x, weight, bias):
@@ -100,7 +104,7 @@ def class_head(x, weight, bias):
 SEED = 6
 rng = np.random.default_rng(SEED)
 x, weight, bias = rng.normal(1, 2, size=(4, 4, 6)), rng.normal(size=(6, 3)), rng.normal(size=3)
-show(logits=class_head(x, weight, bias), tiny=class_head(x / 1000, weight, bias))
+show(logits=class_head(x, weight, bias), large=class_head(1000 * x, weight, bias))
 
 # %% [markdown] hint="class_head"
 # Mean and variance run over the channels of one token: axis -1.
@@ -134,7 +138,7 @@ def average_head(x, weight, bias):
 SEED = 6
 rng = np.random.default_rng(SEED)
 x, weight, bias = rng.normal(1, 2, size=(4, 5, 6)), rng.normal(size=(6, 3)), rng.normal(size=3)
-show(logits=average_head(x, weight, bias), tiny=average_head(x / 1000, weight, bias))
+show(logits=average_head(x, weight, bias), large=average_head(1000 * x, weight, bias))
 
 # %% [markdown] hint="average_head"
 # First `x.mean(axis=1)`: from (B, N, D) to (B, D).

@@ -3,8 +3,9 @@
 #
 # DeiT (Touvron et al. 2021) gives a Vision Transformer a second token and lets it learn from a trained CNN: from
 # all of the teacher's probabilities (soft), or from its decision alone (hard). Losses and gradients in plain
-# NumPy. Write only in the answer cells. Answers may call earlier answers: grading then uses the reference for
-# these.
+# NumPy. Write only in the answer cells. What an answer needs stands in its own cell, or above it in a cell whose
+# first line is `# helper`. Answers may call earlier answers: grading then uses the reference for these. A backward
+# pass must be the formula: a numeric difference is too slow and too rough for the checks.
 #
 # | symbol | meaning |
 # |---|---|
@@ -101,7 +102,7 @@ MUTANTS = {
 # The teacher is a constant. With respect to the student's logits, $\partial\, \mathrm{KL} / \partial z_i = (q_i -
 # p_i) / T$; together with $T^2$ and the mean over the batch.
 
-# %% answer="soft_loss_backward"
+# %% answer="soft_loss_backward" formula=true
 def soft_loss_backward(student, teacher, T):
     """d soft_loss / d student.    (B, K), (B, K) -> (B, K)"""
     # solution: the difference of the probabilities at temperature T, times T^2 / T, over the batch
@@ -113,7 +114,9 @@ def soft_loss_backward(student, teacher, T):
 SEED = 11
 rng = np.random.default_rng(SEED)
 student, teacher = rng.normal(0, 2, size=(2, 5, 4))
-show(gradient=soft_loss_backward(student, teacher, 3.0), cold=soft_loss_backward(student, teacher, 1.0))
+many = soft_loss_backward(*rng.normal(size=(2, 3000, 30)).astype(np.float32), 2.0)
+show(gradient=soft_loss_backward(student, teacher, 3.0), cold=soft_loss_backward(student, teacher, 1.0),
+     many=3000 * np.asarray(many)[::600, ::6])
 
 # %% [markdown] hint="soft_loss_backward"
 # One factor 1 / T comes from the division of the logits by T. What remains of T squared?
@@ -174,7 +177,7 @@ MUTANTS = {
 #
 # For the cross-entropy, $\partial / \partial z = (p - \mathrm{onehot}(y)) / B$; here with a half for each of the two.
 
-# %% answer="hard_loss_backward"
+# %% answer="hard_loss_backward" formula=true
 def hard_loss_backward(class_logits, distil_logits, teacher, labels):
     """d hard_loss / d class_logits, and / d distil_logits.    3 x (B, K), (B,) -> (B, K), (B, K)"""
     # solution: for each: probabilities minus the one-hot target, over 2 B
@@ -190,7 +193,8 @@ SEED = 11
 rng = np.random.default_rng(SEED)
 class_logits, distil_logits, teacher = rng.normal(0, 2, size=(3, 6, 6))
 dclass, ddistil = hard_loss_backward(class_logits, distil_logits, teacher, rng.integers(0, 6, size=6))
-show(dclass=dclass, ddistil=ddistil)
+many, _ = hard_loss_backward(*rng.normal(size=(3, 3000, 30)).astype(np.float32), rng.integers(0, 30, size=3000))
+show(dclass=dclass, ddistil=ddistil, many=3000 * np.asarray(many)[::600, ::6])
 
 # %% [markdown] hint="hard_loss_backward"
 # Subtract 1 at the target of each row of the probabilities; every row of the result adds up to zero.

@@ -3,8 +3,9 @@
 #
 # Swin (Liu et al. 2021) lets tokens attend inside small windows, and shifts the windows by half their size in
 # every other block. The shift is a roll, and a mask keeps apart what the roll has brought together. All of this
-# is index work, in plain NumPy. Write only in the answer cells. Answers may call earlier answers: grading then
-# uses the reference for these.
+# is index work, in plain NumPy. Write only in the answer cells. What an answer needs stands in its own cell, or above
+# it in a cell whose first line is `# helper`. Answers may call earlier answers: grading then uses the reference for
+# these.
 #
 # | symbol | meaning |
 # |---|---|
@@ -130,7 +131,7 @@ SEED = 17
 rng = np.random.default_rng(SEED)
 rows, columns = rng.integers(2, 4, size=2).tolist()
 show(mask=shift_mask(3 * rows, 3 * columns, 3, 1), even=shift_mask(4, 8, 4, 2),
-     pairs=shift_mask(8, 8, 4, 2).sum((1, 2)))
+     pairs=np.sum(shift_mask(8, 8, 4, 2), axis=(1, 2)))
 
 # %% [markdown] hint="shift_mask"
 # Make a map (H, W) of region numbers, cut it into windows as you would cut a feature map, then compare all pairs.
@@ -194,7 +195,7 @@ MUTANTS = {
 # ## 6. Weights of a window
 #
 # Scores plus the bias of each pair's offset and head; forbidden pairs get minus infinity (or a very negative
-# number) before the softmax, so that their weight is zero and the rest still adds up to one.
+# number, such as -100) before the softmax, so that their weight is zero and the rest still adds up to one.
 
 # %% answer="window_weights"
 def window_weights(scores, table, index, mask):
@@ -214,7 +215,7 @@ SEED = 17
 rng = np.random.default_rng(SEED)
 scores, table, index = rng.normal(size=(2, 4, 4, 4, 4)), rng.normal(size=(9, 4)), rng.integers(0, 9, size=(4, 4))
 mask = (rng.random((4, 4, 4)) < 0.5) | np.eye(4, dtype=bool)
-show(weights=window_weights(scores, table, index, mask), large=window_weights(900 * scores, table, index, mask))
+show(weights=window_weights(scores, table, index, mask), large=window_weights(scores + 900, table, index, mask))
 
 # %% [markdown] hint="window_weights"
 # `table[index]` is (n, n, heads); the mask needs an axis for the heads: `mask[:, None]`.

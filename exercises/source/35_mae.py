@@ -3,8 +3,9 @@
 #
 # The masked autoencoder (He et al. 2022) shows a random quarter of the patches to its encoder, puts a learned
 # token where the others were, and compares the decoder's guesses with the hidden pixels. Six functions in plain
-# NumPy. Write only in the answer cells. Answers may call earlier answers: grading then uses the reference for
-# these.
+# NumPy. Write only in the answer cells. What an answer needs stands in its own cell, or above it in a cell whose
+# first line is `# helper`. Answers may call earlier answers: grading then uses the reference for these. A backward
+# pass must be the formula: a numeric difference is too slow and too rough for the checks.
 #
 # | symbol | meaning |
 # |---|---|
@@ -194,7 +195,7 @@ MUTANTS = {
 # %% [markdown]
 # ## 6. The loss, backward
 
-# %% answer="masked_loss_backward"
+# %% answer="masked_loss_backward" formula=true
 def masked_loss_backward(guess, target, mask):
     """d masked_loss / d guess.    (B, N, p), (B, N, p), (B, N) -> (B, N, p)"""
     # solution: twice the difference times the mask, over the pixels of a patch and the number of hidden patches
@@ -206,7 +207,8 @@ SEED = 35
 rng = np.random.default_rng(SEED)
 guess, target = rng.normal(size=(2, 3, 4, 5))
 mask = np.array([[1.0, 0, 1, 1], [0, 0, 1, 0], [1, 1, 1, 1]])
-show(gradient=masked_loss_backward(guess, target, mask))
+many = masked_loss_backward(*rng.normal(size=(2, 40, 50, 50)).astype(np.float32), np.tile(mask[0, [0, 1]], (40, 25)))
+show(gradient=masked_loss_backward(guess, target, mask), many=5e4 * np.asarray(many)[::10, ::7, ::10])
 
 # %% [markdown] hint="masked_loss_backward"
 # Visible patches receive no gradient. Both means, over pixels and over hidden patches, divide it.

@@ -1,18 +1,20 @@
 """Graded exercises: one source, three notebooks; check cells show values, and the grader judges them outside.
 
     source.py       exercises/source/NN_name.py (jupytext percent) -> the pristine notebook
-    build.py        pristine -> the student's notebook and the solution
-    exercise.py     the pristine notebook as the grader sees it: answers, checks, points, hints, mutants
-    show.py         what a check cell calls; the only part of minivit that the sandbox holds
+    build.py        pristine -> the student's notebook, the solution, what `check` needs;  mutate.py: slips by machine
+    exercise.py     an exercise as the grader sees it: answers, checks, points, hints, mutants
+    show.py         what a check cell calls: it shows values
     expected.py     the values of the reference and of the mutants, for a secret seed
-    judge.py        values against values: what a teacher would say
+    differences.py  values against values: what a teacher would say
     rules.py        what an answer may not use, found in its syntax tree
-    sandbox.py      the sandbox that works here, and its limits;  walls.py: what is seen from inside it
-    forkserver.py   runs inside the sandbox: a fresh, warm kernel for every answer
-    kernel.py       nbval's kernel, behind the sandbox and its limits
-    run.py          a submission's answers through nbval
-    submissions.py  folders, notebooks, LMS archives; the roster
+
+    notebook.py     which cells of a handed-in notebook are answers, and which helpers they use
+    submissions.py  folders, notebooks, LMS archives;  students.py: names and class lists
+    sandbox.py      bubblewrap, the system calls it refuses, the limits; or a plain process
+    inside.py       what runs in it: one answer, or what stands in for earlier ones
+    attempt.py      one answer until it is done or its deadline comes: an Outcome
+    marking.py      one submission: what need not run, what must, and the verdicts;  verdict.py: from Outcome to Verdict
     grade.py        a class, in parallel, interruptible
     reports.py      JSON, CSV, JUnit, Gradescope, Moodle, Canvas;  feedback.py: a page for each student
-    check.py        the same for the student, with the public seed
+    check.py        the same for the student, with the public seed;  stored.py: nbval on the outputs that are stored
 """

@@ -1,14 +1,14 @@
-"""From one source three notebooks: the student's, the solution, and the grader's pristine copy."""
+"""From one source three notebooks (the student's, the solution, the grader's pristine copy), and what `check` needs."""
 
 import copy
+import json
 from pathlib import Path
 
 import nbformat
-from nbclient import NotebookClient
-from nbformat.v4 import new_code_cell, new_markdown_cell
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 from .exercise import FOLDER, from_pristine
-from .expected import survivors
+from .expected import mutant_values, output, survivors, values
 from .source import read_source
 
 LAST = """# Save the notebook, then run this cell.
@@ -28,11 +28,12 @@ def build(folder=FOLDER, numbers=()):
         pristine = read_source(source)
         exercise = from_pristine(pristine)
         examine(exercise)
-        solution = execute(plain(pristine))
-        for path, notebook in [(folder / "pristine" / f"{source.stem}.ipynb", pristine),
-                               (folder / "solutions" / f"{source.stem}.ipynb", solution),
-                               (folder / f"{source.stem}.ipynb", student(solution, exercise))]:
-            yield path, write(path, notebook)
+        solution = with_outputs(plain(pristine), exercise)
+        for path, content in [(folder / "pristine" / f"{source.stem}.ipynb", as_text(pristine)),
+                              (folder / "solutions" / f"{source.stem}.ipynb", as_text(solution)),
+                              (folder / f"{source.stem}.ipynb", as_text(student(solution, exercise))),
+                              (folder / "expected" / f"{source.stem}.json", expected_file(exercise))]:
+            yield path, write(path, content)
 
 
 def examine(exercise):
@@ -61,17 +62,32 @@ def plain(pristine):
     return notebook
 
 
-def execute(notebook):
-    """Run all cells; what they output is stored."""
-    NotebookClient(notebook, timeout=60, kernel_name="python3", resources={"metadata": {"path": "."}},
-                   record_timing=False).execute()
+def with_outputs(notebook, exercise):
+    """Numbers for all code cells, and for the check cells what they put out; nbval compares in tests."""
     count = 0
     for cell in notebook.cells:
         if cell.cell_type == "code":
             count += 1
             cell.execution_count = count
+            if cell.id.startswith("check-"):
+                cell.outputs = [new_output("display_data", output(exercise, cell.id.split("-", 2)[2]))]
     notebook.metadata.language_info = {"name": "python"}
     return notebook
+
+
+def expected_file(exercise):
+    """What `check` needs besides the student's notebook: cells, hints, right and typically wrong values; no answer."""
+    answers = {}
+    for name, answer in exercise.answers.items():
+        wrong = {mutant: shown for mutant, shown in mutant_values(exercise, name).items()
+                 if not isinstance(shown, Exception)}
+        answers[name] = {"stub": answer.stub, "check": answer.check, "points": answer.points, "rtol": answer.rtol,
+                         "atol": answer.atol, "forbid": answer.forbid, "formula": answer.formula, "hints": answer.hints,
+                         "expected": values(exercise, name),
+                         "mutants": {mutant: {"hint": answer.mutants[mutant][1], "values": shown}
+                                     for mutant, shown in wrong.items()}}
+    about = {"number": exercise.number, "name": exercise.name, "cells": exercise.cells, "answers": answers}
+    return json.dumps(about) + "\n"
 
 
 def student(solution, exercise):
@@ -83,16 +99,21 @@ def student(solution, exercise):
             cell.update(source=exercise.answers[name].stub, outputs=[], execution_count=None)
     number = exercise.number
     notebook.cells += [
-        new_markdown_cell("## How far are you?\n\nOnly what is written in the answer cells is graded: a helper "
-                          "function belongs into the cell of the answer that uses it.", id=f"given-{number}-last"),
+        new_markdown_cell("## How far are you?\n\nOnly what is written in the answer cells is graded. A helper "
+                          "function may stand in the cell of the answer that uses it, or above it in a cell of its own "
+                          "whose first line is `# helper`.", id=f"given-{number}-last"),
         new_code_cell(LAST.format(number=number), id=f"check-{number}")]
     return notebook
 
 
-def write(path, notebook):
-    """Write a notebook unless the file already says the same; returns whether it changed."""
+def as_text(notebook):
+    """A notebook as its file holds it."""
     nbformat.validate(notebook)
-    text = nbformat.writes(notebook) + "\n"
+    return nbformat.writes(notebook) + "\n"
+
+
+def write(path, text):
+    """Write a file unless it already says the same; returns whether it changed."""
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from .assess import after, before
-from .exercise import FOLDER, load
-from .run import run
+from .exercise import FOLDER, load_exercise, load_for_students, numbers
+from .marking import mark
+from .notebook import read_notebook
 from .sandbox import Limits, Sandbox
-from .submissions import read
+from .stored import stale_cells
 from .verdict import PASSED, Judge
 
 STATE = ".hints.json"
@@ -29,16 +29,23 @@ def locate(name, folder=FOLDER):
 
 
 def check(path, folder=FOLDER, limits=None):
-    """(Exercise, {answer: Verdict}, flags) of a student's notebook."""
-    number, sources, flags = read(path.read_bytes())
-    exercise = load(number, folder)
-    judge = Judge(exercise)
-    verdicts, notebooks, remarks = before(exercise, sources)
-    outcomes = {}
-    if notebooks:
-        with tqdm(total=len(notebooks), unit="answer", desc=f"checking {number}", leave=False) as progress:
-            outcomes = run(notebooks, Sandbox(None), limits or Limits(), lambda _: progress.update())
-    return exercise, after(judge, verdicts, outcomes, remarks), flags
+    """(Exercise, {answer: Verdict}, flags) of a student's notebook.
+
+    Where an answer builds on an earlier one, the right one stands in for it, as in grading; where the references are
+    withheld, the student's own.
+    """
+    number, answers, flags = read_notebook(path.read_bytes())
+    exercise, expected, wrong = load_for_students(number, folder)
+    stand_ins = {name: "\n\n".join([*written.helpers, written.source]) for name, written in answers.items()
+                 if name in exercise.answers}
+    if number in numbers(folder):
+        stand_ins = {name: answer.reference for name, answer in load_exercise(number, folder).answers.items()}
+    else:
+        flags.append("answers that build on earlier ones use your own here; in grading the right ones stand in")
+    with tqdm(total=len(exercise.answers), unit="answer", desc=f"checking {number}", leave=False) as progress:
+        verdicts = mark(Judge(exercise, None, expected, wrong), answers, Sandbox("none"), limits or Limits(), stand_ins,
+                        lambda name: progress.update())
+    return exercise, verdicts, flags
 
 
 def report(exercise, verdicts, flags):
@@ -48,10 +55,23 @@ def report(exercise, verdicts, flags):
     for name, verdict in verdicts.items():
         lines.append(f"{name:<{width}}  {verdict.status:<13}  {verdict.points:>3} / {verdict.possible}")
         lines += [f"    {message}" for message in verdict.messages[:2]]
+        lines += [f"    note: {flag}" for flag in verdict.flags if flag not in verdict.messages]
     points = sum(verdict.points for verdict in verdicts.values())
     lines.append(f"{points} of {exercise.points} points" + ("" if points == exercise.points else
                  f"; a hint: python -m minivit check {exercise.number} --hint"))
     return lines
+
+
+def stored(path):
+    """Lines: whether the notebook's stored outputs are what it gives; nbval judges."""
+    try:
+        cells = stale_cells(path)
+    except RuntimeError as error:
+        return [str(error)]
+    if not cells:
+        return ["nbval: the outputs that the notebook stores are what it gives"]
+    numbers = ", ".join(map(str, cells))
+    return [f"nbval: other outputs are stored than come now, at code cell {numbers}: run all cells, save, then hand in"]
 
 
 def next_hints(path, exercise, verdicts, name=None):

@@ -15,7 +15,8 @@ def add_commands(subparsers):
     check = subparsers.add_parser(
         "check", help="check your own answers to an exercise",
         description="Run the answers of your notebook, and say for each of them what is right, what is not, and what "
-                    "to look at first. The exit code is 0 only at full marks.")
+                    "to look at first; at full marks, whether the outputs that it stores are what it gives. The exit "
+                    "code is 0 only at full marks.")
     check.add_argument("exercise", metavar="EXERCISE", help="a number such as 05, or a notebook")
     check.add_argument("--hint", nargs="?", const="", metavar="ANSWER",
                        help="reveal the next hint, for this answer or for the first that has not passed")
@@ -45,11 +46,11 @@ def build_exercises(args):
 
 def try_mutants(args):
     """Say how many slips each answer's check notices, and list those that it does not."""
-    from .exercise import load, numbers
+    from .exercise import load_exercise, numbers
     from .expected import survivors
     from .mutate import mutants
     for number in args.numbers or numbers():
-        exercise = load(number)
+        exercise = load_exercise(number)
         for name, answer in exercise.answers.items():
             made = mutants(answer.reference)
             alive = survivors(exercise, name, mutants=made)
@@ -58,29 +59,34 @@ def try_mutants(args):
 
 def check_exercise(args):
     """Print the report; 0 at full marks, 1 otherwise."""
-    from .check import check, locate, next_hints, report
+    from .check import check, locate, next_hints, report, stored
+    from .verdict import NOT_GRADED
     path = locate(args.exercise)
     print(f"checking {path}")
     exercise, verdicts, flags = check(path)
     print("\n".join(report(exercise, verdicts, flags)))
     if args.hint is not None:
         print("\n".join(next_hints(path, exercise, verdicts, args.hint or None)))
-    return 0 if all(verdict.points == verdict.possible for verdict in verdicts.values()) else 1
+    if any(verdict.status == NOT_GRADED for verdict in verdicts.values()):
+        return 2
+    if any(verdict.points != verdict.possible for verdict in verdicts.values()):
+        return 1
+    print("\n".join(stored(path)))
+    return 0
 
 
 def grade_class(args):
     """Grade, write every report, print the table."""
-    import csv
     from pathlib import Path
 
     from . import feedback, reports
     from .grade import grade
+    from .students import plain, read_roster, strangers
     if args.jobs < 1:
         raise ValueError(f"--jobs: {args.jobs}; at least 1 is expected")
-    roster = []
-    if args.roster:
-        with open(args.roster, newline="", encoding="utf-8-sig") as stream:
-            roster = list(csv.DictReader(stream))
+    roster = read_roster(args.roster) if args.roster else []
+    if args.trust_submissions:
+        print("warning: every answer may do what you may do; limits on time and memory protect against accidents only")
     records, complaints = grade(args.submissions, args.out, jobs=args.jobs, seed=args.seed, resume=args.resume,
                                 trust=args.trust_submissions)
     out = Path(args.out)
@@ -88,7 +94,14 @@ def grade_class(args):
     feedback.write(out / "feedback", records)
     print("\n".join(reports.table(records)))
     for complaint in complaints:
-        print(f"not read: {reports.plain(complaint)}")
+        print(f"look at: {plain(complaint)}")
     if roster:
-        print("\n".join(reports.strangers(records, roster)))
+        print("\n".join(strangers(records, roster)))
     print(f"{len(records)} submissions; the results are in {out}")
+    missed = [record for record in records if not reports.graded(record)]
+    for record in missed:
+        print(f"not graded: {plain(record['student'])}: {plain(reports.why_not(record))}")
+    if missed:
+        print(f"{len(missed)} submissions could not be graded, for no fault of their own: run the same command again, "
+              "with --resume")
+    return 2 if missed else 0

@@ -1,5 +1,6 @@
 """An exercise as the grader sees it, read from the pristine notebook."""
 
+import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ ANSWER_ID = re.compile(r"answer-(\d\d)-(\w+)")
 class Answer:
     """One graded function: its reference, its check cell, and how to compare and help.
 
+    formula: numeric differences are no solution, and are remarked.
     mutants is {name: (source, hint)}: wrong answers that students write, and what to tell those who do.
     """
 
@@ -27,6 +29,7 @@ class Answer:
     rtol: float = 1e-4
     atol: float = 1e-6
     forbid: tuple = ()
+    formula: bool = False
     hints: tuple = ()
     mutants: dict = field(default_factory=dict)
 
@@ -46,14 +49,22 @@ class Exercise:
         return sum(answer.points for answer in self.answers.values())
 
     def before(self, name):
-        """Sources of all that an answer may build on: given code, and the reference of each earlier answer."""
-        sources = []
+        """(kind, text) of the cells that an answer builds on: given code, and names of earlier answers."""
+        cells = []
         for kind, text in self.cells:
             if kind == "answer" and text == name:
                 break
             if kind != "check":
-                sources.append(self.answers[text].reference if kind == "answer" else text)
-        return sources
+                cells.append((kind, text))
+        return cells
+
+    def earlier(self, name):
+        """The names of the answers before an answer."""
+        return [text for kind, text in self.before(name) if kind == "answer"]
+
+    def given(self, name):
+        """The given code before an answer, as one source."""
+        return "\n\n".join(text for kind, text in self.before(name) if kind == "code")
 
     def check(self, name, seed=None):
         """The source of an answer's check cell, with its own seed or another."""
@@ -76,7 +87,7 @@ def from_pristine(notebook):
         if kind == "answer":
             mutants = {mutant: tuple(text) for mutant, text in about["mutants"].items()}
             answers[name] = Answer(name, about["stub"], cell.source, forbid=tuple(about["forbid"]),
-                                   hints=tuple(about["hints"]), mutants=mutants)
+                                   formula=about["formula"], hints=tuple(about["hints"]), mutants=mutants)
         elif kind == "check":
             answer = answers[name]
             answer.check, answer.points = cell.source, about["points"]
@@ -91,8 +102,23 @@ def numbers(folder=FOLDER):
     return {path.name[:2]: path for path in sorted((Path(folder) / "pristine").glob("[0-9][0-9]_*.ipynb"))}
 
 
-def load(number, folder=FOLDER):
-    """The Exercise of a number such as "05"."""
+def load_exercise(number, folder=FOLDER):
+    """The Exercise of a number such as "05", with its references."""
     found = numbers(folder)
     expect("exercise", number, list(found) or ["none: build them first (python -m minivit exercises build)"])
     return from_pristine(nbformat.read(found[number], as_version=4))
+
+
+def load_for_students(number, folder=FOLDER):
+    """(Exercise without references, {answer: expected values}, {answer: {mutant: values}}) for the public seed."""
+    found = {path.name[:2]: path for path in sorted((Path(folder) / "expected").glob("[0-9][0-9]_*.json"))}
+    expect("exercise", number, list(found) or ["none: build them first (python -m minivit exercises build)"])
+    about = json.loads(found[number].read_text(encoding="utf-8"))
+    answers, expected, wrong = {}, {}, {}
+    for name, known in about["answers"].items():
+        mutants = known.pop("mutants")
+        expected[name] = known.pop("expected")
+        wrong[name] = {mutant: text["values"] for mutant, text in mutants.items()}
+        hints = {mutant: ("", text["hint"]) for mutant, text in mutants.items()}
+        answers[name] = Answer(name, reference="", mutants=hints, **known)
+    return Exercise(about["number"], about["name"], about["cells"], answers), expected, wrong

@@ -6,20 +6,27 @@ import warnings
 from unittest import mock
 
 from . import show as showing
-from .judge import compare
+from .differences import compare
 
 
 def values(exercise, name, seed=None, source=None):
     """{value's name: {"shape", "data"}} of an answer's check cell for the reference, or for another trusted source."""
+    with mock.patch.object(showing, "_text", return_value=""):
+        return output(exercise, name, seed, source)[showing.MIME]
+
+
+def output(exercise, name, seed=None, source=None):
+    """{MIME type: content} that an answer's check cell puts out: the values, and the text that a reader sees."""
     shown = {}
 
     def display(data, raw):
-        shown.update(data[showing.MIME])
+        shown.update(data)
 
     answer = exercise.answers[name]
-    cells = [*exercise.before(name), answer.reference if source is None else source, exercise.check(name, seed)]
+    before = [exercise.answers[text].reference if kind == "answer" else text for kind, text in exercise.before(name)]
+    cells = [*before, answer.reference if source is None else source, exercise.check(name, seed)]
     namespace = {"__name__": "__main__"}
-    with (mock.patch.multiple(showing, display=display, _text=lambda array: ""),
+    with (mock.patch.object(showing, "display", display),
           contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings()):
         warnings.simplefilter("ignore")
         for index, cell in enumerate(cells):

@@ -2,7 +2,8 @@
 
 from html import escape
 
-from .reports import plain
+from .reports import graded
+from .students import plain
 from .verdict import PASSED
 
 PAGE = """<!doctype html>
@@ -37,4 +38,5 @@ def page(record):
         record["answers"].items())
     flags = "".join(f"<p>{escape(plain(flag))}</p>" for flag in record["flags"])
     return PAGE.format(number=escape(record["exercise"] or "unknown"), student=escape(plain(record["student"])),
-                       points=record["points"], possible=record["possible"], rows=rows, flags=flags)
+                       points=record["points"] if graded(record) else "not yet", possible=record["possible"],
+                       rows=rows, flags=flags)

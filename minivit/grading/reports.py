@@ -2,13 +2,10 @@
 
 import csv
 import json
-import re
 from xml.etree import ElementTree
 
-from .verdict import PASSED
-
-NUMBERS = ("identifier", "id", "id number")  # a roster's columns with the number that the system gave
-NAMES = ("Full name", "Student", "Name", "name", "Student name")  # columns that hold a student's name
+from .students import find, plain
+from .verdict import NOT_GRADED, PASSED
 
 
 def write_all(out, records, roster=()):
@@ -18,9 +15,26 @@ def write_all(out, records, roster=()):
         grades(out / f"grades-{number}.csv", [record for record in records if record["exercise"] in (number, "")])
         moodle(out / f"moodle-{number}.csv", chosen, roster)
         canvas(out / f"canvas-{number}.csv", chosen, roster, number)
+    if not any(record["exercise"] for record in records):
+        grades(out / "grades.csv", records)
     junit(out / "junit.xml", records)
     for record in records:
         gradescope(out / "gradescope" / record["key"] / "results.json", record)
+
+
+def graded(record):
+    """Whether all answers of a record were graded: the machine's faults are nobody's."""
+    return not any(answer["status"] == NOT_GRADED for answer in record["answers"].values())
+
+
+def why_not(record):
+    """Why a record's first answer that was not graded was not."""
+    return next(answer["messages"][0] for answer in record["answers"].values() if answer["status"] == NOT_GRADED)
+
+
+def points(record):
+    """What a gradebook is told: nothing where something was not graded, or where it is open who handed it in."""
+    return record["points"] if graded(record) and not record["imitated"] else ""
 
 
 def table(records):
@@ -30,14 +44,11 @@ def table(records):
     for record in records:
         answers = "  ".join(f"{name} {answer['points'] if answer['status'] == PASSED else answer['status']}"
                             for name, answer in record["answers"].items()) or "; ".join(record["flags"])
-        lines.append(f"{plain(record['student']):<{width}}  {record['exercise'] or '--'}  {record['points']:>6}  "
-                     f"{plain(answers)}")
+        if record["imitated"]:
+            answers = f"whose is it? {answers}"
+        lines.append(f"{plain(record['student']):<{width}}  {record['exercise'] or '--'}  "
+                     f"{record['points'] if graded(record) else '?':>6}  {plain(answers)}")
     return lines
-
-
-def plain(text):
-    """Without control characters, which could rewrite a terminal."""
-    return "".join(character if character.isprintable() else "?" for character in str(text))
 
 
 def cell(value):
@@ -57,38 +68,13 @@ def rows(path, header, lines):
 def grades(path, records):
     """A row a student, a column an answer."""
     names = list(dict.fromkeys(name for record in records for name in record["answers"]))
-    rows(path, ["student", "identifier", "points", *names, "flags"],
-         [[record["student"], record["identifier"], record["points"],
+    rows(path, ["student", "identifier", "points", *names, "graded", "file", "flags"],
+         [[record["student"], record["identifier"], record["points"] if graded(record) else "",
            *(record["answers"].get(name, {}).get("points", 0) for name in names),
-           "; ".join(record["flags"] + [flag for answer in record["answers"].values() for flag in answer["flags"]])]
+           "yes" if graded(record) else NOT_GRADED, record["file"],
+           "; ".join(record["flags"] + [f"{name}: {flag}" for name, answer in record["answers"].items()
+                                        for flag in answer["flags"]])]
           for record in records])
-
-
-def find(record, roster):
-    """The roster's row of a record's student: by the number that the system gave, else by a name that only one has."""
-    if record["identifier"]:
-        for row in roster:
-            if any(key.lower() in NUMBERS and (value or "").split()[-1:] == [record["identifier"]]
-                   for key, value in row.items() if isinstance(key, str)):
-                return row
-    wanted = spellings(record["student"])
-    found = [row for row in roster if any(wanted & spellings(value) for value in row.values())]
-    return found[0] if len(found) == 1 else {}
-
-
-def spellings(name):
-    """The ways to write a name: Canvas makes "doejane" of "Doe, Jane", and Moodle says "Jane Doe"."""
-    words = re.findall(r"\w+", name.casefold()) if isinstance(name, str) else []
-    return {"".join(words[i:] + words[:i]) for i in range(len(words))}
-
-
-def strangers(records, roster):
-    """Lines: who is on the roster and handed nothing in, and who handed something in and is not on it."""
-    found = [find(record, roster) for record in records]
-    absent = [next(filter(None, (row.get(name) for name in NAMES)), "").strip() for row in roster if row not in found]
-    return [f"nothing came from {plain(name)}" for name in absent if name not in ("", "Points Possible")] + \
-           [f"not on the roster: {plain(record['student'])}" for record, row in zip(records, found, strict=True)
-            if not row]
 
 
 def moodle(path, records, roster):
@@ -97,7 +83,7 @@ def moodle(path, records, roster):
     for record in records:
         row = find(record, roster)
         lines.append([row.get("Identifier") or f"Participant {record['identifier']}".strip(),
-                      row.get("Full name", record["student"]), row.get("Email address", ""), record["points"],
+                      row.get("Full name", record["student"]), row.get("Email address", ""), points(record),
                       record["possible"] or 100])
     rows(path, ["Identifier", "Full name", "Email address", "Grade", "Maximum Grade"], lines)
 
@@ -110,7 +96,7 @@ def canvas(path, records, roster, number):
     lines = []
     for record in records:
         row = {"Student": record["student"], "ID": record["identifier"], **find(record, roster)}
-        lines.append([row.get(name) or "" for name in header] + [record["points"]])
+        lines.append([row.get(name) or "" for name in header] + [points(record)])
     rows(path, [*header, grade], lines)
 
 
@@ -118,14 +104,18 @@ def junit(path, records):
     """A test suite a submission, a test case an answer."""
     root = ElementTree.Element("testsuites")
     for record in records:
-        failed = sum(answer["status"] != PASSED for answer in record["answers"].values())
+        statuses = [answer["status"] for answer in record["answers"].values()]
         suite = ElementTree.SubElement(root, "testsuite", name=plain(f"{record['student']} {record['exercise']}"),
-                                       tests=str(len(record["answers"])), failures=str(failed))
+                                       tests=str(len(statuses)), errors=str(statuses.count(NOT_GRADED)),
+                                       failures=str(sum(one not in (PASSED, NOT_GRADED) for one in statuses)))
+        if record["flags"]:
+            ElementTree.SubElement(suite, "system-out").text = plain("; ".join(record["flags"]))
         for name, answer in record["answers"].items():
             case = ElementTree.SubElement(suite, "testcase", name=name, classname=f"exercise{record['exercise']}")
             if answer["status"] != PASSED:
-                text = plain("; ".join(answer["messages"]))
-                ElementTree.SubElement(case, "failure", message=answer["status"]).text = text
+                kind = "error" if answer["status"] == NOT_GRADED else "failure"
+                failure = ElementTree.SubElement(case, kind, message=answer["status"])
+                failure.text = plain("; ".join(answer["messages"]))
     ElementTree.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
 
 
@@ -136,5 +126,6 @@ def gradescope(path, record):
               "status": "passed" if answer["status"] == PASSED else "failed",
               "output": plain("; ".join([answer["status"], *answer["outline"]]))}
              for name, answer in record["answers"].items()]
-    path.write_text(json.dumps({"score": record["points"], "output": plain("; ".join(record["flags"])),
-                                "tests": tests}, indent=1), encoding="utf-8")
+    score = {"score": record["points"]} if graded(record) else {}
+    path.write_text(json.dumps({**score, "output": plain("; ".join(record["flags"])), "tests": tests}, indent=1),
+                    encoding="utf-8")

@@ -9,9 +9,23 @@ DIGITS = 8  # of the largest entry: enough to judge by, and the same on every ma
 
 def show(**values):
     """Output named numbers and arrays: as text for the reader, as JSON for the grader."""
-    arrays = {name: np.asarray(value) for name, value in values.items()}
+    arrays = {name: _array(value) for name, value in values.items()}
     text = "\n".join(f"{name} {array.shape}\n{_text(array)}" for name, array in arrays.items())
     display({"text/plain": text, MIME: {name: _numbers(array) for name, array in arrays.items()}}, raw=True)
+
+
+def _array(value):
+    """An array of numbers where a value holds them in any form: lists, objects, complex without an imaginary part.
+
+    None stays None: it is said as that.
+    """
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind == "O" and not any(item is None for item in array.flat):
+            array = np.array(array.tolist(), dtype=float)
+    except (TypeError, ValueError):  # lists of different lengths, or no numbers at all
+        array = np.asarray(str(value))
+    return array.real if array.dtype.kind == "c" and not array.imag.any() else array
 
 
 def _numbers(array):

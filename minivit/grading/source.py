@@ -1,6 +1,7 @@
 """The source of an exercise, in jupytext's percent format, read into the pristine notebook.
 
     # %% answer="softmax" forbid=["einsum"]      the reference, between `# solution: what to do` and `# end`
+    # %% answer="..._backward" formula=true      one that looks like a numeric difference is flagged
     # %% check="softmax" points=15 atol=1e-6     SEED = 3, inputs drawn from it, show(...)
     # %% [markdown] hint="softmax"               one hint; several cells are shown one after the other
     # %% mutants="softmax"                       MUTANTS = {name: (part of the reference, wrong part, hint)}
@@ -72,7 +73,7 @@ def _new_answer(number, about, source):
     stub = SOLUTION.sub(lambda _: f"{indent}raise NotImplementedError({literals})\n", source, count=1)
     reference = SOLUTION.sub(lambda found: found[3], source, count=1)
     return {"kind": "answer", "answer": name, "stub": stub.rstrip(), "reference": reference.rstrip(),
-            "forbid": about.get("forbid", []), "hints": [], "mutants": {}}
+            "forbid": about.get("forbid", []), "formula": about.get("formula", False), "hints": [], "mutants": {}}
 
 
 def _mutants(reference, source, where):

@@ -1,20 +1,25 @@
-"""From what an answer showed to what a teacher says: the verdict of one answer."""
+"""From what came of an answer to what a teacher says: the verdict on one answer."""
 
 import builtins
 from dataclasses import dataclass, field
 
+from .differences import compare
 from .expected import mutant_values, values
-from .judge import compare
 
-PASSED, WRONG, ERROR, TIMEOUT, REFUSED, MISSING = "passed", "wrong", "error", "timeout", "not allowed", "not attempted"
+PASSED, WRONG, ERROR, TIMEOUT, REFUSED = "passed", "wrong", "error", "timeout", "not allowed"
+MISSING, NOT_GRADED = "not attempted", "not graded"
 ENDED = {
-    "timeout": "it took too long: is there a loop that does not end?",
-    "died": "the kernel died: exit() or os._exit() ends everything, and so does too much memory",
-    "memory": "it needed too much memory",
-    "processes": "it started too many processes",
-    "output": "it put out too much",
-    "files": "it wrote too much to disk",
+    "timeout": "it took too long: is there a loop that does not end, or one over every entry of an array?",
+    "died": "its process ended before the answer did: exit(), os._exit() and a crash end everything",
+    "killed": "its process was ended before the answer was done",
+    "output": "it printed too much: take the print out of the loop",
 }
+MEMORY = "it needed too much memory"
+HELPER = ("what an answer needs must stand in its own cell, or above it in a cell of its own whose first line is "
+          "`# helper`")
+CHANGED = "it changes one of its arguments: work on a copy (x = x.copy())"
+NONE = "it returned None: is the return missing, or is the result printed instead?"
+CALLS = 30  # of earlier answers by one answer; more is remarked: so works a numeric difference
 EXCEPTIONS = {name for name in dir(builtins) if name.endswith("Error")}
 
 
@@ -32,50 +37,57 @@ class Verdict:
 
 
 class Judge:
-    """The expected values of an exercise for one seed (None: the public ones); computed once, used for a class."""
+    """What an exercise expects for one seed (None: the public one); made once, used for a class."""
 
-    def __init__(self, exercise, seed=None):
+    def __init__(self, exercise, seed=None, expected=None, mutants=None):
         self.exercise, self.seed = exercise, seed
-        self.expected = {name: values(exercise, name, seed) for name in exercise.answers}
-        self.mutants = {}
+        self.expected = expected or {name: values(exercise, name, seed) for name in exercise.answers}
+        self.mutants = mutants or {name: mutant_values(exercise, name, seed) for name in exercise.answers}
 
     def verdict(self, name, outcome):
         """The Verdict on an answer's Outcome."""
-        answer = self.exercise.answers[name]
-        possible = answer.points
+        verdict = self._verdict(self.exercise.answers[name], outcome)
+        calls = sum(outcome.notes.get("calls", {}).values())
+        if calls > CALLS and self.exercise.answers[name].formula:
+            verdict.flags.append(f"calls earlier answers {calls} times: is it a numeric difference?")
+        if outcome.notes.get("changed"):
+            verdict.flags.append(CHANGED)
+        return verdict
+
+    def _verdict(self, answer, outcome):
         if outcome.ended:
             status = TIMEOUT if outcome.ended == "timeout" else ERROR
-            return Verdict(status, 0, possible, [ENDED[outcome.ended]], [ENDED[outcome.ended]])
-        if outcome.error_name == "NotImplementedError" and outcome.error.startswith(f"{self.exercise.number}.{name}:"):
-            return Verdict(MISSING, 0, possible)
+            return Verdict(status, 0, answer.points, [ENDED[outcome.ended]], [ENDED[outcome.ended]])
+        unfinished = f"{self.exercise.number}.{answer.name}:"
+        if outcome.error_name == "NotImplementedError" and outcome.error.startswith(unfinished):
+            return Verdict(MISSING, 0, answer.points)
+        first = [text for note, text in (("none", NONE), ("changed", CHANGED)) if outcome.notes.get(note)]
         if outcome.error_name:
-            return self._error(answer, outcome)
-        differences = compare(outcome.values, self.expected[name], answer.rtol, answer.atol)
+            messages, outline = self._error(outcome)
+            return Verdict(ERROR, 0, answer.points, first + messages, first + outline)
+        differences = compare(outcome.values, self.expected[answer.name], answer.rtol, answer.atol)
         if not differences:
-            return Verdict(PASSED, possible, possible)
-        messages, outline = [d.said for d in differences], [d.outline for d in differences]
-        mutant = self._mutant(name, outcome.values)
+            return Verdict(PASSED, answer.points, answer.points)
+        messages, outline = first + [d.said for d in differences], first + [d.outline for d in differences]
+        mutant = self._mutant(answer, outcome.values)
         if mutant:
             hint = answer.mutants[mutant][1]
             messages, outline = [hint, *messages], [hint, *outline]
-        return Verdict(WRONG, 0, possible, messages, outline, mutant)
+        return Verdict(WRONG, 0, answer.points, messages, outline, mutant)
 
-    def _error(self, answer, outcome):
+    def _error(self, outcome):
+        """(messages, outline) about an exception; what it says may hold hidden numbers, its name does not."""
         kind = outcome.error_name if outcome.error_name in EXCEPTIONS else "an exception of its own"
         where = f" in the line `{outcome.line}`" if outcome.line else ""
+        where += " (of a helper cell)" if outcome.where == "helper" else ""
         messages = [f"{outcome.error_name}: {outcome.error}{where}"]
         outline = [f"{kind}{where}; `python -m minivit check {self.exercise.number}` shows all of it"]
-        if outcome.error_name == "NameError":
-            helper = "only the answer cells are graded: what an answer needs must stand in its own cell"
-            messages, outline = [*messages, helper], [*outline, helper]
-        return Verdict(ERROR, 0, answer.points, messages, outline)
+        also = {"NameError": HELPER, "MemoryError": MEMORY}.get(outcome.error_name)
+        return messages + [also] * bool(also), outline + [also] * bool(also)
 
-    def _mutant(self, name, shown):
+    def _mutant(self, answer, shown):
         """The named mutant that shows the same values, or ""."""
-        answer = self.exercise.answers[name]
-        if name not in self.mutants:
-            self.mutants[name] = mutant_values(self.exercise, name, self.seed)
-        for mutant, expected in self.mutants[name].items():
+        for mutant, expected in self.mutants[answer.name].items():
             if not isinstance(expected, Exception) and not compare(shown, expected, answer.rtol, answer.atol):
                 return mutant
         return ""

@@ -8,7 +8,8 @@ import pytest
 
 from minivit.grading import check
 from minivit.grading.cli import add_commands
-from minivit.grading.exercise import load
+from minivit.grading.exercise import load_exercise as load
+from minivit.grading.exercise import load_for_students
 
 
 @pytest.fixture
@@ -44,7 +45,8 @@ def test_an_exercise_is_found_by_number_name_and_path(tiny, path):
 
 
 def test_the_commands_exit_with_zero_at_full_marks_only(tmp_path, capsys, monkeypatch, tiny, submission, path):
-    monkeypatch.setattr("minivit.grading.check.load", lambda number, folder: load(number, tiny))
+    monkeypatch.setattr(check, "load_for_students", lambda number, folder: load_for_students(number, tiny))
+    monkeypatch.setattr(check, "numbers", lambda folder: {})
     parser = argparse.ArgumentParser()
     add_commands(parser.add_subparsers())
     args = parser.parse_args(["check", str(path), "--hint"])
@@ -54,3 +56,56 @@ def test_the_commands_exit_with_zero_at_full_marks_only(tmp_path, capsys, monkey
     args = parser.parse_args(["check", str(path)])
     assert args.run(args) == 0
     assert json.loads((tmp_path / ".hints.json").read_text()) == {"90.softmax": 1}
+
+
+def test_nbval_judges_the_outputs_that_a_notebook_stores(tiny, submission, tmp_path, capsys):
+    notebook = submission(tiny, **dict.fromkeys(load("90", tiny).answers, "solution"))
+    nbformat.write(notebook, tmp_path / "mine.ipynb")
+    assert check.stored(tmp_path / "mine.ipynb") == ["nbval: the outputs that the notebook stores are what it gives"]
+    cell = next(cell for cell in notebook.cells if cell.id == "check-90-softmax")
+    cell.outputs[0]["data"]["text/plain"] = "something else"
+    nbformat.write(notebook, tmp_path / "mine.ipynb")
+    place = [cell.id for cell in notebook.cells if cell.cell_type == "code"].index("check-90-softmax") + 1
+    assert f"at code cell {place}:" in check.stored(tmp_path / "mine.ipynb")[0]
+    (tmp_path / "mine.ipynb").write_text("{}")
+
+
+def test_check_works_where_solutions_and_pristine_copies_are_withheld(tiny, submission, tmp_path):
+    folder = tmp_path / "exercises"
+    folder.mkdir()
+    (folder / "expected").mkdir()
+    text = (tiny / "expected/90_tiny.json").read_text()
+    (folder / "expected/90_tiny.json").write_text(text)
+    exercise = load("90", tiny)
+    for answer in exercise.answers.values():
+        assert answer.reference not in json.loads(text).values()
+        body = answer.reference.rpartition('"""')[2].strip()
+        assert json.dumps(body)[1:-1] not in text
+        assert not any(json.dumps(source)[1:-1] in text for source, _ in answer.mutants.values())
+    right = dict.fromkeys(exercise.answers, "solution")
+    nbformat.write(submission(tiny, **right), folder / "90_tiny.ipynb")
+    _, verdicts, flags = check.check(check.locate("90", folder), folder)
+    assert {verdict.status for verdict in verdicts.values()} == {"passed"}
+    assert "use your own here" in flags[-1]
+    wrong = exercise.answers["softmax"].mutants["wrong_axis"][0]
+    nbformat.write(submission(tiny, **{**right, "softmax": wrong}), folder / "90_tiny.ipynb")
+    _, verdicts, _ = check.check(folder / "90_tiny.ipynb", folder)
+    assert [verdict.status for verdict in verdicts.values()] == ["passed", "wrong", "wrong"]
+    assert verdicts["softmax"].messages[0] == "Sum over the last axis."  # the hint of the mutant is there
+
+
+@pytest.mark.parametrize("before", [
+    "%matplotlib inline", "import matplotlib.pyplot as plt\nplt.plot([1, 2])", "%time x = 1", "np?", "!ls",
+    "%%bash\nls", "import torch", "import pandas", "import os\nos.system('true')",
+    "import subprocess\nsubprocess.run(['ls'])",
+    "%config InlineBackend.figure_format = 'retina'", "%pip install x", "open('nothing')", "import scipy",
+    "raise SystemExit", "print('x' * 10 ** 7)", "import sys\nsys.exit(0)", "input()", "%run x.py",
+    "x = np.interp(1, [0, 2], [0, 1])"])
+def test_check_and_grade_agree(tiny, submission, tmp_path, grade_class, before):
+    answers = {"double": "solution", "softmax": f"{before}\n{load('90', tiny).answers['softmax'].reference}"}
+    notebook = submission(tiny, **answers)
+    nbformat.write(notebook, tmp_path / "mine.ipynb")
+    _, mine, _ = check.check(tmp_path / "mine.ipynb", tiny)
+    graded = grade_class({"a": notebook}, tiny)["a"]["answers"]
+    assert [verdict.status for verdict in mine.values()] == [one["status"] for one in graded.values()]
+    assert mine["softmax"].messages == graded["softmax"]["messages"]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+NONE = ": None came; is a return missing, or is the result printed instead?"
 LARGEST = 1_000_000  # entries of one shown value
 
 
@@ -52,22 +53,24 @@ def array(numbers):
 
 
 def _difference(name, actual, expected, rtol, atol):
-    if actual.shape != expected.shape:
+    if actual.shape != expected.shape and actual.tolist() != "None":
         text = f"{name}: shape {actual.shape}, expected {expected.shape}{_about_shapes(actual.shape, expected.shape)}"
         return Difference(text, text)
     if object in (actual.dtype, expected.dtype):
         if actual.tolist() == expected.tolist():
             return None
+        if expected.dtype != object:
+            text = f"{name}: {_brief(actual)} is no number" + (NONE if "None" in actual.ravel().tolist() else "")
+            return Difference(text, f"{name}: no number" + (NONE if "None" in actual.ravel().tolist() else ""))
         return Difference(f"{name}: {_brief(actual)} instead of {_brief(expected)}", f"{name}: another text")
-    odd = ~np.isfinite(actual) & ~((actual == expected) | (np.isnan(actual) & np.isnan(expected)))
+    agree = (actual == expected) | (np.isnan(actual) & np.isnan(expected))
+    odd = ~np.isfinite(actual) & ~agree
     if odd.any():
         text = f"{name}: {actual[odd][0]} at {_where(odd)}"
         return Difference(text, text)
-    if np.array_equal(actual, expected, equal_nan=True):
-        return None
-    finite = np.isfinite(expected)
-    scale = np.abs(expected[finite]).max(initial=0.0)
-    error = np.where(finite, np.abs(np.where(finite, actual - expected, 0)), np.where(actual == expected, 0, np.inf))
+    scale = np.abs(expected[np.isfinite(expected)]).max(initial=0.0)
+    with np.errstate(invalid="ignore"):
+        error = np.where(agree, 0.0, np.nan_to_num(np.abs(actual - expected), nan=np.inf, posinf=np.inf))
     wrong = error > atol + rtol * scale
     if not wrong.any():
         return None
