@@ -39,7 +39,7 @@ def neighbourhood_attention(q, k, v, bias, *, dilation=1):
     if not (q.ndim == 5 and q.shape == k.shape and q.shape[:-1] == v.shape[:-1]):
         raise ValueError("neighbourhood_attention: expected queries and keys (B, h, H, W, d) and values (B, h, H, W, e)"
                          f", got {q.shape}, {k.shape} and {v.shape}")
-    (B, h, H, W, d), K = q.shape, (bias.shape[-1] + 1) // 2
+    (B, h, H, W, d), K = q.shape, (bias.shape[-1] + 1) // 2 if bias.ndim == 3 else 0
     if bias.shape != (h, 2 * K - 1, 2 * K - 1) or K % 2 == 0:
         raise ValueError(f"neighbourhood_attention: expected a bias ({h}, 2 K - 1, 2 K - 1) with an odd K for {h} heads"
                          f", got {bias.shape}")
@@ -58,23 +58,23 @@ def neighbourhood_attention(q, k, v, bias, *, dilation=1):
 
 
 def neighbourhoods(n, kernel, dilation=1):
-    """Of each place on an axis of n, the K places nearest to it, every D-th, and how far the first lies behind it.
+    """Of each place on an axis of n: which K places it looks at, and which of the 2 K - 1 steps of the bias lead there.
 
-    -> [(slice, steps from the place to the first neighbour, from 1 - K to 0), ...]
+    -> [(slice, slice), ...]
     """
     found = []
     for place in range(n):
-        first, step = place % dilation, place // dilation      # of those that see each other; the place among them
-        members = (n - first + dilation - 1) // dilation
-        start = min(max(step - kernel // 2, 0), members - kernel)
-        places = range(first, n, dilation)[start:start + kernel]
-        found.append((slice(places[0], places[-1] + 1, dilation), start - step))
+        first, own = place % dilation, place // dilation       # of the places that see each other; its own among them
+        members = range(first, n, dilation)
+        start = min(max(own - kernel // 2, 0), len(members) - kernel)
+        seen, step = members[start:start + kernel], start - own + kernel - 1
+        found.append((slice(seen[0], seen[-1] + 1, dilation), slice(step, step + kernel)))
     return found
 
 
 def _beside(x, rows):
     """For the queries of each row, the K rows that they look at.    (B, h, H, W, d) -> (B, h H, K W, d)"""
-    x = array_module(x).stack([x[:, :, window] for window, _ in rows], axis=2)      # (B, h, H, K, W, d)
+    x = array_module(x).stack([x[:, :, seen] for seen, _ in rows], axis=2)      # (B, h, H, K, W, d)
     B, h, H, K, W, d = x.shape
     return x.reshape(B, h * H, K * W, d)
 
@@ -83,8 +83,8 @@ def _together(dx, rows, shape):
     """The adjoint of `_beside`.    (B, h H, K W, d) -> (B, h, H, W, d)"""
     (B, h, H, W, d), K = shape, dx.shape[2] // shape[3]
     dx, total = dx.reshape(B, h, H, K, W, d), array_module(dx).zeros(shape, dtype=dx.dtype)
-    for row, (window, _) in enumerate(rows):
-        total[:, :, window] += dx[:, :, row]
+    for row, (seen, _) in enumerate(rows):
+        total[:, :, seen] += dx[:, :, row]
     return total
 
 
@@ -92,20 +92,19 @@ def _spread(bias, rows, columns):
     """The bias of each query of a row for each place of the K rows.    (h, 2 K - 1, 2 K - 1) -> (h H, W, K W)"""
     xp, h, K, H, W = array_module(bias), len(bias), (bias.shape[-1] + 1) // 2, len(rows), len(columns)
     spread = xp.full((h, 2 * K - 1, W, W), -xp.inf, dtype=bias.dtype)
-    for column, (window, first) in enumerate(columns):
-        spread[:, :, column, window] = bias[:, :, first + K - 1:first + 2 * K - 1]
-    spread = xp.stack([spread[:, first + K - 1:first + 2 * K - 1] for _, first in rows], axis=1)  # (h, H, K, W, W)
-    return spread.transpose(0, 1, 3, 2, 4).reshape(h * H, W, K * W)                               # (h H, W, K W)
+    for column, (seen, steps) in enumerate(columns):
+        spread[:, :, column, seen] = bias[:, :, steps]
+    spread = xp.stack([spread[:, steps] for _, steps in rows], axis=1)              # (h, H, K, W, W)
+    return spread.transpose(0, 1, 3, 2, 4).reshape(h * H, W, K * W)                 # (h H, W, K W)
 
 
 def _gathered(dspread, rows, columns, shape):
     """The adjoint of `_spread`.    (h H, W, K W) -> (h, 2 K - 1, 2 K - 1)"""
-    xp, (h, steps, _), H, W = array_module(dspread), shape, len(rows), len(columns)
-    K = (steps + 1) // 2
-    by_column, total = (xp.zeros(size, dtype=dspread.dtype) for size in ((h, steps, W, W), shape))
-    dspread = dspread.reshape(h, H, W, K, W).transpose(0, 1, 3, 2, 4)                             # (h, H, K, W, W)
-    for row, (_, first) in enumerate(rows):
-        by_column[:, first + K - 1:first + 2 * K - 1] += dspread[:, row]
-    for column, (window, first) in enumerate(columns):
-        total[:, :, first + K - 1:first + 2 * K - 1] += by_column[:, :, column, window]
+    xp, (h, sides, _), H, W = array_module(dspread), shape, len(rows), len(columns)
+    by_column, total = (xp.zeros(size, dtype=dspread.dtype) for size in ((h, sides, W, W), shape))
+    dspread = dspread.reshape(h, H, W, (sides + 1) // 2, W).transpose(0, 1, 3, 2, 4)    # (h, H, K, W, W)
+    for row, (_, steps) in enumerate(rows):
+        by_column[:, steps] += dspread[:, row]
+    for column, (seen, steps) in enumerate(columns):
+        total[:, :, steps] += by_column[:, :, column, seen]
     return total

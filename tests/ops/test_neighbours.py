@@ -26,7 +26,7 @@ def test_op(case, device):
 
 
 def places(n, kernel, dilation=1):
-    return [list(range(n))[window] for window, _ in neighbourhoods(n, kernel, dilation)]
+    return [list(range(n))[seen] for seen, _ in neighbourhoods(n, kernel, dilation)]
 
 
 def test_windows_are_moved_inwards_at_the_border():
@@ -70,5 +70,7 @@ def test_grids_and_biases_that_do_not_fit_are_refused_with_numbers():
         run(7, 5, (2, 3, 3))
     with pytest.raises(ValueError, match=r"a bias \(2, 2 K - 1, 2 K - 1\) .* got \(3, 5, 5\)"):
         run(7, 5, (3, 5, 5))
+    with pytest.raises(ValueError, match=r"a bias \(2, 2 K - 1, 2 K - 1\) .* got \(5,\)"):
+        run(7, 5, (5,))
     with pytest.raises(ValueError, match=r"expected queries and keys .* got \(1, 2, 4, 4, 3\), \(1, 2, 4, 5, 3\)"):
         ops.neighbourhood_attention(np.zeros((1, 2, 4, 4, 3)), *[np.zeros((1, 2, 4, 5, 3))] * 2, np.zeros((2, 5, 5)))
