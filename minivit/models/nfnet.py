@@ -14,9 +14,8 @@ the standard deviation that follows from its place in the network. So no picture
 Gradients are to be clipped unit by unit in training (section 4): the setting `agc` of a recipe. What stochastic depth
 keeps is not divided by 1 - rate, and the rate of block l of L is l / L of the whole, as in the authors' code.
 
-Departures from the paper: none; where it is silent, this follows the authors' code. timm adds 1e-5 to the variance of
-the weights, where the authors bound it from below, and takes the exact GELU, where theirs is the tanh form: both are
-settings here. The CIFAR form has our own sizes.
+Departures from the paper: none; where it is silent, this follows the authors' code. timm's form, `standardise_timm` and
+the exact GELU instead of its tanh form, is a setting. The CIFAR form has our own sizes.
 """
 
 import math

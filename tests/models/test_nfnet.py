@@ -114,7 +114,7 @@ def test_groups_that_do_not_divide_are_refused_with_numbers():
 
 
 def test_strides_and_depths_are_as_many_as_convolutions_and_stages():
-    with pytest.raises(ValueError, match=r"a stride for each convolution .* got stem \(4, 8, 8, 16\), strides \(2, 2\)"):
+    with pytest.raises(ValueError, match=r"a stride for each .* got stem \(4, 8, 8, 16\), strides \(2, 2\)"):
         nfnet.NFNet(**SIZES, strides=(2, 2))
     with pytest.raises(ValueError, match=r"a depth for each stage, .* depths \(1, 2\)"):
         nfnet.NFNet(**SIZES | dict(depths=(1, 2)))
