@@ -11,12 +11,11 @@ the standard deviation that follows from its place in the network. So no picture
        (B, 16, 16, 1536), (B, 8, 8, 1536) -> (B, 8, 8, 3072) -> mean (B, 3072) -> logits (B, 1000)
     cifar: (B, 32, 32, 3) -> stem (B, 16, 16, 32) -> (B, 16, 16, 64) ... (B, 2, 2, 192) -> (B, 384) -> logits (B, 10)
 
-Gradients are to be clipped unit by unit in training (section 4.1): the setting `agc` of a recipe. What stochastic depth
+Gradients are to be clipped unit by unit in training (section 4): the setting `agc` of a recipe. What stochastic depth
 keeps is not divided by 1 - rate, and the rate of block l of L is l / L of the whole, as in the authors' code.
 
-Departures from the paper: none; where it is silent, this follows the authors' code. timm adds 1e-5 to the variance of
-the weights, where the authors bound it from below, and takes the exact GELU, where theirs is the tanh form: both are
-settings here. The CIFAR form has our own sizes.
+Departures from the paper: none; where it is silent, this follows the authors' code. timm's form, `standardise_timm` and
+the exact GELU instead of its tanh form, is a setting. The CIFAR form has our own sizes.
 """
 
 import math
@@ -150,8 +149,10 @@ def expected_stds(depths, alpha):
     """
     variance, stds = 1.0, []
     for depth in depths:
-        stds.append([variance ** 0.5, *((1 + index * alpha ** 2) ** 0.5 for index in range(1, depth))])
-        variance = 1 + depth * alpha ** 2
+        stds.append([])
+        for index in range(depth):
+            stds[-1].append(variance ** 0.5)
+            variance = (variance if index else 1.0) + alpha ** 2
     return stds
 
 
@@ -162,19 +163,16 @@ class NFNet(Module):
 
     Parameters
     ----------
-    image_size : int or (int, int)
-        Of the pictures that it is made for; nothing depends on it.
-    channels : int
+    image_size, channels
+        Of the pictures; nothing depends on their size.
     stem, strides : tuple of int
         Channels and strides of the stem's 3 x 3 convolutions.
     dims, depths : tuple of int
         Channels and blocks of each stage; each but the first halves the grid.
     group : int
         Channels of a group in the 3 x 3 convolutions.
-    alpha : float
-        How much a block adds.
     activation, standardise : callable
-        A key of GAMMA; from weight and gain to the weights of a convolution.
+        A key of GAMMA; what makes a convolution's weights of weight and gain.
     dropout, drop_path : float
         Before the head; of the blocks (stochastic depth).
     """
@@ -184,8 +182,11 @@ class NFNet(Module):
                  standardise=standardise, dropout=0.0, drop_path=0.0):
         self.image_size, self.strides = pair(image_size, "image_size"), tuple(strides)
         self.activation, conv = ScaledActivation(activation), partial(ScaledConv2d, standardise=standardise)
+        if len(stem) != len(strides) or len(dims) != len(depths):
+            raise ValueError(f"expected a stride for each convolution of the stem and a depth for each stage, got stem "
+                             f"{stem}, strides {strides}, dims {dims}, depths {depths}")
         layers = [conv(inputs, outputs, 3, stride=stride) for inputs, outputs, stride in zip(
-            (channels, *stem), stem, strides, strict=False)]
+            (channels, *stem[:-1]), stem, strides, strict=True)]
         self.stem = Sequential(*[part for layer in layers for part in (layer, self.activation)][:-1])
         rates, stds = drop_path_rates(drop_path * (1 - 1 / sum(depths)), depths), expected_stds(depths, alpha)
         self.stages, inputs = [], stem[-1]

@@ -113,6 +113,13 @@ def test_groups_that_do_not_divide_are_refused_with_numbers():
         nfnet.NFNet(**SIZES | dict(group=6))
 
 
+def test_strides_and_depths_are_as_many_as_convolutions_and_stages():
+    with pytest.raises(ValueError, match=r"a stride for each .* got stem \(4, 8, 8, 16\), strides \(2, 2\)"):
+        nfnet.NFNet(**SIZES, strides=(2, 2))
+    with pytest.raises(ValueError, match=r"a depth for each stage, .* depths \(1, 2\)"):
+        nfnet.NFNet(**SIZES | dict(depths=(1, 2)))
+
+
 def test_forms_that_timm_lacks_are_named():
     from minivit.interop import to_official
     timm = dict(activation=nfnet.gelu, standardise=nfnet.standardise_timm)

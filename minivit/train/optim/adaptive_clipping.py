@@ -9,7 +9,7 @@ A unit is one output of a map: a column of a matrix (in, out), a kernel (kh, kw,
 bias or the gains of a layer, is one unit, and so is a single number, as in the authors' code. (timm, whose gains have
 the shape (out, 1, 1, 1), takes each of them by itself.) Without eps, a unit of zeros would never start.
 
-(Brock et al., arXiv:2102.06171, section 4.1, eq. 3)
+(Brock et al., arXiv:2102.06171, section 4, eq. 3)
 """
 
 import math
