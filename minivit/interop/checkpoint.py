@@ -71,7 +71,10 @@ def build(tensors, weights, content, folder, settings):
     if config and content:
         config.refuse_unknown(content, family.name, source)
     try:
-        known = (config.settings(content) if config else {}) | settings
+        known = config.settings(content) if config else {}
+        if not content:  # what is asked for has no default but in a config.json that is silent about it
+            known = {name: value for name, value in known.items() if name not in family.asked}
+        known |= settings
         reading = read(table, {name: shape_only(array) for name, array in tensors.items()}, derived=family.computed)
         model = family.build(known | family.shapes(reading, known) | settings)
     except KeyError as error:

@@ -14,7 +14,8 @@ TIMM_BESIDE = (
     "crop_pct", "test_crop_pct", "crop_mode", "mean", "std", "pool_size", "test_pool_size", "first_conv",
     "classifier", "license", "description", "origin_url", "paper_name", "paper_ids", "notes",
 )
-# What every configuration of transformers may hold, versions 4 and 5: about training, text, and how weights are stored
+# What every configuration of transformers may hold, versions 4 and 5: about training, text, and how weights are stored;
+# and path_norm, which no code reads, but files of the hub have (Swin, Swin V2, NAT, DiNAT)
 TRANSFORMERS = (
     "_attn_implementation", "_attn_implementation_autoset", "_commit_hash", "_name_or_path", "architectures",
     "attn_implementation", "bad_words_ids", "begin_suppress_tokens", "bos_token_id", "chunk_size_feed_forward",
@@ -29,5 +30,5 @@ TRANSFORMERS = (
     "tie_word_embeddings", "tokenizer_class", "top_k", "top_p", "torch_dtype", "torchscript",
     "transformers_version", "typical_p", "use_bfloat16", "use_cache", "hidden_dropout_prob",
     "attention_probs_dropout_prob", "drop_path_rate", "classifier_dropout_prob", "encoder_stride",
-    "pooler_output_size", "pooler_act", "out_features", "out_indices", "stage_names",
+    "path_norm", "pooler_output_size", "pooler_act", "out_features", "out_indices", "stage_names",
 )

@@ -16,6 +16,7 @@ from minivit.interop.files import write_tensors
 from minivit.models.deit import DeiT
 from minivit.models.resnet import BasicBlock, ResNet
 from minivit.models.swin import Swin
+from minivit.models.swin_v2 import SwinV2
 from minivit.models.vit import ViT
 from minivit.nn import randomness
 from minivit.ops import gelu_tanh
@@ -81,15 +82,32 @@ def test_the_authors_file_has_heads_in_its_shapes_and_gelu_by_tanh(tmp_path):
 
 
 @pytest.mark.parametrize("classes", [3, 0])
-def test_the_names_of_swins_authors_are_read(classes, tmp_path):
-    model = Swin(image_size=32, num_classes=classes, dim=8, depths=(1, 1, 2), heads=(1, 2, 4), window=2).initialise(1)
-    tensors = {"layers.0.blocks.0.attn.relative_position_index": np.zeros((4, 4), np.int64)}
+@pytest.mark.parametrize("kind, asked, computed", [
+    (Swin, {}, "relative_position_index"), (SwinV2, {"window": 2}, "relative_coords_table")])
+def test_the_names_of_swins_authors_are_read(kind, asked, computed, classes, tmp_path):
+    model = kind(image_size=32, num_classes=classes, dim=8, depths=(1, 1, 2), heads=(1, 2, 4), window=2).initialise(1)
+    tensors = {f"layers.0.blocks.0.attn.{computed}": np.zeros((4, 4), np.int64)}
     for name, array in to_official(model).items():
         for stage in (1, 2):
             name = name.replace(f"layers.{stage}.downsample", f"layers.{stage - 1}.downsample")
         tensors[name.replace("head.fc", "head")] = array
     write_tensors(tmp_path / "swin.safetensors", tensors)
-    assert_same_model(model, minivit.load(tmp_path / "swin.safetensors", image_size=32))
+    assert_same_model(model, minivit.load(tmp_path / "swin.safetensors", image_size=32, **asked))
+
+
+def test_windows_that_no_tensor_tells_are_asked_for(tmp_path):
+    save(SwinV2(image_size=16, num_classes=3, dim=8, depths=(1,), heads=(2,), window=2), tmp_path / "model.safetensors")
+    with pytest.raises(ValueError, match=r"how many tokens are on a side of .*load\(\.\.\., window=\.\.\.\)"):
+        minivit.load(tmp_path / "model.safetensors", image_size=16)
+
+
+@pytest.mark.parametrize("kind", [Swin, SwinV2])
+def test_a_key_of_the_hub_s_files_that_no_code_reads(kind, tmp_path):
+    model = kind(image_size=16, num_classes=3, dim=8, depths=(1,), heads=(2,), window=2).initialise(1)
+    save(model, tmp_path, "transformers")
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"path_norm": True}))
+    assert_same_model(model, minivit.load(tmp_path))
 
 
 def test_a_missing_tensor_that_sizes_depend_on_is_named(tmp_path):

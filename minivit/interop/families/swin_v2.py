@@ -98,7 +98,7 @@ class WithPixels(Timm):
 
     def hints(self, content):
         """What the weights were trained on; where config.json does not say it, what the name does."""
-        pixels = re.search(r"\d+$", content["architecture"].partition(".")[0])
+        pixels = re.search(r"\d+$", content.get("architecture", "").partition(".")[0])
         return ({"img_size": [int(pixels[0])] * 2} if pixels else {}) | super().hints(content)
 
 
@@ -118,7 +118,7 @@ FAMILY = Family(
     },
     shapes=shapes,
     sizes=sizes,
-    asked={"window": "how many tokens are on a side of its windows",
+    asked={"window": "how many tokens are on a side of its windows (say pretrained_windows too, if others came before)",
            "image_size": "for which pictures the windows were fitted to the grids"},
     derived=(r"relative_coords_table",),
     configs={
@@ -144,7 +144,7 @@ FAMILY = Family(
             Key("num_channels", lambda swin: swin.patch_embed.channels),
             Key("window_size", transformers_window, "window", square("window_size"), 7),
             activation("hidden_act", "transformers", lambda swin: first(swin).mlp.activation),
-            fixed("layer_norm_eps", 1e-5), fixed("use_absolute_embeddings", False), fixed("path_norm", True),
+            fixed("layer_norm_eps", 1e-5), fixed("use_absolute_embeddings", False),
         ), always=(Always("eps", 1e-5, lambda swin: swin.norm.eps),), ignored=("num_layers", "hidden_size"),
             model_type="swinv2", architecture="Swinv2ForImageClassification"),
     },
