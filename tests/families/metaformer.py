@@ -59,9 +59,12 @@ CASES = [
          reference=baseline(nothing)),
     Case("RandFormer", "36 x 52 pixels, training", "authors", RandFormer, SIZES, (36, 52), training=True, golden=True,
          source=SOURCE, reference=baseline(matrices)),
-    Case("PoolFormerV2", "64 pixels", "timm", PoolFormerV2, SQUARE, (64, 64), reference=pooling),
-    Case("PoolFormerV2", "uneven grids", "timm", PoolFormerV2, SQUARE, (53, 77), batch=3, reference=pooling, golden=True),
-    Case("PoolFormerV2", "training", "timm", PoolFormerV2, SQUARE, (64, 64), training=True, reference=pooling),
+    # The gradient of a StarReLU's number is one sum over all places, of both signs. The seeds are such that it is not
+    # so near to 0 that single precision has no digits left of it, and that no number comes near the kink of ReLU.
+    Case("PoolFormerV2", "64 pixels", "timm", PoolFormerV2, SQUARE, (64, 64), reference=pooling, seed=2),
+    Case("PoolFormerV2", "uneven grids", "timm", PoolFormerV2, SQUARE, (53, 77), batch=3, reference=pooling, seed=1,
+         golden=True),
+    Case("PoolFormerV2", "training", "timm", PoolFormerV2, SQUARE, (64, 64), training=True, reference=pooling, seed=2),
 ]
 RUNS = [Run(case, "AdamW", dict(lr=1e-3, weight_decay=0.05)) for case in CASES[2:] if case.training]
 
