@@ -26,7 +26,7 @@ from .poolformer import MEDIUM, SMALL, NormOfMean, Pooling, Stage
 
 
 class StarReLU(Module):
-    """s relu(x)^2 + b with two learned numbers (section 3.3).    any shape, unchanged"""
+    """s relu(x)^2 + b with two learned numbers.    any shape, unchanged"""
 
     def __init__(self):
         self.scale, self.bias = Parameter((1,), ones), Parameter((1,), zeros)
@@ -38,7 +38,7 @@ class StarReLU(Module):
 
 
 class RandomMixing(Module):
-    """Each token becomes a mean of all with weights that were drawn once, softmax of uniform numbers (section 3.1).
+    """Each token becomes a mean of all with weights that were drawn once, softmax of uniform numbers.
 
     (B, H, W, C) -> (B, H, W, C)
     """
@@ -94,7 +94,7 @@ class NormConv(Module):
 
 
 class IdentityFormer(Module):
-    """No mixer: tokens meet in the convolutions between the stages alone (section 3.1).
+    """No mixer: tokens meet in the convolutions between the stages alone.
 
     (B, height, width, C) -> (B, num_classes), or (B, last of dims) with num_classes=0. Pictures of any size are
     accepted.
@@ -152,7 +152,7 @@ class IdentityFormer(Module):
 
 
 class RandFormer(IdentityFormer):
-    """Random matrices mix the tokens from the third stage on; the maps before have too many (section 3.1)."""
+    """Random matrices mix the tokens from the third stage on; the maps before have too many."""
 
     def mixer(self, stage, grid):
         """A matrix of its own for each block."""
@@ -160,7 +160,7 @@ class RandFormer(IdentityFormer):
 
 
 class PoolFormerV2(IdentityFormer):
-    """The mean of 3 x 3 neighbours, minus x, as in PoolFormer (section 3.1)."""
+    """The mean of 3 x 3 neighbours, minus x, as in PoolFormer."""
 
     def mixer(self, stage, grid):
         """Pooling."""
