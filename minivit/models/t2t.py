@@ -14,7 +14,7 @@ windows of that picture are the next, fewer tokens. The backbone behind it is a 
 Positions are not learned; for pictures of another size they are interpolated, as in the authors' code.
 
 Departures from the paper, all as in the authors' code: the layer's skip connection adds the values, since the tokens
-that it reads have another width (eq. 1 says nothing of it). Its scores are divided by the root of that width, 147 or
+that it reads have another width. Its scores are divided by the root of that width, 147 or
 576, and not by that of the queries' width. A performer's queries and keys are not scaled at all. Another departure from
 that code: its performers drop a tenth of their numbers in training, here `dropout` is one rate for all.
 """
@@ -30,7 +30,7 @@ from ..ops import attention, concatenate, exp, split, unfold
 
 
 class SoftSplit(Module):
-    """The windows of a picture as tokens: k x k pixels each, which overlap (eq. 3).    (B, H, W, C) -> (B, N, k k C)"""
+    """Overlapping windows of k x k pixels as tokens (section 3.1).    (B, H, W, C) -> (B, N, k k C)"""
 
     def __init__(self, kernel, stride, padding):
         self.kernel, self.stride, self.padding = kernel, stride, padding
@@ -45,7 +45,7 @@ class SoftSplit(Module):
 
 
 class TokenTransformer(Module):
-    """v + W Attention(LN(x)), then x + MLP(LN(x)), with one head (eq. 1).    (B, N, inputs) -> (B, N, t)
+    """v + W Attention(LN(x)), then x + MLP(LN(x)), with one head (section 3.1).    (B, N, inputs) -> (B, N, t)
 
     The tokens that it makes are narrower than those that it reads, so the values stand in the place of x.
     """
@@ -104,7 +104,7 @@ def right_angles(rng, shape):
 
 
 class TokensToToken(Module):
-    """Soft splits with a layer between each and the next (fig. 2, 4).    (B, height, width, C) -> (B, H, W, D)
+    """Soft splits with a layer between each and the next (section 3.1).    (B, height, width, C) -> (B, H, W, D)
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ class Block(Module):
 
 
 class T2TViT(Module):
-    """Tokens of tokens, then a Transformer whose class token the head reads (fig. 4); a transformer between the splits.
+    """Tokens of tokens by transformers, then a deep and narrow ViT, whose class token the head reads (section 3.3).
 
     (B, height, width, C) -> (B, num_classes), or (B, D) with num_classes=0. Pictures of any size are accepted of which
     a window fits into each map.
@@ -216,7 +216,7 @@ class T2TViT(Module):
 
 
 class T2TViTPerformer(T2TViT):
-    """A performer between the splits: what the paper calls T2T-ViT, while the other is its T2T-ViT_t (table 2)."""
+    """A performer between the splits: what the paper calls T2T-ViT, while the other is its T2T-ViT_t."""
 
     token_layer = TokenPerformer
 

@@ -43,7 +43,8 @@ RUNS = [Run(case, "AdamW", dict(lr=1e-3, weight_decay=0.05)) for case in CASES i
 SMALL = dict(image_size=32, num_classes=3, dims=(4, 6, 8, 10), depths=(1, 1, 2, 1))
 MODELS = [
     Small(PoolFormer, SMALL, ("timm", "transformers"), unread=("timm",)),
-    Small(PoolFormer, SMALL | dict(num_classes=0, channels=2, dims=(4, 6), depths=(1, 2)), ("timm",), unread=("timm",)),
+    Small(PoolFormer, SMALL | dict(num_classes=0, channels=2, dims=(4, 6), depths=(1, 2)), ("timm", "transformers"),
+          unread=("timm",)),
     Small(PoolFormer, SMALL | OTHERS | dict(dims=(4, 6), depths=(2, 1)), ("transformers",)),
 ]
 TRANSFORMERS = [Saved("PoolFormerForImageClassification", dict(hidden_sizes=[8, 12, 16, 20], depths=[1, 1, 1, 1]))]

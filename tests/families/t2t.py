@@ -54,7 +54,7 @@ SMALL = dict(image_size=32, num_classes=3, dim=12, depth=2, heads=3, mlp_dim=20,
 MODELS = [Small(make, SMALL | change, ("authors",)) for make in (T2TViT, T2TViTPerformer)
           for change in ({}, dict(image_size=(16, 32), channels=1, num_classes=0))]
 
-FIGURES = [Table("T2T-ViT: Yuan et al., arXiv:2101.11986, tables 2 to 4, as its authors' repository lists them", [
+FIGURES = [Table("T2T-ViT: Yuan et al., arXiv:2101.11986, as its authors' repository lists them", [
     Line("T2T-ViT-7", "t2t", "7", "4.3", "1.1"),
     Line("T2T-ViT-10", "t2t", "10", "5.9", "1.5", "counted there too is what is fixed: positions, directions (5.89)"),
     Line("T2T-ViT-12", "t2t", "12", "6.9", "1.8"),

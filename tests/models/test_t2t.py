@@ -27,7 +27,7 @@ def normalised(x, norm):
 
 
 def layer_by_loops(layer, tokens):
-    """Eq. 1 for each token by itself, the skip connection from the values.    (N, inputs) -> (N, t)"""
+    """The layer for each token by itself, the skip connection from the values.    (N, inputs) -> (N, t)"""
     t = layer.proj.weight.shape[0]
     qkv = [normalised(x, layer.norm1) @ layer.qkv.weight.numpy() for x in tokens]
     made = []
