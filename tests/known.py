@@ -60,6 +60,13 @@ class Small(NamedTuple):
         return f"{self.make.__name__}-{'-'.join(self.names)}"
 
 
+def label(value):
+    """What -k picks a parametrised case by: the architecture's file, and its class or name in the literature."""
+    if isinstance(value, Small):
+        return f"{value.make.__module__.rpartition('.')[2]}-{value.make.__name__}"
+    return f"{value.architecture}-{value.name}" if isinstance(value, Line) else None
+
+
 class Saved(NamedTuple):
     """An official model and settings that make it small.
 

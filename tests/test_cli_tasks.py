@@ -62,6 +62,20 @@ def test_a_student_and_its_teacher(capsys):
         np.testing.assert_array_equal(states["task"]["teacher." + name.removeprefix("model.")], value)
 
 
+def test_a_model_is_named_to_classify_and_takes_over_with_the_settings_of_the_run(tmp_path, capsys):
+    (tmp_path / "small.py").write_text(
+        "from minivit.train import Recipe\n"
+        "recipe = Recipe(task='mae', settings={'dim': 24, 'depth': 1, 'heads': 2, 'patch_size': 8}, data='shapes10',\n"
+        "                task_settings={'decoder_dim': 12, 'decoder_depth': 1, 'decoder_heads': 2}, threads=1,\n"
+        "                steps=2, batch_size=20, device='cpu')\n")
+    assert main(["train", "--recipe", "small.py", "--out", "mae"]) == 0
+    assert main(["train", "vit", "--init", "mae", *SMALL]) == 0
+    assert Run("runs/vit-cifar-1").recipe().settings == Run("mae").recipe().settings
+    assert main(["train", "vit", "--recipe", "small.py", "--out", "classified"]) == 0
+    assert Run("classified").recipe().task == "classify"
+    assert "test_accuracy" in Run("classified").result()
+
+
 @pytest.mark.parametrize(("arguments", "answer"), [
     (["train", "mea"], "did you mean 'mae'"),
     (["train", "vit", "--model", "swin"], "vit is a model, not a task; leave out --model swin"),

@@ -111,6 +111,8 @@ def chosen_recipe(args):
         else:
             model = args.what
     recipe = load_recipe(args.recipe) if args.recipe else Recipe()
+    if args.what and not task:
+        task = "classify"
     if task and task != recipe.task:
         recipe = replace(recipe, **{"task": task, "task_settings": {}} | find_task(task).defaults)
     changes = {name: getattr(args, name) for name in RECIPE_OPTIONS if getattr(args, name) is not None}
@@ -121,9 +123,19 @@ def chosen_recipe(args):
         changes |= {"model": model, "variant": variant or "cifar"}
         if (changes["model"], changes["variant"]) != (recipe.model, recipe.variant):
             changes["settings"] = {}  # they were another model's
+    if args.init and not changes.get("settings", recipe.settings):
+        changes["settings"] = settings_of_run(args.init, changes.get("model", recipe.model))
     if changes.keys() & {"minutes", "epochs", "steps"}:
         changes = {"steps": None, "epochs": None} | changes
     return replace(recipe, **changes)
+
+
+def settings_of_run(folder, model):
+    """The settings with which a run built its model, if that is the same architecture: its weights fit no other."""
+    from ..train import Run
+    recipe = Run(folder).recipe()
+    kept = {name: value for name, value in recipe.settings.items() if name != "num_classes"}
+    return kept if recipe.model == model else {}
 
 
 def refuse_changes(args):

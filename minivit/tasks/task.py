@@ -8,17 +8,25 @@ loop of `minivit.train` asks a task for its batches, its loss and its test, and 
         shown = "accuracy"
 
         def __init__(self, model):
-            self.model = model                            # with four logits
+            self.model = model
+
+        @classmethod
+        def build(cls, make_model, classes, **settings):
+            return cls(make_model(num_classes=4), **settings)
+
+        @property
+        def backbone(self):
+            return self.model
 
         def batch(self, samples, chosen, rng):
-            turns = rng.integers(4, size=len(chosen))
-            return turned(samples.view(chosen, rng), turns), turns
+            images, turns = samples.view(chosen, rng), rng.integers(4, size=len(chosen))
+            return np.stack([np.rot90(image, turn) for image, turn in zip(images, turns)]), turns
 
         def loss(self, images, turns):
-            logits = self.model(images)
+            logits = self.model(Tensor.without_copy(images))
             return cross_entropy(logits, turns), {"accuracy": (logits.data.argmax(-1) == turns).mean()}
 
-        TASK = Rotations
+    TASK = Rotations
 
 A batch is shared by threads, later by processes. Three rules make the result the same for any number of them:
 
@@ -30,6 +38,7 @@ A batch is shared by threads, later by processes. Three rules make the result th
 
 import copy
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -69,6 +78,7 @@ class Task(Module):
         ----------
         make_model : callable
             make_model(**changes) gives a new model of the architecture that the recipe names, for the run's pictures.
+            With num_classes=0 it gives a vector (B, D) for each picture; D is model.features(images)[-1].shape[-1].
         classes : tuple of str
             What the labels of the data mean; empty where there are none.
         **settings
@@ -78,7 +88,7 @@ class Task(Module):
 
     @property
     def backbone(self) -> Module:
-        """The model whose weights are worth taking over: into another run by `init`, or to be probed."""
+        """The model that `init` fills, and whose weights are worth taking over: of student and teacher, the teacher."""
         raise NotImplementedError(f"{type(self).__name__}: says nothing about what others can take over (backbone)")
 
     def batch(self, samples: Samples, chosen: Array, rng: np.random.Generator) -> tuple[Array, ...]:
@@ -127,11 +137,37 @@ class Task(Module):
 
 
 def slow_copy(module: Module) -> Module:
-    """A copy of a module for `follow`: its parameters are buffers, so that no gradient reaches them."""
-    other = copy.deepcopy(module)
-    for parameter in other.parameters():
-        parameter.__class__, parameter.requires_grad = Buffer, False  # wherever it is held: in an attribute, in a list
-    return other.load_state_dict(module.state_dict())
+    """A copy of a module for `follow`: its parameters are buffers, so that no gradient reaches them.
+
+    It begins with the values of the module, also where both are drawn anew: `initialise` copies them again.
+    """
+    other, sources = copy.deepcopy(module), dict(module.named_parameters() + module.named_buffers())
+    for name, tensor in other.named_parameters() + other.named_buffers():
+        tensor.__class__, tensor.requires_grad = Buffer, False  # wherever it is held: in an attribute, in a list
+        tensor.initialiser = partial(_values_of, sources[name])
+        tensor.redraw(0)
+    return other
+
+
+def _values_of(source, rng, shape):
+    return source.data.copy()
+
+
+def begin_alike(task: Task, model: Module) -> None:
+    """Give what `slow_copy` made of a task's model, or what it was made of, the values that the model has now."""
+    tensors, given = [tensor for _, tensor in task.named_buffers()], {id(tensor) for tensor in _tensors(model)}
+    copies = [(tensor, tensor.initialiser.args[0]) for tensor in tensors
+              if getattr(tensor.initialiser, "func", None) is _values_of]
+    for tensor, source in copies:
+        if id(tensor) in given:
+            source.data = tensor.data
+    for tensor, source in copies:
+        if id(tensor) not in given:
+            tensor.data = source.data
+
+
+def _tensors(module):
+    return [tensor for _, tensor in module.named_parameters() + module.named_buffers()]
 
 
 def follow(slow: Module, fast: Module, momentum: float) -> None:

@@ -14,7 +14,7 @@ from ..device import cores, loops
 from ..fast_forms import compiled, switched_off
 from ..nn.module import Module
 from ..precision import product_precision
-from ..tasks import find_task
+from ..tasks import begin_alike, find_task
 from ..tasks.task import Task
 from ..types import AnyPath
 from .loop import fit
@@ -72,8 +72,9 @@ def resume(folder: AnyPath, *, save_every: float = 30.0) -> tuple[Module, Run]:
 def train_task(task: Task, run: Run, recipe: Recipe, about_data: dict[str, Any], sets: tuple[Dataset, Dataset],
                save_every: float) -> tuple[Module, Run]:
     """Train a task in its run folder, from where that stands; returns what `train` returns."""
+    model = task.backbone  # asked for now, so that a task that has none is told before its training
     if recipe.init and not run.checkpoint_path.exists():
-        take_over(task.backbone, load_model(Run(recipe.init)), recipe.init)
+        begin_alike(task, take_over(model, load_model(Run(recipe.init)), recipe.init))
     parameters = sum(parameter.size for parameter in task.parameters())
     print(f"{recipe.task}, {recipe.model}:{recipe.variant}, {parameters:,} parameters; {recipe.data}, {len(sets[0]):,} "
           f"pictures; {recipe.device}, threads: {recipe.threads}; run folder {run.folder}")
@@ -81,7 +82,7 @@ def train_task(task: Task, run: Run, recipe: Recipe, about_data: dict[str, Any],
         for _ in fit(task.to(recipe.device), *sets, recipe, mean=about_data["mean"], std=about_data["std"], run=run,
                      save_every=save_every):
             pass
-    return task.backbone, run
+    return model, run
 
 
 def default_name(recipe: Recipe) -> str:
@@ -161,6 +162,7 @@ def take_over(model: Module, other: Module, source: AnyPath) -> Module:
                 f"{theirs[name].shape if name in theirs else 'not there'} there"
                 for name in sorted(own.keys() | theirs.keys()) if name not in fitting and "head" not in name]
     if problems:
-        raise ValueError(f"init: the weights of {source} do not fit this {type(model).__name__}:\n  "
-                         + "\n  ".join(problems))
+        more = [f"and {len(problems) - 5} more"] if len(problems) > 6 else []
+        raise ValueError(f"init: the weights of {source} do not fit this {type(model).__name__}; were both built with "
+                         "the same settings?\n  " + "\n  ".join(problems[:5 if more else 6] + more))
     return model.load_state_dict(own | fitting)

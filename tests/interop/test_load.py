@@ -22,6 +22,7 @@ from minivit.nn import randomness
 from minivit.ops import gelu_tanh
 from tests.families.vit import SMALL as VIT
 from tests.interop.models import FOLDERS, numbers
+from tests.known import label
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def assert_same_model(ours, loaded, channels=3):
     np.testing.assert_array_equal(*results)
 
 
-@pytest.mark.parametrize("make, names", FOLDERS)
+@pytest.mark.parametrize("make, names", FOLDERS, ids=label)
 def test_a_saved_folder_gives_the_same_model(make, names, tmp_path):
     model = make(names).initialise(1)
     save(model, tmp_path / "folder", names)

@@ -13,9 +13,10 @@ from minivit.models.resnet import BasicBlock, ResNet
 from minivit.models.vit import ViT, ViTGAP
 from tests.families.vit import SMALL as VIT
 from tests.interop.models import MODELS, PAIRS
+from tests.known import label
 
 
-@pytest.mark.parametrize("make, names", PAIRS)
+@pytest.mark.parametrize("make, names", PAIRS, ids=label)
 def test_weights_come_back_bit_for_bit(make, names):
     model, other = make(names).initialise(1), make(names).initialise(2)
     from_official(other, to_official(model, names))
@@ -25,7 +26,7 @@ def test_weights_come_back_bit_for_bit(make, names):
         np.testing.assert_array_equal(found[name], state[name], err_msg=name)
 
 
-@pytest.mark.parametrize("make", MODELS)
+@pytest.mark.parametrize("make", MODELS, ids=label)
 def test_models_without_a_counterpart_are_refused(make):
     for names in set(NAMES) - set(make.names):
         with pytest.raises(ValueError, match="no counterpart"):
@@ -45,7 +46,7 @@ def test_what_has_no_counterpart_at_all():
         to_official(ViT(**VIT), "tim")
 
 
-@pytest.mark.parametrize("make, names", PAIRS)
+@pytest.mark.parametrize("make, names", PAIRS, ids=label)
 def test_every_wrong_tensor_is_named_and_nothing_is_changed(make, names):
     model = make(names).initialise(1)
     before, tensors = model.state_dict(), to_official(make(names).initialise(2), names)

@@ -9,7 +9,7 @@ import pytest
 import minivit
 from minivit.counting import count
 from minivit.models import vit
-from tests.known import collect
+from tests.known import collect, label
 
 
 def rounds_to(value, printed):
@@ -45,7 +45,7 @@ def test_vit_parameters_of_the_first_paper(variant, classes, millions):
 
 
 @pytest.mark.parametrize("table, line", [(table, line) for table in collect("FIGURES") for line in table.lines
-                                         if line.exact], ids=lambda row: getattr(row, "name", ""))
+                                         if line.exact], ids=label)
 def test_parameters_of_official_checkpoints(table, line):
     model = minivit.create(line.architecture, line.variant, **table.settings)
     assert count(model, (1, table.pixels, table.pixels, 3)).parameters == line.exact

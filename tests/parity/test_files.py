@@ -15,11 +15,11 @@ from minivit.ops import gelu_tanh
 from tests.golden.case import relative
 from tests.golden.draw import draw, pictures
 from tests.interop.models import FOLDERS
-from tests.known import collect
+from tests.known import collect, label
 from tests.parity.official import channels_first, our_numbers, their_numbers, timm, torch, transformers
 
 
-@pytest.mark.parametrize("make, names", FOLDERS)
+@pytest.mark.parametrize("make, names", FOLDERS, ids=label)
 def test_what_is_saved_here_is_loaded_there(make, names, tmp_path):
     if names in make.unread:
         pytest.skip("the library's code makes no such model")

@@ -1,5 +1,6 @@
 """The contract between tasks and the loop: threads, interruption, capture, teachers, what is taken over."""
 
+import textwrap
 from dataclasses import replace
 
 import numpy as np
@@ -7,58 +8,23 @@ import pytest
 
 from minivit import Tensor, tasks
 from minivit.tasks import Task, find_task, follow, list_tasks, slow_copy
-from minivit.train import Recipe, Run, Threads, fit, graph, start
-from tests.tasks.tiny_tasks import Contrast, Detect, Frozen, SelfDistillation
-from tests.train.runs import batches_of
+from minivit.tasks import task as task_module
+from minivit.train import Run, graph, start
+from tests.tasks.contract import RECIPE, check_resume, check_threads, trained
+from tests.tasks.tiny_tasks import Contrast, Detect, Frozen, SelfDistillation, tiny_vit
 
 TASKS = [SelfDistillation, Contrast, Detect]
-RECIPE = Recipe(data="shapes10", device="cpu", threads=2, steps=8, batch_size=13, optimiser="adamw", lr=1e-3,
-                average=0.9, evaluations=1, evaluation_size=16)
-
-
-def trained(task, sets, recipe, run=None, **settings):
-    """The lines of a training, and the task's state afterwards."""
-    lines = list(fit(task, sets[0], sets[1], recipe, mean=[0.5] * 3, std=[0.25] * 3, run=run, **settings))
-    return [{key: value for key, value in line.items() if key != "seconds"} for line in lines], task.state_dict()
-
-
-def new_run(folder, recipe):
-    run = Run(folder)
-    folder.mkdir()
-    run.write_config(recipe)
-    return run
 
 
 @pytest.mark.parametrize("make", TASKS)
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_interrupted_and_resumed_ends_with_the_same_bits(make, threads, sets, tmp_path):
-    recipe = replace(RECIPE, threads=threads)
-    expected, state = trained(make().initialise(3), sets, recipe)
-    run = new_run(tmp_path / "run", recipe)
-    lines = fit(make().initialise(3), *sets, recipe, mean=[0.5] * 3, std=[0.25] * 3, run=run)
-    for line in lines:
-        if line["step"] == 5:
-            lines.close()
-    _, found = trained(make().initialise(7), sets, recipe, run)  # all weights come from the checkpoint
-    assert [{key: value for key, value in line.items() if key != "seconds"} for line in run.metrics()] == expected
-    for name, value in state.items():
-        np.testing.assert_array_equal(found[name], value, err_msg=name)
+    check_resume(make, threads, sets, tmp_path / "run")
 
 
 @pytest.mark.parametrize("make", TASKS)
 def test_any_number_of_threads_computes_the_loss_and_gradient_of_one(make, sets):
-    def computed(threads):
-        task = make().initialise(3).astype(np.float64).train()
-        with batches_of(sets[0], RECIPE, 0.5, 0.25, task) as batches:
-            batch = [array.astype(np.float64) if array.dtype.kind == "f" else array for array in batches[0]]
-        with Threads(threads) as team:
-            loss, numbers = team.gradients(task.loss, task.parameters(), *batch, seed=(1,))
-        return [np.array(loss), *map(np.array, numbers.values()), *(p.grad for p in task.parameters()),
-                *(buffer.numpy() for _, buffer in task.named_buffers())]
-    alone = computed(1)
-    for threads in (2, 4):
-        for one, other in zip(alone, computed(threads), strict=True):
-            np.testing.assert_allclose(other, one, rtol=1e-9, atol=1e-12)
+    check_threads(make, sets)
 
 
 class NotCaptured(SelfDistillation):
@@ -90,6 +56,33 @@ def test_a_teacher_follows_and_gets_no_gradient():
         np.testing.assert_allclose(value, before[name] + 0.25, rtol=1e-6)
     slow(Tensor(np.ones((1, 3), np.float32))).sum()
     assert slow_copy(fast).state_dict().keys() == fast.state_dict().keys()
+
+
+def test_drawn_anew_a_teacher_begins_as_its_student_and_a_trained_one_stays():
+    task = SelfDistillation().initialise(5)
+    for name, value in task.student.state_dict().items():
+        np.testing.assert_array_equal(task.teacher.state_dict()[name], value)
+    trained_teacher = Frozen().initialise(1)
+
+    class Taught(Task):
+        def __init__(self):
+            self.student, self.teacher = Frozen(), slow_copy(trained_teacher)
+    taught = Taught().initialise(9)
+    for name, value in trained_teacher.state_dict().items():
+        np.testing.assert_array_equal(taught.teacher.state_dict()[name], value)
+    student = taught.student.state_dict()
+    assert any((student[name] != value).any() for name, value in trained_teacher.state_dict().items())
+
+
+def test_the_example_of_the_docstring_runs(sets):
+    from minivit import ops
+    code = textwrap.dedent(task_module.__doc__.split("no more about it:")[1].split("A batch is shared")[0])
+    names = {"Task": Task, "np": np, "Tensor": Tensor, "cross_entropy": ops.cross_entropy}
+    exec(code, names)
+    task = names["TASK"].build(tiny_vit, ()).initialise(0)
+    lines, _ = trained(task, sets, RECIPE)
+    assert 0 <= lines[-1]["test_accuracy"] <= 1
+    assert task.backbone.head.weight.shape == (16, 4)
 
 
 def test_names():
@@ -134,8 +127,14 @@ def test_a_teacher_is_what_others_take_over(with_tiny_tasks, tmp_path):
     model, second = start.train(recipe, tmp_path / "second")
     for name, value in first.state_dict().items():
         np.testing.assert_allclose(model.state_dict()[name], value, rtol=1e-5, atol=1e-6, err_msg=name)
+    again = replace(RECIPE, task="selfdistil", settings=size, init=str(run.folder), steps=1, lr=1e-12, average=None)
+    _, third = start.train(again, tmp_path / "again")
+    states = third.load_checkpoint()[1]["task"]
+    for name, value in first.state_dict().items():  # student and teacher begin alike
+        np.testing.assert_allclose(states[f"student.{name}"], value, rtol=1e-5, atol=1e-6, err_msg=name)
+        np.testing.assert_allclose(states[f"teacher.{name}"], value, rtol=1e-5, atol=1e-6, err_msg=name)
     assert model.head.weight.shape == (16, 10)
-    with pytest.raises(ValueError, match=r"init: the weights of .*first do not fit this ViTGAP:\n  blocks\.0"):
+    with pytest.raises(ValueError, match=r"init: the weights of .*first do not fit this ViTGAP; .*\n  blocks\.0"):
         start.train(replace(recipe, settings=size | {"heads": 4, "mlp_dim": 8}), tmp_path / "third")
     with pytest.raises(FileNotFoundError, match="no run in this folder"):
         start.train(replace(recipe, init=str(tmp_path / "nowhere")), tmp_path / "fourth")
