@@ -91,7 +91,8 @@ FAMILY = Family(
             Key("sr_ratios", reductions, fits=reductions_fit),
             Key("linear", linear_form, default=False),
             fixed("qkv_bias", True), fixed("global_pool", "avg"),
-        ), always=(Always("eps", 1e-6, pvt.eps), Always("conv_eps", 1e-5, pvt.conv_eps)),
+        ), always=(Always("eps", 1e-6, pvt.eps), Always("conv_eps", 1e-5, pvt.conv_eps),
+                   Always("patch_size", 4, lambda model: model.stages[0].embed.conv.settings["stride"])),
             architectures={r"pvt_v2_b[0-5]": {}, "pvt_v2_b2_li": {"linear": True}},
             written=lambda model: "pvt_v2_b2_li" if linear_form(model) else "pvt_v2_b2"),
         "transformers": Transformers((
