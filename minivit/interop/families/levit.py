@@ -1,4 +1,8 @@
-"""LeViT: timm's Levit and LevitDistilled with linear maps; not levit_conv_..., with convolutions in their place."""
+"""LeViT: timm's Levit and LevitDistilled with linear maps.
+
+Not read: timm's levit_conv_..., whose linear maps are convolutions under the same names, and transformers, which counts
+attention and MLPs of a stage in one list and so has other numbers for what follows, depending on the depth.
+"""
 
 import math
 
