@@ -16,13 +16,14 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from ..names import expect
-from ..ops import gelu, gelu_tanh, quick_gelu, relu, silu
+from ..ops import gelu, gelu_tanh, hardswish, quick_gelu, relu, silu
 from . import ignored as no_change
 
 ABSENT = object()
 
 ACTIVATIONS = {  # by the name that is written first
-    "timm": {"gelu": gelu, "gelu_tanh": gelu_tanh, "quick_gelu": quick_gelu, "relu": relu, "silu": silu, "swish": silu},
+    "timm": {"gelu": gelu, "gelu_tanh": gelu_tanh, "quick_gelu": quick_gelu, "relu": relu, "silu": silu, "swish": silu,
+             "hard_swish": hardswish},
     "transformers": {"gelu": gelu, "gelu_pytorch_tanh": gelu_tanh, "gelu_new": gelu_tanh, "quick_gelu": quick_gelu,
                      "relu": relu, "silu": silu, "swish": silu},
 }
