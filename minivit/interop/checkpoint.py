@@ -140,6 +140,8 @@ def _files(model, names, preprocessing, classes):
         return {"config.json": {**content, "num_classes": count, "label_names": classes,
                                 "pretrained_cfg": {"num_classes": count, **to_timm(preprocessing)}}}
     labels = {"id2label": dict(enumerate(classes)), "label2id": {name: index for index, name in enumerate(classes)}}
+    if count:
+        labels["num_labels"] = count  # PVT's configuration goes by it
     return {"config.json": {**content, **labels}, "preprocessor_config.json": to_transformers(preprocessing)}
 
 
