@@ -39,8 +39,8 @@ def train(recipe: Recipe, folder: AnyPath | None = None, *, save_every: float = 
         With the weights that were tested: the task's backbone.
     run : Run
     """
-    if folder and Run(folder).exists:
-        raise ValueError(f"{folder} holds a run; take another folder, or go on with: {Run(folder).resume_command()}")
+    if folder:
+        refuse_taken(Run(folder))
     recipe = decide(recipe)
     models.check_settings(recipe.model, recipe.variant, recipe.settings)  # told before a long download
     train_set, test_set = data.load(recipe.data)
@@ -50,10 +50,15 @@ def train(recipe: Recipe, folder: AnyPath | None = None, *, save_every: float = 
     task = build(recipe, about_data)
     run = Run(folder or new_folder("runs", default_name(recipe)))
     with run.alone():
-        if run.exists:  # another process was quicker
-            raise ValueError(f"{run.folder} holds a run; take another folder, or go on with: {run.resume_command()}")
+        refuse_taken(run)  # by another process, which was quicker
         run.write_config(recipe, data=about_data, python=platform.python_version(), numpy=np.__version__, loops=loops())
         return train_task(task, run, recipe, about_data, (train_set, test_set), save_every)
+
+
+def refuse_taken(run: Run) -> None:
+    """Raise a ValueError if the folder of a new run holds one already."""
+    if run.exists:
+        raise ValueError(f"{run.folder} holds a run; take another folder, or go on with: {run.resume_command()}")
 
 
 def resume(folder: AnyPath, *, save_every: float = 30.0) -> tuple[Module, Run]:
