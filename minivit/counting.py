@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .backend import is_array
 from .engine import Tensor, intercept_operations, no_grad
 from .nn import Module, intercept_calls
 from .ops.windows import Windows
@@ -98,17 +99,22 @@ def count(model: Module, shape: tuple[int, ...]) -> Count:
     names = {id(module): name for name, module in model.named_modules()}
     for tensor in [t for _, t in model.named_parameters() + model.named_buffers()]:
         tensor._array = _shape_only(tensor.shape)
-    depth = 0
+    depth, costs = 0, {}
 
-    def run_shapes(function, arrays, settings):
+    def cost(function, arrays, settings):
         name = function.__name__
         shapes = [getattr(array, "shape", array) for array in arrays]
         if name in PRODUCTS:
             known = {key: settings[key] for key in ("stride", "padding", "dilation", "groups") if key in settings}
-            shape, multiply_adds = PRODUCTS[name](*shapes, **known)
-            total.multiply_adds += multiply_adds
-        else:
-            shape = shapes[0] if name in UNCHANGED else function(*arrays, **settings)[0].shape
+            return PRODUCTS[name](*shapes, **known)
+        return shapes[0] if name in UNCHANGED else function(*arrays, **settings)[0].shape, 0
+
+    def run_shapes(function, arrays, settings):
+        key = (function, *(_key(array) for array in arrays), *((name, _key(x)) for name, x in settings.items()))
+        if key not in costs:  # blocks repeat, and so do their operations
+            costs[key] = cost(function, arrays, settings)
+        shape, multiply_adds = costs[key]
+        total.multiply_adds += multiply_adds
         return _shape_only(shape), None
 
     def follow(module, inputs, settings):
@@ -124,6 +130,13 @@ def count(model: Module, shape: tuple[int, ...]) -> Count:
     with no_grad(), intercept_operations(run_shapes), intercept_calls(follow), np.errstate(all="ignore"):
         model.eval()(Tensor.without_copy(_shape_only(shape)))
     return total
+
+
+def _key(argument):
+    """What tells arguments apart: of an array that has no memory its shape; of others, which may be indices, all."""
+    if not is_array(argument):
+        return repr(argument)
+    return argument.shape, argument.dtype, argument.tobytes() if any(argument.strides) else None
 
 
 def _shape_only(shape):

@@ -6,6 +6,8 @@ from minivit import device
 from minivit.__main__ import main
 from minivit.data import cifar
 
+VARIANTS_OF_RESNET = ["18", "34", "50", "101", "152", "cifar20", "cifar56", "cifar110"]
+
 
 def test_models_lists_every_variant_with_its_cost(capsys):
     assert main(["models", "resnet"]) == 0
@@ -67,9 +69,11 @@ def test_device_tells_where_cifar10_is_or_how_to_get_it(tmp_path, monkeypatch, c
                     "python -m minivit data cifar10 fetches it (170 MB)")
 
 
-def test_models_lists_the_tasks_as_well(capsys):
+def test_models_lists_each_architecture_in_a_line_and_the_tasks(capsys):
     assert main(["models"]) == 0
     said = capsys.readouterr().out
     assert "mae             Masked Autoencoders Are Scalable Vision Learners." in said
+    resnet = next(line for line in said.splitlines() if line.startswith("resnet "))
+    assert resnet.split() == ["resnet", "11,173,962", "555.4", "M", *VARIANTS_OF_RESNET]
     assert main(["models", "resnet"]) == 0
     assert "mae" not in capsys.readouterr().out

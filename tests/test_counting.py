@@ -46,3 +46,10 @@ def test_layers_beside_the_models_are_counted():
     assert counted.rows[0].output == (1, 6, 4)
     cross = 6 * 8 * 8 + 3 * 8 * 16 + 2 * 6 * 3 * 8 + 6 * 8 * 8
     assert counted.multiply_adds == cross + 6 * 8 * 24 + 2 * 6 * 6 * 8 + 6 * 8 * 8
+
+
+def test_an_operation_with_other_indices_is_another_operation():
+    class Picks(minivit.nn.Module):
+        def forward(self, x):
+            return minivit.ops.concatenate([x[np.array([True, False])], x[np.array([True, True])]])
+    assert count(Picks(), (2, 3)).rows[0].output == (3, 3)

@@ -7,10 +7,11 @@ def add_commands(subparsers):
     """Register the commands."""
     models = subparsers.add_parser(
         "models", help="list every architecture and variant with its costs, and every task",
-        description="Every architecture and variant with its parameters and multiply-adds for one picture at its "
-                    "resolution, counted by running the shapes.")
-    models.add_argument("architecture", nargs="*", help="only these")
-    models.set_defaults(run=list_costs)
+        description="Every architecture with its variants, and every task. Of the architectures that are named, every "
+                    "variant with its parameters and multiply-adds for one picture at its resolution, counted by "
+                    "running the shapes.")
+    models.add_argument("architecture", nargs="*", help="what every variant of these costs")
+    models.set_defaults(run=list_all)
     info = subparsers.add_parser(
         "info", help="the layers of a model with shapes, parameters and multiply-adds",
         description="A table of a model's layers: the shape that goes in and comes out, parameters, multiply-adds.")
@@ -34,22 +35,38 @@ def cost(architecture, variant, **settings):
     return count(model, (1, *model.image_size, 3)), model.image_size
 
 
-def list_costs(args):
-    """Print the table of `models`."""
+def list_all(args):
+    """Print the tables of `models`."""
     from ..models import list_models
     from ..names import expect
     models = list_models()
     for name in args.architecture:
         expect("model", name, models)
+    if args.architecture:
+        list_costs({name: models[name] for name in args.architecture})
+    else:
+        list_architectures(models)
+        list_what_is_learned()
+    return 0
+
+
+def list_architectures(models):
+    """Print each architecture in a line, with the cost of its variant "cifar"."""
+    print(f"{'model':<16}{'cifar: parameters':>18}{'multiply-adds':>16}  others: python -m minivit models MODEL")
+    for architecture, variants in models.items():
+        counted, _ = cost(architecture, "cifar")
+        others = " ".join(variant for variant in variants if variant != "cifar")
+        print(f"{architecture:<16}{counted.parameters:>18,}{counted.multiply_adds / 1e6:>14.1f} M  {others}")
+
+
+def list_costs(models):
+    """Print each variant of some architectures in a line, with its cost."""
     print(f"{'model':<16}{'variant':<12}{'pixels':>11}{'parameters':>16}{'multiply-adds':>16}")
-    for architecture in args.architecture or models:
-        for variant in models[architecture]:
+    for architecture, variants in models.items():
+        for variant in variants:
             counted, (height, width) = cost(architecture, variant)
             print(f"{architecture:<16}{variant:<12}{f'{height} x {width}':>11}{counted.parameters:>16,}"
                   f"{counted.multiply_adds / 1e9:>14.3f} G")
-    if not args.architecture:
-        list_what_is_learned()
-    return 0
 
 
 def list_what_is_learned():

@@ -32,10 +32,11 @@ class Module:
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, "Module"]]:
         """(name, module) of this module (name "") and of all its parts, in the order of their attributes."""
-        yield prefix, self
-        for name, part in _parts(self, prefix):
-            if isinstance(part, Module):
-                yield from part.named_modules(name)
+        pending: list[tuple[str, Module]] = [(prefix, self)]
+        while pending:
+            name, module = pending.pop()
+            yield name, module
+            pending += reversed([(where, part) for where, part in _parts(module, name) if isinstance(part, Module)])
 
     def modules(self) -> list["Module"]:
         """This module and all its parts."""
