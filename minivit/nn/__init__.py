@@ -1,13 +1,14 @@
 """Layers: where parameters meet operations."""
 
 from .attention import Attention
+from .branches import Branches, add_identity
 from .conv import Conv2d, same_padding
 from .conv_positions import ConvPositions
 from .cross_attention import CrossAttention
 from .dropout import Dropout, DropPath, drop_path_rates
 from .embedding import (PatchEmbed, interpolate_positions, patchify, repeat_batch, sincos, sincos_positions, to_grid,
                         unpatchify)
-from .fold import fold, fold_after, fold_before, with_values
+from .fold import fold, fold_after, fold_before, scale_and_offset, with_values
 from .linear import Linear, Mlp
 from .lookup import Embedding
 from .mbconv import MBConv

@@ -4,6 +4,7 @@ Chu et al., ICLR 2023, arXiv:2102.10882 (CPVT, "PEG"); also in Twins, CoaT and F
 tell the tokens where its borders are, and the convolution carries that inwards, for pictures of any size.
 """
 
+from .branches import add_identity
 from .conv import Conv2d
 from .fold import with_values
 from .module import Module
@@ -31,5 +32,5 @@ class ConvPositions(Module):
     def folded(self):
         """One convolution, whose kernel holds the identity in its centre."""
         weight = self.conv.weight.data.copy()                       # (kernel, kernel, 1, C)
-        weight[weight.shape[0] // 2, weight.shape[1] // 2] += 1
+        add_identity(weight, 1)
         return with_values(self.conv, weight, self.conv.bias.data)
