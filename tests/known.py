@@ -71,7 +71,7 @@ class Saved(NamedTuple):
     """An official model and settings that make it small.
 
     `name` is an architecture of timm, or a class of transformers whose `processor` turns pictures into what it reads.
-    `run` and `run_official` are as for `Small`.
+    `run` and `run_official` are as for `Small`. `pixels` is the side of the pictures on which settings are changed.
     """
 
     name: str
@@ -79,6 +79,7 @@ class Saved(NamedTuple):
     processor: str = ""
     run: Callable | None = None
     run_official: Callable | None = None
+    pixels: int = 32
 
 
 class Line(NamedTuple):

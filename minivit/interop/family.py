@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from .table import DERIVED
 
 
-def no_sizes(model):
-    """Nothing: no layout merges axes."""
+def nothing(_):
+    """No lengths of axes that layouts merge, and no tensors beside the weights."""
     return {}
 
 
@@ -40,6 +40,9 @@ class Family:
         {class of ours that has no counterpart: why}.
     derived : tuple of str
         Regular expressions for the last part of names of tensors that a model of ours computes.
+    kept : callable
+        kept(tensors) -> {their name: array} of those among them that their code asks for in a file; `tensors` are the
+        weights under their names.
     """
 
     name: str
@@ -47,11 +50,12 @@ class Family:
     tables: dict
     shapes: Callable
     configs: dict = field(default_factory=dict)
-    sizes: Callable = no_sizes
+    sizes: Callable = nothing
     head: str = "head"
     asked: dict = field(default_factory=dict)
     without: dict = field(default_factory=dict)
     derived: tuple = ()
+    kept: Callable = nothing
 
     def config(self, names):
         """The description of the configurations that go with such names; None if there is none."""

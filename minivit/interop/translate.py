@@ -30,7 +30,7 @@ def to_official(model, names="timm"):
     for name in list(tensors):
         if name.endswith(".running_var"):  # what PyTorch's BatchNorm keeps beside it
             tensors[name.replace("running_var", "num_batches_tracked")] = np.array(0)
-    return tensors
+    return tensors | family_of(model)[0].kept(tensors)
 
 
 def rename(model, arrays, names):

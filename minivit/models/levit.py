@@ -45,21 +45,23 @@ class OffsetAttention(Module):
 
     Parameters
     ----------
-    heads, key_dim, value_dim, outputs : int
-        h, d, e, and the width of what comes out.
+    heads, key_dim, value_dim : int
+        h, d and e.
     grid : (int, int)
         H and W that the biases are learned for.
-    norm : callable
-        norm(outputs) -> Module behind the last linear map.
+    proj : Module
+        The last linear map, from h e channels to as many as come out.
+    activation : callable
+        Before it.
     """
 
     stride = 1  # of the queries
 
-    def __init__(self, heads, *, key_dim, value_dim, outputs, grid, norm, activation):
+    def __init__(self, heads, *, key_dim, value_dim, grid, proj, activation):
         self.heads, self.key_dim, self.value_dim, self.grid = heads, key_dim, value_dim, tuple(grid)
         self.bias_table = Parameter((grid[0] * grid[1], heads), zeros)
         self.index = absolute_offsets(grid, self.stride).reshape(*coarser(grid, self.stride), *grid)  # (H', W', H, W)
-        self.activation, self.proj = activation, LinearNorm(heads * value_dim, outputs, norm=norm)
+        self.activation, self.proj = activation, proj
 
     def forward(self, x):
         """(B, H, W, C) -> (B, H/stride, W/stride, outputs)"""
@@ -96,8 +98,8 @@ class Attention(OffsetAttention):
     """Of every token to all of them; values are twice as wide as keys.    (B, H, W, C) -> (B, H, W, C)"""
 
     def __init__(self, dim, heads, *, key_dim, grid, activation):
-        super().__init__(heads, key_dim=key_dim, value_dim=2 * key_dim, outputs=dim, grid=grid,
-                         norm=starts_as_nothing, activation=activation)
+        proj = LinearNorm(heads * 2 * key_dim, dim, norm=starts_as_nothing)
+        super().__init__(heads, key_dim=key_dim, value_dim=2 * key_dim, grid=grid, proj=proj, activation=activation)
         self.qkv = LinearNorm(dim, heads * 4 * key_dim)  # head by head its query, key and value
 
     def queries_keys_values(self, x):
@@ -118,8 +120,8 @@ class ShrinkingAttention(OffsetAttention):
         if dim % key_dim:
             raise ValueError(f"dims, key_dim: width {dim} is not divisible by keys of {key_dim}, which says how many "
                              "heads the attention has that shrinks the grid")
-        super().__init__(dim // key_dim, key_dim=key_dim, value_dim=4 * key_dim, outputs=outputs, grid=grid,
-                         norm=BatchNorm2d, activation=activation)
+        super().__init__(dim // key_dim, key_dim=key_dim, value_dim=4 * key_dim, grid=grid,
+                         proj=LinearNorm(4 * dim, outputs), activation=activation)
         self.query, self.key_value = LinearNorm(dim, dim), LinearNorm(dim, 5 * dim)
 
     def queries_keys_values(self, x):

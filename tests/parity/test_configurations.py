@@ -19,7 +19,6 @@ from tests.golden.draw import draw, pictures
 from tests.known import collect
 from tests.parity.official import our_numbers, their_numbers, timm, torch, transformers
 
-PIXELS = 32
 # What is tried where neither the default nor the annotation says what else there is
 ELSE = {
     "act_layer": ["relu", "silu", "gelu_tanh"], "hidden_act": ["relu", "gelu_new", "quick_gelu"],
@@ -90,12 +89,14 @@ def drawn(official):
     return official.eval()
 
 
-SMALLER = {"img_size": PIXELS, "patch_size": 4}
+def smaller(saved):
+    """Settings that make a model of timm small in pixels."""
+    return {"img_size": saved.pixels, "patch_size": 4}
 
 
 def timm_model(saved, changed):
     """A model of timm, small in pixels too where its class knows pixels; None if timm refuses it."""
-    base = {name: value for name, value in SMALLER.items() if name in timm_signature(saved.name)}
+    base = {name: value for name, value in smaller(saved).items() if name in timm_signature(saved.name)}
     if saved.name.startswith("swin"):
         base["window_size"] = 2
     try:
@@ -116,7 +117,7 @@ def test_settings_of_timm(saved, tmp_path):
     results = []
     for name, (default, annotation) in timm_signature(saved.name).items():
         for number, value in enumerate([] if name in OF_THE_MACHINE else others(
-                name, {**SMALLER, **saved.settings}.get(name, default), annotation)):
+                name, {**smaller(saved), **saved.settings}.get(name, default), annotation)):
             official, folder = timm_model(saved, {name: value}), tmp_path / f"{name}{number}"
             if official is not None:
                 drawn(official)
@@ -124,7 +125,7 @@ def test_settings_of_timm(saved, tmp_path):
                     timm().models.save_for_hf(official, folder, safe_serialization=True)
                 except ValueError:  # no JSON
                     continue
-                pixels = (value if name == "img_size" else PIXELS,) * 2
+                pixels = (value if name == "img_size" else saved.pixels,) * 2
                 results.append((name, value, outcome(saved, official, folder, name, pixels)))
     assert_equal_or_refused(results)
 
@@ -132,7 +133,7 @@ def test_settings_of_timm(saved, tmp_path):
 @pytest.mark.parametrize("saved", collect("TRANSFORMERS"), ids=lambda saved: saved.name)
 def test_settings_of_transformers(saved, tmp_path):
     architecture = getattr(transformers(), saved.name)
-    base = {"image_size": PIXELS, "patch_size": 4} | saved.settings
+    base = {"image_size": saved.pixels, "patch_size": 4} | saved.settings
     base = {name: value for name, value in base.items() if name in inspect.signature(
         architecture.config_class.__init__).parameters} | {"num_labels": 5}
     results = []
@@ -144,7 +145,7 @@ def test_settings_of_transformers(saved, tmp_path):
                 official.save_pretrained(folder)
             except Exception:  # whatever transformers says
                 continue
-            pixels = pair(value if name == "image_size" else base.get("image_size", PIXELS))
+            pixels = pair(value if name == "image_size" else base.get("image_size", saved.pixels))
             results.append((name, value, outcome(saved, official, folder, name, pixels)))
     assert_equal_or_refused(results)
 

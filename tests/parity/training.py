@@ -26,11 +26,11 @@ def losses_of(case, optimiser, settings):
     theirs = getattr(torch.optim, optimiser)(official.parameters(), **settings)
     losses = []
     for images, targets in batches(case):
-        _, (loss,) = case.run(model, images, targets)
+        loss = sum(case.run(model, images, targets)[1])
         loss.backward()
         ours.step()
         ours.zero_grad()
-        _, (their_loss,) = case.run_official(official, channels_first(images), torch.from_numpy(targets))
+        their_loss = sum(case.run_official(official, channels_first(images), torch.from_numpy(targets))[1])
         theirs.zero_grad()
         their_loss.backward()
         theirs.step()
