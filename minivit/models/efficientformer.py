@@ -22,7 +22,7 @@ from functools import partial
 from ..nn import (BatchNorm2d, Conv2d, ConvNorm, DropPath, Identity, LayerNorm, LayerScale, Linear, Mlp, Module,
                   Sequential, drop_path_rates, fold_after, in_turn, truncated_normal)
 from ..ops import gelu, relu, split
-from .levit import OffsetAttention, coarser
+from .levit import OffsetAttention, TwoHeads, coarser
 from .poolformer import Pooling, Stage
 
 
@@ -156,21 +156,12 @@ class EfficientFormer(Module):
         return self.head(self.pool(images))
 
 
-class DistilledEfficientFormer(EfficientFormer):
-    """With a second head, for what a teacher says.
-
-    (B, height, width, C) -> (B, num_classes) in `eval()`, a pair of them (class head, distillation head) in training.
-    """
+class DistilledEfficientFormer(TwoHeads, EfficientFormer):
+    """With a second head, for what a teacher says.    (B, height, width, C) -> (B, num_classes), or two in training"""
 
     def __init__(self, *, dims, num_classes=1000, **settings):
         super().__init__(dims=dims, num_classes=num_classes, **settings)
         self.distillation_head = head(dims[-1], num_classes)
-
-    def forward(self, images):
-        """(B, height, width, C) -> (B, num_classes), or two of them in training"""
-        pooled = self.pool(images)
-        logits, distilled = self.head(pooled), self.distillation_head(pooled)
-        return (logits, distilled) if self.training else (logits + distilled) / 2
 
 
 def head(dim, num_classes):

@@ -229,21 +229,25 @@ class LeViT(Module):
         return self.head(self.pool(images))
 
 
-class DistilledLeViT(LeViT):
-    """With a second head, for what a teacher says (section 4.2, "classification").
+class TwoHeads(Module):
+    """What reads the mean with a second head too, for what a teacher says (section 4.2, "classification").
 
     (B, height, width, C) -> (B, num_classes) in `eval()`, a pair of them (class head, distillation head) in training.
     """
-
-    def __init__(self, *, dims, num_classes=1000, **settings):
-        super().__init__(dims=dims, num_classes=num_classes, **settings)
-        self.distillation_head = head(dims[-1], num_classes)
 
     def forward(self, images):
         """(B, height, width, C) -> (B, num_classes), or two of them in training"""
         pooled = self.pool(images)
         logits, distilled = self.head(pooled), self.distillation_head(pooled)
         return (logits, distilled) if self.training else (logits + distilled) / 2
+
+
+class DistilledLeViT(TwoHeads, LeViT):
+    """LeViT with a second head.    (B, height, width, C) -> (B, num_classes), or two of them in training"""
+
+    def __init__(self, *, dims, num_classes=1000, **settings):
+        super().__init__(dims=dims, num_classes=num_classes, **settings)
+        self.distillation_head = head(dims[-1], num_classes)
 
 
 def head(dim, num_classes):

@@ -3,18 +3,10 @@
 import numpy as np
 import pytest
 
-from minivit import nn
 from minivit.models.cvt import ConvAttention, ConvProjection, CvT
+from tests.models.inference import assert_folds, drawn
 
 SIZES = dict(num_classes=5, dims=(8, 16, 24), depths=(1, 1, 2), heads=(1, 2, 3))
-
-
-def drawn(module, rng):
-    """The same in float64 and eval(), with random numbers everywhere, running statistics too."""
-    for name, tensor in module.astype(np.float64).named_parameters() + module.named_buffers():
-        z = rng.standard_normal(tensor.shape)
-        tensor.data = np.exp(z) if name.endswith("running_var") else 0.5 * z
-    return module.eval()
 
 
 def test_a_channel_is_convolved_without_the_others(rng):
@@ -44,12 +36,7 @@ def test_attention_one_query_after_the_other(rng):
 
 def test_the_inference_form_computes_the_same(rng):
     model, images = CvT(**SIZES), rng.standard_normal((2, 37, 50, 3))
-    with pytest.raises(ValueError, match="in training"):
-        nn.fold(model)
-    folded = nn.fold(drawn(model, rng))
-    assert not [module for module in folded.modules() if isinstance(module, nn.BatchNorm2d)]
-    expected = model(images).numpy()
-    np.testing.assert_allclose(folded(images).numpy(), expected, atol=1e-10 * np.abs(expected).max())
+    assert_folds(model, images, rng)
 
 
 def test_settings_that_do_not_fit_are_named():

@@ -3,18 +3,10 @@
 import numpy as np
 import pytest
 
-from minivit import nn
 from minivit.models.efficientformer import Attention, ConvMlp, DistilledEfficientFormer, EfficientFormer, PoolingBlock
+from tests.models.inference import assert_folds, drawn
 
 SIZES = dict(image_size=(64, 48), num_classes=5, dims=(8, 16), depths=(1, 3), attention_blocks=2, heads=2, key_dim=4)
-
-
-def drawn(module, rng):
-    """The same in float64 and eval(), with random numbers everywhere, running statistics too."""
-    for name, tensor in module.astype(np.float64).named_parameters() + module.named_buffers():
-        z = rng.standard_normal(tensor.shape)
-        tensor.data = np.exp(z) if name.endswith("running_var") else 0.5 * z
-    return module.eval()
 
 
 def test_the_pooling_branch_sees_no_norm(rng):
@@ -46,13 +38,8 @@ def test_attention_one_query_after_the_other(rng):
 @pytest.mark.parametrize("make", [EfficientFormer, DistilledEfficientFormer])
 def test_the_inference_form_has_no_batch_norms_and_computes_the_same(make, rng):
     model, images = make(**SIZES), rng.standard_normal((2, 61, 48, 3))
-    with pytest.raises(ValueError, match="in training"):
-        nn.fold(model)
-    folded = nn.fold(drawn(model, rng))
-    assert not [module for module in folded.modules() if isinstance(module, nn.BatchNorm2d)]
+    folded = assert_folds(model, images, rng)
     assert [type(part) for part in folded.modules()].count(ConvMlp) == 2
-    expected = model(images).numpy()
-    np.testing.assert_allclose(folded(images).numpy(), expected, atol=1e-10 * np.abs(expected).max())
 
 
 def test_two_heads_make_a_pair_in_training_and_their_mean_outside(rng):

@@ -3,18 +3,10 @@
 import numpy as np
 import pytest
 
-from minivit import nn
 from minivit.models.efficientvit import CascadedGroupAttention, EfficientViT, WindowedAttention
+from tests.models.inference import assert_folds, drawn
 
 SIZES = dict(image_size=(96, 64), num_classes=5, dims=(16, 24), depths=(1, 2), heads=(2, 3), key_dim=4, window=3)
-
-
-def drawn(module, rng):
-    """The same in float64 and eval(), with random numbers everywhere, running statistics too."""
-    for name, tensor in module.astype(np.float64).named_parameters() + module.named_buffers():
-        z = rng.standard_normal(tensor.shape)
-        tensor.data = np.exp(z) if name.endswith("running_var") else 0.5 * z
-    return module.eval()
 
 
 def test_each_head_adds_what_the_one_before_found(rng):
@@ -46,12 +38,7 @@ def test_windows_are_padded_with_zeros_that_are_attended_to(rng):
 
 def test_the_inference_form_has_no_norms_and_computes_the_same(rng):
     model, images = EfficientViT(**SIZES), rng.standard_normal((2, 90, 75, 3))
-    with pytest.raises(ValueError, match="in training"):
-        nn.fold(model)
-    folded = nn.fold(drawn(model, rng))
-    assert not [module for module in folded.modules() if isinstance(module, nn.BatchNorm2d)]
-    expected = model(images).numpy()
-    np.testing.assert_allclose(folded(images).numpy(), expected, atol=1e-10 * np.abs(expected).max())
+    assert_folds(model, images, rng)
 
 
 def test_pictures_of_any_size_and_what_does_not_fit(rng):

@@ -3,19 +3,11 @@
 import numpy as np
 import pytest
 
-from minivit import nn
 from minivit.models.levit import Attention, DistilledLeViT, LeViT, ShrinkingAttention
 from minivit.ops import hardswish
+from tests.models.inference import assert_folds, drawn
 
 SIZES = dict(image_size=(64, 48), num_classes=5, dims=(16, 24, 32), depths=(1, 2, 1), heads=(2, 3, 1), key_dim=8)
-
-
-def drawn(module, rng):
-    """The same in float64 and eval(), with random numbers everywhere, running statistics too."""
-    for name, tensor in module.astype(np.float64).named_parameters() + module.named_buffers():
-        z = rng.standard_normal(tensor.shape)
-        tensor.data = np.exp(z) if name.endswith("running_var") else 0.5 * z
-    return module.eval()
 
 
 @pytest.mark.parametrize("shrinks", [False, True])
@@ -41,12 +33,7 @@ def test_attention_one_query_after_the_other(shrinks, rng):
 @pytest.mark.parametrize("make", [LeViT, DistilledLeViT])
 def test_the_inference_form_has_no_norms_and_computes_the_same(make, rng):
     model, images = make(**SIZES), rng.standard_normal((2, 64, 48, 3))
-    with pytest.raises(ValueError, match="in training"):
-        nn.fold(model)
-    folded = nn.fold(drawn(model, rng))
-    assert not [module for module in folded.modules() if isinstance(module, nn.BatchNorm2d)]
-    expected = model(images).numpy()
-    np.testing.assert_allclose(folded(images).numpy(), expected, atol=1e-10 * np.abs(expected).max())
+    assert_folds(model, images, rng)
 
 
 def test_a_mirrored_picture_has_mirrored_attention(rng):
