@@ -13,7 +13,7 @@ the last blocks, on the coarsest grid, work on tokens with LayerNorm and attenti
 The paper's models have two heads, one for the label and one for what a teacher says, as DeiT has; both read the mean.
 In training the model returns both logits, a pair, for the losses in `minivit.tasks.distil`; in `eval()` their mean.
 
-Departures from the paper: none. There is a norm before attention and both MLPs' ends, but none before the pooling.
+Departures from the paper: none. Where it is silent, everything is as in the authors' code: no norm before the pooling.
 """
 
 from copy import copy
@@ -27,7 +27,7 @@ from .poolformer import Pooling, Stage
 
 
 def conv_stem(channels, dim, halvings):
-    """3 x 3 convolutions with stride 2, their norms and ReLU (section 4, "stem").
+    """3 x 3 convolutions with stride 2, their norms and ReLU.
 
     (B, height, width, channels) -> (B, H, W, dim) with H = height / 2^halvings, rounded up
     """
@@ -37,7 +37,7 @@ def conv_stem(channels, dim, halvings):
 
 
 class ConvMlp(Module):
-    """1 x 1 convolution, norm, GELU, 1 x 1 convolution, norm (eq. 3).    (B, H, W, C) -> (B, H, W, C)"""
+    """1 x 1 convolution, norm, GELU, 1 x 1 convolution, norm.    (B, H, W, C) -> (B, H, W, C)"""
 
     def __init__(self, dim, hidden):
         self.linear1, self.norm1 = Conv2d(dim, hidden, 1), BatchNorm2d(hidden)
@@ -56,7 +56,7 @@ class ConvMlp(Module):
 
 
 class PoolingBlock(Module):
-    """x + scale Pooling(x), then x + scale MLP(x): the 4-D block (eq. 3).    (B, H, W, C) -> (B, H, W, C)"""
+    """x + scale Pooling(x), then x + scale MLP(x): the 4-D block.    (B, H, W, C) -> (B, H, W, C)"""
 
     def __init__(self, dim, *, mlp_dim, layer_scale, drop_path=0.0):
         self.mixer, self.scale1 = Pooling(), LayerScale(dim, layer_scale)
@@ -70,7 +70,7 @@ class PoolingBlock(Module):
 
 
 class Attention(OffsetAttention):
-    """LeViT's, with a bias for each distance, but linear maps without norms (eq. 5).    (B, H, W, C) -> (B, H, W, C)"""
+    """LeViT's, with a bias for each distance, but linear maps without norms.    (B, H, W, C) -> (B, H, W, C)"""
 
     def __init__(self, dim, heads, *, key_dim, grid):
         super().__init__(heads, key_dim=key_dim, value_dim=4 * key_dim, grid=grid,
@@ -83,7 +83,7 @@ class Attention(OffsetAttention):
 
 
 class AttentionBlock(Module):
-    """x + scale Attention(LN(x)), then x + scale MLP(LN(x)): the 3-D block (eq. 4).    (B, H, W, C) -> (B, H, W, C)"""
+    """x + scale Attention(LN(x)), then x + scale MLP(LN(x)): the 3-D block.    (B, H, W, C) -> (B, H, W, C)"""
 
     def __init__(self, dim, attention, *, mlp_dim, layer_scale, drop_path=0.0):
         self.norm1, self.attention, self.scale1 = LayerNorm(dim, eps=1e-5), attention, LayerScale(dim, layer_scale)
@@ -169,7 +169,7 @@ def head(dim, num_classes):
     return Linear(dim, num_classes, initialiser=truncated_normal(0.02)) if num_classes else Identity()
 
 
-# table 4 (appendix); "cifar" is our own size
+# the table of the appendix; "cifar" is our own size
 VARIANTS = {
     "L1": partial(DistilledEfficientFormer, dims=(48, 96, 224, 448), depths=(3, 2, 6, 4), attention_blocks=1),
     "L3": partial(DistilledEfficientFormer, dims=(64, 128, 320, 512), depths=(4, 4, 12, 6), attention_blocks=4),

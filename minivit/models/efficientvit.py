@@ -13,10 +13,11 @@ This is Microsoft's EfficientViT (M0 to M5). The other of that name, by MIT, has
     attention: (B, H, W, C) -> windows (B w, M, M, C) -> h shares (B w, M, M, C / h), one head after the other
                -> joined (B w, M, M, C) -> (B, H, W, C)
 
-Grids that do not divide into windows are padded below and on the right with zeros, which are attended to. All weights
-stand before a BatchNorm, which `fold` takes away.
+Grids that do not divide into windows are padded below and on the right with zeros, which are attended to. Nearly all
+weights have a BatchNorm behind them, which `fold` takes away.
 
-Departures from the paper: none. The activation before the last map of attention is in the authors' code only.
+Departures from the paper: none. What it leaves open is as in the authors' code: windows, the depthwise convolutions'
+kernels, ReLU before the last map of attention.
 """
 
 from functools import partial

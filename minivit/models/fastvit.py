@@ -38,7 +38,7 @@ def MobileOne(inputs, outputs, kernel, *, stride=1, groups=1):
 
 
 class RepMixer(Module):
-    """x + scale (branches of x - norm of x): one depthwise convolution, when it is folded (section 3.2.1).
+    """x + scale (branches of x - norm of x): one depthwise convolution, when it is folded (section 3.2).
 
     (B, H, W, C) -> (B, H, W, C)
     """
@@ -60,7 +60,7 @@ class RepMixer(Module):
 
 
 def ConvMlp(dim, hidden):
-    """A depthwise convolution of 7 x 7 with its norm, then an MLP (section 3.2.3).    (B, H, W, C) -> (B, H, W, C)"""
+    """A depthwise convolution of 7 x 7 with its norm, then an MLP (section 3.2).    (B, H, W, C) -> (B, H, W, C)"""
     return Sequential(ConvNorm(dim, dim, 7, groups=dim), Mlp(dim, hidden))
 
 

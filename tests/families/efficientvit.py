@@ -32,7 +32,7 @@ WITHOUT_GRADIENT = [("efficientvit", f"stages.{stage}.{name}.norm.bias") for sta
     (2, ("embed.layers.0.branch", "embed.layers.1.branch.linear2", "blocks.0.layers.3.branch",
          "blocks.0.layers.4.branch.linear2"))] for name in names]
 
-FIGURES = [Table("EfficientViT: Liu et al., arXiv:2305.07027, table 2", [
+FIGURES = [Table("EfficientViT: Liu et al., arXiv:2305.07027, as its authors' repository lists it", [
     Line("EfficientViT-M0", "efficientvit", "M0", "2.3", "0.079", exact=2_349_436),
     Line("EfficientViT-M1", "efficientvit", "M1", "3.0", "0.167", exact=2_980_560),
     Line("EfficientViT-M2", "efficientvit", "M2", "4.2", "0.201", exact=4_187_554),
