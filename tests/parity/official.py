@@ -54,13 +54,19 @@ def counterpart(case):
 
 @contextlib.contextmanager
 def without_rounding():
-    """timm rounds positions to single precision before it interpolates them: here, .float() lets doubles be."""
-    rounding = torch.Tensor.float
+    """timm rounds positions to single precision before it uses them: here doubles are let be, and made of integers."""
+    rounding, converting = torch.Tensor.float, torch.Tensor.to
+
+    def to(x, *args, **settings):
+        if args == (torch.float32,) and not x.is_floating_point():  # places of XCiT's tokens
+            args = (torch.float64,)
+        return converting(x, *args, **settings)
     torch.Tensor.float = lambda x: x if x.dtype == torch.float64 else rounding(x)
+    torch.Tensor.to = to
     try:
         yield
     finally:
-        torch.Tensor.float = rounding
+        torch.Tensor.float, torch.Tensor.to = rounding, converting
 
 
 def load_strictly(case, module, tensors):
