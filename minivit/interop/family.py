@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from .table import DERIVED
 
 
-def no_sizes(model):
-    """Nothing: no layout merges axes."""
+def nothing(model):
+    """{}, for most architectures: no layout merges axes, no tensor stands in a file twice."""
     return {}
 
 
@@ -40,6 +40,9 @@ class Family:
         {class of ours that has no counterpart: why}.
     derived : tuple of str
         Regular expressions for the last part of names of tensors that a model of ours computes.
+    again : callable
+        again(model) -> {their name: their name of the same tensor} of what their files hold more than once, because
+        several of their modules share it. `derived` has these names too.
     """
 
     name: str
@@ -47,11 +50,12 @@ class Family:
     tables: dict
     shapes: Callable
     configs: dict = field(default_factory=dict)
-    sizes: Callable = no_sizes
+    sizes: Callable = nothing
     head: str = "head"
     asked: dict = field(default_factory=dict)
     without: dict = field(default_factory=dict)
     derived: tuple = ()
+    again: Callable = nothing
 
     def config(self, names):
         """The description of the configurations that go with such names; None if there is none."""

@@ -83,6 +83,15 @@ def weights_of(module, case):
     return {name: x for name, x in module.state_dict().items() if not is_derived(name, computed)}
 
 
+def save_with_timm(official, folder):
+    """What timm writes into a folder. Tensors that modules share, safetensors wants as copies."""
+    def copied(module, state, prefix, metadata):
+        for name, x in state.items():
+            state[name] = x.clone()
+    official.register_state_dict_post_hook(copied)
+    timm().models.save_for_hf(official, folder, safe_serialization=True)
+
+
 def channels_first(images):
     """(B, H, W, C) array -> (B, C, H, W) torch tensor"""
     return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))

@@ -16,7 +16,8 @@ from tests.golden.case import relative
 from tests.golden.draw import draw, pictures
 from tests.interop.models import FOLDERS
 from tests.known import collect, label
-from tests.parity.official import channels_first, our_numbers, their_numbers, timm, torch, transformers
+from tests.parity.official import (channels_first, our_numbers, save_with_timm, their_numbers, timm, torch,
+                                   transformers)
 
 
 @pytest.mark.parametrize("make, names", FOLDERS, ids=label)
@@ -40,7 +41,7 @@ def test_what_is_saved_here_is_loaded_there(make, names, tmp_path):
 @pytest.mark.parametrize("saved", collect("TIMM"), ids=lambda saved: saved.name)
 def test_what_timm_saves_is_loaded_here(saved, tmp_path):
     official = timm().create_model(saved.name, num_classes=1000, **saved.settings).eval()
-    timm().models.save_for_hf(official, tmp_path, safe_serialization=True)
+    save_with_timm(official, tmp_path)
     model = minivit.load(tmp_path)
     images = pictures(1, *official.pretrained_cfg["input_size"][1:]).astype(np.float32)
     assert relative(our_numbers(saved, model, images), their_numbers(saved, official, images)) < 1e-4
