@@ -20,8 +20,8 @@ Departures from the paper: none. LayerNorm adds 1e-5 behind a map of patches and
 from functools import partial
 
 from ..engine import no_grad
-from ..nn import (Conv2d, ConvPositions, DropPath, Identity, LayerNorm, Linear, Mlp, Module, Parameter, repeat_batch,
-                  to_grid, truncated_normal)
+from ..nn import (Conv2d, ConvPositions, DropPath, Identity, LayerNorm, Linear, Mlp, Module, Parameter, by_head,
+                  joined_heads, repeat_batch, to_grid, truncated_normal)
 from ..ops import concatenate, softmax, split
 from .pvt import as_tokens, by_stage, patches
 
@@ -64,21 +64,15 @@ class ConvAttention(Module):
 
     def read(self, q, k, v):
         """What keys gather for all, and each query takes from it (eq. 3).    3 (B, 1 + N, C) -> (B, 1 + N, C)"""
-        shape, (q, k, v) = q.shape, (self.by_head(x) for x in (q, k, v))            # 3 (B, h, 1 + N, d)
+        q, k, v = (by_head(x, self.heads) for x in (q, k, v))                       # 3 (B, h, 1 + N, d)
         gathered = softmax(k, axis=2).swapaxes(2, 3) @ v                            # (B, h, d, d)
-        found = q * q.shape[-1] ** -0.5 @ gathered                                  # (B, h, 1 + N, d)
-        return found.transpose(0, 2, 1, 3).reshape(shape)                           # (B, 1 + N, C)
-
-    def by_head(self, x):
-        """(B, 1 + N, C) -> (B, h, 1 + N, d)"""
-        B, N, C = x.shape
-        return x.reshape(B, N, self.heads, C // self.heads).transpose(0, 2, 1, 3)   # (B, h, 1 + N, d)
+        return joined_heads(q * q.shape[-1] ** -0.5 @ gathered)                     # (B, 1 + N, C)
 
     def weights(self, x):
         """From where each channel of the keys gathers, for pictures.    (B, 1 + N, C) -> (B, h, d, 1 + N)"""
         with no_grad():
             _, k, _ = split(self.qkv(x), 3, axis=-1)
-            return softmax(self.by_head(k), axis=2).swapaxes(2, 3)                  # (B, h, d, 1 + N)
+            return softmax(by_head(k, self.heads), axis=2).swapaxes(2, 3)                  # (B, h, d, 1 + N)
 
     def describe(self):
         """The number of heads."""

@@ -6,15 +6,9 @@ import pytest
 from minivit import nn
 from minivit.counting import count
 from minivit.models.coat_lite import CoaTLite, ConvAttention, OffsetConvolutions
+from tests.models.drawn import assert_folds, drawn
 
 SIZES = dict(image_size=32, num_classes=5, dims=(8, 16, 16, 24), depths=(1, 1, 2, 2), mlp_ratios=(1, 2, 1, 1))
-
-
-def drawn(module, rng):
-    """The same in float64 and eval(), with random numbers everywhere."""
-    for _, tensor in module.astype(np.float64).named_parameters():
-        tensor.data = 0.5 * rng.standard_normal(tensor.shape)
-    return module.eval()
 
 
 def test_attention_one_token_after_the_other(rng):
@@ -60,13 +54,8 @@ def test_blocks_of_a_stage_share_their_convolutions():
 
 
 def test_the_inference_form_has_the_identity_in_the_kernel_of_positions(rng):
-    model, images = drawn(CoaTLite(**SIZES), rng), rng.standard_normal((2, 37, 50, 3))
-    folded = nn.fold(model)
+    folded = assert_folds(CoaTLite(**SIZES), rng.standard_normal((2, 37, 50, 3)), rng)
     assert not [module for module in folded.modules() if isinstance(module, nn.ConvPositions)]
-    expected = model(images).numpy()
-    np.testing.assert_allclose(folded(images).numpy(), expected, atol=1e-10 * np.abs(expected).max())
-    with pytest.raises(ValueError, match="in training"):
-        nn.fold(model.train())
 
 
 def test_settings_that_do_not_fit_are_named():

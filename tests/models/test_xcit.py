@@ -6,16 +6,9 @@ import pytest
 import minivit
 from minivit import nn
 from minivit.models.xcit import ClassBlock, CrossCovarianceAttention, NanoClassBlock, XCiT, waves
+from tests.models.drawn import assert_folds, drawn, norms
 
 SMALL = dict(image_size=16, patch_size=4, num_classes=5, dim=12, depth=2, heads=3)
-
-
-def drawn(module, rng):
-    """The same in float64 and eval(), with random numbers everywhere, running statistics too."""
-    for name, tensor in module.astype(np.float64).named_parameters() + module.named_buffers():
-        z = rng.standard_normal(tensor.shape)
-        tensor.data = np.exp(z) if name.endswith("running_var") else 0.5 * z
-    return module.eval()
 
 
 def test_channels_look_at_channels_by_the_cosine_of_the_angle_between_them(rng):
@@ -64,14 +57,9 @@ def test_what_class_attention_does_to_the_patches(kind, norms_patches, rng):
 
 
 def test_the_inference_form_of_the_stem_computes_the_same(rng):
-    model, images = XCiT(**SMALL), rng.standard_normal((2, 19, 16, 3))
-    with pytest.raises(ValueError, match="in training"):
-        nn.fold(model)
-    folded = nn.fold(drawn(model, rng))
-    left = [name for name, module in folded.named_modules() if isinstance(module, nn.BatchNorm2d)]
-    assert left == ["blocks.0.local.norm", "blocks.1.local.norm"]  # behind an activation, before zeros at the border
-    expected = model(images).numpy()
-    np.testing.assert_allclose(folded(images).numpy(), expected, atol=1e-10 * np.abs(expected).max())
+    folded = assert_folds(XCiT(**SMALL), rng.standard_normal((2, 19, 16, 3)), rng)
+    # behind an activation, before zeros at the border
+    assert norms(folded) == ["blocks.0.local.norm", "blocks.1.local.norm"]
 
 
 def test_stochastic_depth_is_the_same_in_every_block_and_absent_from_class_attention():

@@ -84,6 +84,10 @@ def same_everywhere(model, official, name):
         assert getattr(module, "approximate", "none") == "none", name
 
 
+# of ResNet's files and of Apple's; what their processors have by default is smaller than what they crop
+SHORTER_EDGES = {"ConvNextImageProcessorPil": 224, "MobileViTImageProcessorPil": 288}
+
+
 @pytest.mark.parametrize("saved", collect("TRANSFORMERS"), ids=lambda saved: saved.name)
 def test_what_transformers_saves_is_loaded_here(saved, tmp_path):
     labels = {0: "cat", 1: "dog", 2: "ship"}
@@ -92,7 +96,8 @@ def test_what_transformers_saves_is_loaded_here(saved, tmp_path):
     official.save_pretrained(tmp_path)
     if saved.processor:
         processor = getattr(transformers(), saved.processor)
-        processor = processor(**{"size": {"shortest_edge": 224}} if "ConvNext" in saved.processor else {})
+        edge = SHORTER_EDGES.get(saved.processor)
+        processor = processor(**{"size": {"shortest_edge": edge}} if edge else {})
         processor.save_pretrained(tmp_path)
     model = minivit.load(tmp_path)
     images = pictures(1, *model.image_size).astype(np.float32)
