@@ -34,8 +34,12 @@ TIMM = [Saved("mobilevit_xxs", {})]
 TRANSFORMERS = [Saved("MobileViTForImageClassification", dict(
     image_size=64, hidden_sizes=[16, 20, 24], neck_hidden_sizes=[8, 8, 12, 16, 16, 24, 40], initializer_range=0.4),
     "MobileViTImageProcessorPil")]
-# what the norm behind a Transformer adds to all places, the norm behind the 1 x 1 convolution takes away in training
-WITHOUT_GRADIENT = [("mobilevit", f"stages.{stage}.layers.1.norm.bias") for stage in (2, 3, 4)]
+# In training, what a norm adds to all places of a channel is taken away by the next norm, if only 1 x 1 convolutions lie
+# between them, as behind a Transformer and between the first blocks.
+WITHOUT_GRADIENT = [
+    *(("mobilevit", f"stages.{stage}.layers.1.norm.bias") for stage in (2, 3, 4)),
+    *(("mobilevit", f"stages.{stage}.layers.{block}.project.norm.bias")
+      for stage, block in ((0, 0), (1, 0), (1, 1), (1, 2)))]
 
 FIGURES = [Table("MobileViT, 256 x 256 pixels: Mehta and Rastegari, arXiv:2110.02178", [
     Line("MobileViT-XXS", "mobilevit", "xxs", "1.3", "0.4", exact=1_272_024),
