@@ -34,8 +34,8 @@ TIMM = [Saved("mobilevit_xxs", {})]
 TRANSFORMERS = [Saved("MobileViTForImageClassification", dict(
     image_size=64, hidden_sizes=[16, 20, 24], neck_hidden_sizes=[8, 8, 12, 16, 16, 24, 40], initializer_range=0.4),
     "MobileViTImageProcessorPil")]
-# In training, what a norm adds to all places of a channel is taken away by the next norm, if only 1 x 1 convolutions lie
-# between them, as behind a Transformer and between the first blocks.
+# In training, what a norm adds to all places of a channel is taken away by the next norm, if only 1 x 1 convolutions
+# lie between them, as behind a Transformer and between the first blocks.
 WITHOUT_GRADIENT = [
     *(("mobilevit", f"stages.{stage}.layers.1.norm.bias") for stage in (2, 3, 4)),
     *(("mobilevit", f"stages.{stage}.layers.{block}.project.norm.bias")
