@@ -27,7 +27,7 @@ from .pvt import as_tokens, by_stage, patches
 
 
 class OffsetConvolutions(Module):
-    """What lies around each place, weighed by its offset: depthwise, with another window in some of the heads (eq. 7).
+    """What lies around each place, weighed by its offset: depthwise, with another window in some of the heads ("CRPE").
 
     (B, H, W, C) -> (B, H, W, C); `windows` are pairs of M and the number of heads that it is for.
     """
@@ -47,7 +47,7 @@ class OffsetConvolutions(Module):
 
 
 class ConvAttention(Module):
-    """q (softmax(k)^T v) / sqrt(d), and for patches q * (v around each) (eq. 8).    (B, 1 + N, C) -> (B, 1 + N, C)
+    """q (softmax(k)^T v) / sqrt(d), and for patches q * (v around each) ("ConvAtt").    (B, 1 + N, C) -> the same
 
     The softmax of a key's channel runs over the tokens. The convolutions belong to the stage, whose blocks share them.
     """
@@ -63,7 +63,7 @@ class ConvAttention(Module):
         return self.proj(concatenate([far[:, :1], far[:, 1:] + near], axis=1))      # (B, 1 + N, C)
 
     def read(self, q, k, v):
-        """What keys gather for all, and each query takes from it (eq. 3).    3 (B, 1 + N, C) -> (B, 1 + N, C)"""
+        """What keys gather for all, and each query takes from it ("FactorAtt").    3 (B, 1 + N, C) -> (B, 1 + N, C)"""
         q, k, v = (by_head(x, self.heads) for x in (q, k, v))                       # 3 (B, h, 1 + N, d)
         gathered = softmax(k, axis=2).swapaxes(2, 3) @ v                            # (B, h, d, d)
         return joined_heads(q * q.shape[-1] ** -0.5 @ gathered)                     # (B, 1 + N, C)
@@ -80,7 +80,7 @@ class ConvAttention(Module):
 
 
 class Block(Module):
-    """x + Attention(LN(x)), then x + MLP(LN(x)), behind the positions of the stage (fig. 3).
+    """x + Attention(LN(x)), then x + MLP(LN(x)), behind the positions of the stage ("serial block").
 
     (B, 1 + N, C) -> (B, 1 + N, C)
     """
@@ -97,7 +97,7 @@ class Block(Module):
 
 
 class Stage(Module):
-    """Patches and a class token, and before each block positions by a convolution that all blocks share (section 4.1).
+    """Patches and a class token, and before each block positions by a convolution that all blocks share ("CPE").
 
     (B, H, W, C_in) -> (B, H/P, W/P, C), class token (B, C)
     """
@@ -117,7 +117,7 @@ class Stage(Module):
 
 
 class CoaTLite(Module):
-    """Stages from fine to coarse (fig. 4, left), and a linear head that reads the class token of the last.
+    """Stages from fine to coarse, and a linear head that reads the class token of the last.
 
     (B, height, width, C) -> (B, num_classes), or (B, last of dims) with num_classes=0. Pictures of any size are
     accepted.
@@ -169,7 +169,7 @@ class CoaTLite(Module):
         return self.head(self.norm(self.encode(images)[1]))
 
 
-# table 1, and the authors' repository for "medium"; "cifar" is our own size
+# the sizes of the authors' repository; "cifar" is our own
 VARIANTS = {
     "tiny": partial(CoaTLite, dims=(64, 128, 256, 320), depths=(2, 2, 2, 2)),
     "mini": partial(CoaTLite, dims=(64, 128, 320, 512), depths=(2, 2, 2, 2)),

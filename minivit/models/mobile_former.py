@@ -266,7 +266,7 @@ class MobileFormer(Module):
 
 
 def sizes(*lines, stem, lite, tokens, dim, hidden, **settings):
-    """Lines of table 1 and of the authors' code: C, stride, expansion of each block."""
+    """A model by the lines of its table: C, stride, expansion of each block."""
     return partial(MobileFormer, stem=(stem, 2), lite=lite, blocks=lines, tokens=tokens, dim=dim, hidden=hidden,
                    **settings)
 
@@ -280,7 +280,7 @@ def large(channels, expansions, *, stem, hidden):
 
 
 TINY = ((12, 1, 3), (24, 2, 6), (24, 1, 3), (48, 2, 6), (48, 1, 4), (64, 1, 6), (96, 2, 6), (96, 1, 6))
-# table 1 and appendix A; "cifar" is our own size
+# the sizes of the paper, as its code has them; "cifar" is our own
 VARIANTS = {
     "508m": large((40, 72, 128, 176, 240), (3, 3, 4), stem=24, hidden=1920),
     "294m": large((24, 48, 96, 128, 192), (4, 4, 4), stem=16, hidden=1920),

@@ -23,7 +23,7 @@ MODELS = [Small(CoaTLite, SMALL, ("timm",)),
 TIMM = [Saved(name, dict(embed_dims=(8, 16, 24, 32), serial_depths=(1, 1, 1, 2)))
         for name in ("coat_lite_tiny", "coat_lite_medium")]
 
-FIGURES = [Table("CoaT-Lite: Xu et al., arXiv:2104.06399", [
+FIGURES = [Table("CoaT-Lite: Xu et al., arXiv:2104.06399, table 2", [
     Line("CoaT-Lite Tiny", "coat_lite", "tiny", "5.7", "1.6", exact=5_721_960),
     Line("CoaT-Lite Mini", "coat_lite", "mini", "11", "2.0", exact=11_011_560),
     Line("CoaT-Lite Small", "coat_lite", "small", "20", "4.0", "3.94, where the paper prints 4.0", exact=19_838_504),
