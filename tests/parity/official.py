@@ -58,7 +58,7 @@ def without_rounding():
     rounding, converting = torch.Tensor.float, torch.Tensor.to
 
     def to(x, *args, **settings):
-        if args == (torch.float32,) and not x.is_floating_point():  # places of XCiT's tokens
+        if args == (torch.float32,) and not x.is_floating_point() and x.ndim == 1:  # places of XCiT's tokens, no mask
             args = (torch.float64,)
         return converting(x, *args, **settings)
     torch.Tensor.float = lambda x: x if x.dtype == torch.float64 else rounding(x)
