@@ -7,7 +7,7 @@ from .table import DERIVED
 
 
 def nothing(_):
-    """No lengths of axes that layouts merge, and no tensors beside the weights."""
+    """{}, for most architectures: no layout merges axes, no tensor stands in a file twice or beside the weights."""
     return {}
 
 
@@ -43,6 +43,9 @@ class Family:
     kept : callable
         kept(tensors) -> {their name: array} of those among them that their code asks for in a file; `tensors` are the
         weights under their names.
+    again : callable
+        again(model) -> {their name: their name of the same tensor} of what their files hold more than once, because
+        several of their modules share it. `derived` has these names too.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Family:
     without: dict = field(default_factory=dict)
     derived: tuple = ()
     kept: Callable = nothing
+    again: Callable = nothing
 
     def config(self, names):
         """The description of the configurations that go with such names; None if there is none."""

@@ -30,7 +30,8 @@ def to_official(model, names="timm"):
     for name in list(tensors):
         if name.endswith(".running_var"):  # what PyTorch's BatchNorm keeps beside it
             tensors[name.replace("running_var", "num_batches_tracked")] = np.array(0)
-    return tensors | family_of(model)[0].kept(tensors)
+    family, _ = family_of(model)
+    return tensors | family.kept(tensors) | {name: tensors[same] for name, same in family.again(model).items()}
 
 
 def rename(model, arrays, names):

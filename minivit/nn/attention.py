@@ -40,3 +40,15 @@ class Attention(Module):
     def describe(self) -> str:
         """The number of heads."""
         return f"{self.heads} heads"
+
+
+def by_head(x: Tensor, heads: int) -> Tensor:
+    """The channels of each head apart.    (B, N, D) -> (B, H, N, D/H)"""
+    B, N, D = x.shape
+    return x.reshape(B, N, heads, D // heads).transpose(0, 2, 1, 3)  # (B, H, N, D/H)
+
+
+def joined_heads(x: Tensor) -> Tensor:
+    """And side by side again.    (B, H, N, d) -> (B, N, H d)"""
+    B, H, N, d = x.shape
+    return x.transpose(0, 2, 1, 3).reshape(B, N, H * d)              # (B, N, H d)

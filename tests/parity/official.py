@@ -54,13 +54,19 @@ def counterpart(case):
 
 @contextlib.contextmanager
 def without_rounding():
-    """timm rounds positions to single precision before it interpolates them: here, .float() lets doubles be."""
-    rounding = torch.Tensor.float
+    """timm rounds positions to single precision before it uses them: here doubles are let be, and made of integers."""
+    rounding, converting = torch.Tensor.float, torch.Tensor.to
+
+    def to(x, *args, **settings):
+        if args == (torch.float32,) and not x.is_floating_point() and x.ndim == 1:  # places of XCiT's tokens, no mask
+            args = (torch.float64,)
+        return converting(x, *args, **settings)
     torch.Tensor.float = lambda x: x if x.dtype == torch.float64 else rounding(x)
+    torch.Tensor.to = to
     try:
         yield
     finally:
-        torch.Tensor.float = rounding
+        torch.Tensor.float, torch.Tensor.to = rounding, converting
 
 
 def load_strictly(case, module, tensors):
@@ -75,6 +81,15 @@ def weights_of(module, case):
     """{name: tensor} of what its checkpoints hold, but for what a model of ours computes."""
     computed = family_of(case.create())[0].computed
     return {name: x for name, x in module.state_dict().items() if not is_derived(name, computed)}
+
+
+def save_with_timm(official, folder):
+    """What timm writes into a folder. Tensors that modules share, safetensors wants as copies."""
+    def copied(module, state, prefix, metadata):
+        for name, x in state.items():
+            state[name] = x.clone()
+    official.register_state_dict_post_hook(copied)
+    timm().models.save_for_hf(official, folder, safe_serialization=True)
 
 
 def channels_first(images):

@@ -17,7 +17,7 @@ from minivit.interop.preprocessing import from_transformers
 from tests.golden.case import relative
 from tests.golden.draw import draw, pictures
 from tests.known import collect
-from tests.parity.official import our_numbers, their_numbers, timm, torch, transformers
+from tests.parity.official import our_numbers, save_with_timm, their_numbers, timm, torch, transformers
 
 # What is tried where neither the default nor the annotation says what else there is
 ELSE = {
@@ -122,7 +122,7 @@ def test_settings_of_timm(saved, tmp_path):
             if official is not None:
                 drawn(official)
                 try:
-                    timm().models.save_for_hf(official, folder, safe_serialization=True)
+                    save_with_timm(official, folder)
                 except ValueError:  # no JSON
                     continue
                 pixels = (value if name == "img_size" else saved.pixels,) * 2
