@@ -6,7 +6,7 @@ that is learned (quadratic), by learned vectors of rows and columns (learned), o
 Tokens are 2 x 2 pixels: a year before ViT, with the same Transformer on the same kind of tokens.
 
     B batch    H x W grid    N = H W    D width    h heads, each as wide as the tokens    L depth    P patch size
-    quadratic    score(query, key) = -s^2 / 2 |key - query - centre|^2                                        (eq. 9)
+    quadratic    score(query, key) = -s^2 / 2 |key - query - centre|^2                                     (section 3)
     learned      score = w^row r^row(y_key - y_query) + w^column r^column(x_key - x_query)
     content      score = (q k + q^row r^row(...) + q^column r^column(...)) / sqrt(D)
     (B, 32, 32, 3) -> patches (B, 16, 16, D) -> L blocks (B, 16, 16, D) -> mean (B, D) -> logits (B, 10)
@@ -31,7 +31,7 @@ from ..ops import attention, attention_weights, expand, softmax, take
 
 
 class FullHeads(Module):
-    """What all forms have: each head averages whole tokens, and one map joins them (eq. 3), then another.
+    """What all forms have: each head averages whole tokens, and one map joins them (section 2.1), then another.
 
     (B, H, W, D) -> (B, H, W, D)
     """
@@ -73,7 +73,10 @@ class PlaceAttention(FullHeads):
 
 
 class QuadraticAttention(PlaceAttention):
-    """Each head looks around a centre that it learns, as far as `spread` says (eq. 9).    (B, H, W, D) -> the same"""
+    """Each head looks around a centre that it learns, as far as `spread` says (section 3).
+
+    (B, H, W, D) -> (B, H, W, D)
+    """
 
     def __init__(self, dim, heads, *, grid):
         super().__init__(dim, heads)
@@ -224,7 +227,7 @@ class AttentionCNN(Module):
         return self.head(self.features(images)[0].mean(axis=(1, 2)))
 
 
-# section 4.1 and table 1; "cifar" is our own size
+# section 4 and its table 1; "cifar" is our own size
 PAPER = partial(AttentionCNN, dim=400, depth=6, mlp_dim=512)
 VARIANTS = {
     "quadratic": PAPER,

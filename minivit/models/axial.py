@@ -5,7 +5,7 @@ its row: two steps reach every other place, and cost H + W instead of H W for ea
 what the query asks, for what the key answers and for what its value says; so no 3 x 3 convolution is needed any more.
 
     B batch    H x W grid    C channels    N places of a column or row, at most K    h heads    d = C / h
-    s_ij = q_i k_j + q_i r^q_(i-j) + k_j r^k_(j-i)        y_i = sum_j softmax_j(s_ij) (v_j + r^v_(i-j))       (eq. 4)
+    s_ij = q_i k_j + q_i r^q_(i-j) + k_j r^k_(j-i)        y_i = sum_j softmax_j(s_ij) (v_j + r^v_(i-j))  (section 3.2)
     50s: (B, 224, 224, 3) -> stem (B, 56, 56, 32) -> four stages (B, 56, 56, 128), (B, 28, 28, 256), (B, 14, 14, 512),
          (B, 7, 7, 1024) -> mean over the grid (B, 1024) -> logits (B, 1000)
     cifar: (B, 32, 32, 3) -> (B, 16, 16, 64), (B, 8, 8, 128), (B, 4, 4, 256) -> (B, 256) -> logits (B, 10)
@@ -27,7 +27,7 @@ from ..ops import avg_pool2d, concatenate, max_pool2d, relu, softmax, stack, tak
 
 
 class AxialAttention(Module):
-    """Each place of a row looks at all places of it (eq. 4).    (B, N, C) -> (B, N, C) with N from 1 to K
+    """Each place of a row looks at all places of it (section 3.2).    (B, N, C) -> (B, N, C) with N from 1 to K
 
     The columns of `qkv` are for each head a query, a key and a value; those of `relative` r^q, r^k and r^v, its rows
     the distances from 1 - K to K - 1. `span` is K.
@@ -92,7 +92,7 @@ def by_place(x, tables):
 
 
 class AxialBlock(Module):
-    """A bottleneck with attention along columns and rows instead of its 3 x 3 convolution (fig. 3).
+    """A bottleneck with attention along columns and rows instead of its 3 x 3 convolution (section 3.2).
 
     (B, H, W, C_in) -> (B, H/stride, W/stride, 2 C); `spans` are the most rows and columns that H and W may be
     """

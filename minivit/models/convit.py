@@ -40,7 +40,7 @@ def offsets(grid, dtype, device):
 
 
 def neighbours(locality, rng, shape):
-    """Initialises v_pos so that head i looks at neighbour i (eq. 6, 7).    (3, h) -> (3, h) float32
+    """Initialises v_pos so that head i looks at neighbour i (section 3).    (3, h) -> (3, h) float32
 
     -locality |r - c|^2 is -locality (|r|^2 - 2 c r), but for a constant; c is the neighbour, of a square of them.
     """
@@ -57,7 +57,7 @@ def identity(rng, shape):
 
 
 class GatedAttention(Module):
-    """Gated positional self-attention (GPSA): where to look is said by content, or by places (eq. 7, 8).
+    """Gated positional self-attention (GPSA): where to look is said by content, or by places (section 3).
 
     (B, H, W, D) -> (B, H, W, D): (1 - g) softmax(q k^T / sqrt(d)) v + g softmax(v_pos r) v, g = sigmoid(gate).
     """
@@ -113,7 +113,7 @@ class LocalBlock(Block):
 
 
 class ConViT(ViTGAP):
-    """Local blocks on the grid, then a class token and blocks that do not know of places (fig. 3).
+    """Local blocks on the grid, then a class token and blocks that do not know of places (section 3).
 
     (B, height, width, C) -> (B, num_classes), or (B, D) with num_classes=0. The settings are those of ViT, and:
 

@@ -160,7 +160,7 @@ class NonLocalCIFAR(NonLocalNetwork, ResNetCIFAR):
     """For 32 x 32 pictures.    (B, height, width, C) -> (B, num_classes)"""
 
 
-# sections 4.1 and 5.1. One block stands before the last of res4; five, behind every other block of res3 and res4 (in
+# sections 4 and 5.1. One block stands before the last of res4; five, behind every other block of res3 and res4 (in
 # the 101-layer network every seventh of res4, as in the authors' code); ten, behind all of them
 R50, R101 = (partial(NonLocalResNet, Bottleneck, depths) for depths in [(3, 4, 6, 3), (3, 4, 23, 3)])
 VARIANTS = {

@@ -45,7 +45,7 @@ def score(form, p, head, query, key, down, right):
 
 
 def slow_attention(form, p, x, heads):
-    """Of one map (H, W, D): each query and head by itself; a head averages whole tokens (eq. 3)."""
+    """Of one map (H, W, D): each query and head by itself; a head averages whole tokens."""
     made, places = np.zeros_like(x), list(np.ndindex(*x.shape[:2]))
     for i, j in places:
         joined = []
@@ -111,7 +111,7 @@ def test_weights_are_what_each_head_averages(form, rng):
 
 
 def test_nine_sharp_heads_are_a_convolution_of_three_by_three(rng):
-    """Theorem 1: a head for each neighbour, whose map is the kernel's."""
+    """The paper's theorem: a head for each neighbour, whose map is the kernel's."""
     layer = QuadraticAttention(4, 9, grid=(6, 7)).initialise(1).astype(np.float64)
     layer.centre.data = np.indices((3, 3)).reshape(2, 9, 1, 1) - 1.0
     layer.spread.data = np.full((9, 1, 1), 10.0)

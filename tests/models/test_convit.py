@@ -20,7 +20,7 @@ def drawn(dim, heads, **settings):
 
 
 def slow(layer, x):
-    """The paper's formulas (eq. 7, 8) for one picture (H, W, D): each query, head and key by itself."""
+    """The paper's formulas for one picture (H, W, D): each query, head and key by itself."""
     (H, W, D), h = x.shape, layer.heads
     d, p = D // h, layer.state_dict()
     made = np.zeros_like(x)
