@@ -203,10 +203,14 @@ def write(table, arrays, sizes):
     return written
 
 
-def misfits(table, names, derived=DERIVED):
-    """How badly a table explains a checkpoint's names: (names that it does not have, rules that find no name)."""
-    found = [_find_theirs(table, name)[0] for name in names if not is_derived(name, derived)]
-    return found.count(None), sum(not rule.optional for rule in set(table) - set(found))
+def misfits(table, tensors, derived=DERIVED):
+    """How badly a table explains a checkpoint {name: array}: (what it does not have, rules that find nothing).
+
+    What it has with another number of axes, it does not have.
+    """
+    found = {name: _find_theirs(table, name)[0] for name in tensors if not is_derived(name, derived)}
+    fit = [rule if rule and _axes(rule.layout) in (None, tensors[name].ndim) else None for name, rule in found.items()]
+    return fit.count(None), sum(not rule.optional for rule in set(table) - set(found.values()))
 
 
 def their_name(table, ours):
@@ -239,8 +243,7 @@ def _lay_out(name, array, layout, sizes):
         return layout.read(array), {}
     if not layout:
         return array, {}
-    theirs = layout.partition(" -> ")[0]
-    axes = re.findall(r"\([^)]*\)|\S+", theirs)
+    axes = _their_axes(layout)
     if array.ndim != len(axes):
         raise ValueError(f"{name}: expected axes ({', '.join(axes)}), got shape {array.shape}")
     lengths = {axis: length for axis, length in zip(axes, array.shape, strict=True) if axis.isalpha()}
@@ -249,6 +252,16 @@ def _lay_out(name, array, layout, sizes):
     if any(len(set(axis[1:-1].split()) - set(known)) > 1 for axis in axes if axis[0] == "("):
         return None, lengths
     return einops.rearrange(array, layout, **known), lengths
+
+
+def _their_axes(layout):
+    """The axes that a layout begins with, those that it takes apart in parentheses."""
+    return re.findall(r"\([^)]*\)|\S+", layout.partition(" -> ")[0])
+
+
+def _axes(layout):
+    """How many axes theirs has; None if the layout does not say."""
+    return len(_their_axes(layout)) if layout and not isinstance(layout, Rearrangement) else None
 
 
 def _lay_back(array, layout, sizes):

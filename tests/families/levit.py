@@ -24,7 +24,7 @@ RUNS = [Run(CASES[2], "AdamW", dict(lr=3e-4, weight_decay=0.025))]
 SMALL = dict(image_size=32, num_classes=3, dims=(16, 24), depths=(1, 2), heads=(1, 2), key_dim=4)
 MODELS = [Small(LeViT, SMALL, ("timm",)), Small(DistilledLeViT, SMALL | dict(image_size=(64, 48)), ("timm",))]
 TIMM = [Saved(name, dict(embed_dim=(64, 80), depth=(1, 2), num_heads=(2, 3))) for name in (
-    "levit_128s", "levit_512_s8")]
+    "levit_128s", "levit_512_s8", "levit_conv_128s", "levit_conv_512_s8")]
 # In training: a number added to all tokens of a channel is taken away by the BatchNorms that read the sum of branches
 WITHOUT_GRADIENT = [("levit", f"{name}.norm.bias") for name in (
     "stem.layers.1", "stem.layers.2", "stem.layers.3",

@@ -29,8 +29,8 @@ FEATURES = [(AllMlp, [({}, dict(indices=1, norm=True)), (dict(layers=(0, 1)), di
 # what is added to all channels of a token is nothing behind the next norm
 WITHOUT_GRADIENT = [("mlp_mixer", f"blocks.{index}.mlp_tokens.linear2.bias") for index in range(4)]
 
-MODELS = [Small(MlpMixer, SMALL, ("timm",), unread=("timm",)),
-          Small(MlpMixer, SMALL | OTHER | dict(tokens_dim=5, channels_dim=20), ("timm",), unread=("timm",))]
+MODELS = [Small(MlpMixer, SMALL, ("timm", "jax"), unread=("timm",)),
+          Small(MlpMixer, SMALL | OTHER | dict(tokens_dim=5, channels_dim=20), ("timm", "jax"), unread=("timm",))]
 
 FIGURES = [Table("MLP-Mixer: Tolstikhin et al., arXiv:2105.01601, table 1 (without head)", [
     Line(f"Mixer-{name}", "mlp_mixer", name, parameters) for name, parameters in {

@@ -14,6 +14,7 @@ import minivit
 from minivit.interop import Preprocessing, load_weights, predict_classes, save, to_official
 from minivit.interop.files import write_tensors
 from minivit.models.deit import DeiT
+from minivit.models.levit import DistilledLeViT
 from minivit.models.resnet import BasicBlock, ResNet
 from minivit.models.swin import Swin
 from minivit.models.swin_v2 import SwinV2
@@ -94,6 +95,14 @@ def test_the_names_of_swins_authors_are_read(kind, asked, computed, classes, tmp
         tensors[name.replace("head.fc", "head")] = array
     write_tensors(tmp_path / "swin.safetensors", tensors)
     assert_same_model(model, minivit.load(tmp_path / "swin.safetensors", image_size=32, **asked))
+
+
+def test_levit_is_read_with_convolutions_in_the_place_of_linear_maps(tmp_path):
+    model = DistilledLeViT(image_size=32, num_classes=3, dims=(16, 24), depths=(1, 2), heads=(1, 2), key_dim=4)
+    tensors = {name: array[..., None, None] if name.endswith("linear.weight") and "head" not in name
+               and array.ndim == 2 else array for name, array in to_official(model.initialise(1)).items()}
+    write_tensors(tmp_path / "levit_conv.safetensors", tensors)
+    assert_same_model(model, minivit.load(tmp_path / "levit_conv.safetensors"))
 
 
 def test_windows_that_no_tensor_tells_are_asked_for(tmp_path):

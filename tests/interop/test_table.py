@@ -96,10 +96,11 @@ def test_parts_of_one_tensor_are_written_together(rng):
 
 def test_what_the_table_does_not_know_is_told_apart():
     names = ["conv.weight", "fc.weight", "extra.weight", "bn.num_batches_tracked", "attn.relative_position_index"]
-    reading = read(TABLE, {name: np.zeros((2, 2, 2, 2) if "conv" in name else (2, 2)) for name in names})
-    assert reading.unknown == ["extra.weight"]
+    tensors = {name: np.zeros((2, 2, 2, 2) if "conv" in name else (2, 2)) for name in names}
+    assert read(TABLE, tensors).unknown == ["extra.weight"]
     # missing: 6 + 2 rules of qkv and norm make 4, patches 2; the head is optional
-    assert misfits(TABLE, names) == (1, 6)
+    assert misfits(TABLE, tensors) == (1, 6)
+    assert misfits(TABLE, tensors | {"fc.weight": np.zeros((2, 2, 1, 1))}) == (2, 6)    # of another number of axes
     with pytest.raises(ValueError, match="tail has no counterpart there"):
         write(TABLE, {"tail": np.zeros(3)}, {})
 

@@ -1,7 +1,8 @@
 """LeViT: timm's Levit and LevitDistilled with linear maps.
 
-Not read: timm's levit_conv_..., whose linear maps are convolutions under the same names, and transformers, which counts
-attention and MLPs of a stage in one list and so has other numbers for what follows, depending on the depth.
+Read are also timm's levit_conv_..., whose linear maps are convolutions of 1 x 1 pixels under the same names. Not read
+is transformers, which counts attention and MLPs of a stage in one list and so has other numbers for what follows,
+depending on the depth.
 """
 
 import math
@@ -10,7 +11,8 @@ from ...models.levit import DistilledLeViT, LeViT, coarser
 from ..blocks import conv_norm
 from ..config import Key, Timm, activation, fixed, pair
 from ..family import Family
-from ..table import LINEAR, batch_norm, linear, optional, tensor, within
+from ..table import CONV_AS_LINEAR, LINEAR, batch_norm, linear, optional, tensor, within
+
 
 def linear_norm(ours, theirs, parts=("linear", "bn")):
     """A linear map without bias and the BatchNorm behind it, with what theirs has for both."""
@@ -47,6 +49,8 @@ TIMM = [
     *norm_linear("head", "head"),
     *norm_linear("distillation_head", "head_dist"),
 ]
+TIMM_CONV = [rule._replace(layout=CONV_AS_LINEAR) if rule.layout == LINEAR and "head" not in rule.ours[0] else rule
+             for rule in TIMM]
 
 
 def shapes(reading, known):
@@ -113,7 +117,7 @@ HARDSWISH = Key(ACTIVATION.name, ACTIVATION.of, ACTIVATION.setting, ACTIVATION.r
 FAMILY = Family(
     name="levit",
     models={LeViT: ("timm",), DistilledLeViT: ("timm",)},
-    tables={"timm": [TIMM]},
+    tables={"timm": [TIMM, TIMM_CONV]},
     shapes=shapes,
     head="head.linear",
     configs={"timm": Timm((
@@ -128,10 +132,10 @@ FAMILY = Family(
         Key("attn_act_layer", lambda levit: HARDSWISH.of(levit), read=HARDSWISH.read, written=False),
         Key("distilled", lambda levit: isinstance(levit, DistilledLeViT)),
         fixed("attn_ratio", 2.0), fixed("mlp_ratio", 2.0), fixed("down_op", "subsample"), fixed("global_pool", "avg"),
-        fixed("use_conv", False),
+        Key("use_conv", lambda levit: False, fits=lambda value, levit: True, written=False),  # the same numbers
     ), architectures={
-            r"levit_(128s|128|192|256|384)": {"distilled": True},
-            r"levit_384_s8": {"act_layer": "silu", "distilled": True},
-            r"levit_(512_s8|512|256d|512d)": {"act_layer": "silu", "distilled": False}},
+            r"levit_(conv_)?(128s|128|192|256|384)": {"distilled": True},
+            r"levit_(conv_)?384_s8": {"act_layer": "silu", "distilled": True},
+            r"levit_(conv_)?(512_s8|512|256d|512d)": {"act_layer": "silu", "distilled": False}},
         written="levit_256")},
 )

@@ -1,14 +1,15 @@
-"""MLP-Mixer: timm's MlpMixer with MixerBlock. What its other two blocks share with it, ResMLP and gMLP, is here too.
+"""MLP-Mixer: timm's MlpMixer with MixerBlock, and the authors' JAX files (npz).
 
-timm's factories fix the sizes that tensors have: config.json cannot change them, only those of the picture.
+What timm's other two blocks share with it, ResMLP and gMLP, is here too. timm's factories fix the sizes that tensors
+have: config.json cannot change them, only those of the picture. The JAX code takes the tanh form of GELU.
 """
 
 from ...models.mlp_mixer import MlpMixer
-from ...ops import gelu
+from ...ops import gelu, gelu_tanh
 from ..blocks import head, patches
-from ..config import Always, Key, Timm, fixed, pair
+from ..config import Always, Config, Key, Timm, fixed, pair
 from ..family import Family
-from ..table import linear, norm, within
+from ..table import linear, norm, optional, tensor, within
 from .vit import grid_of
 
 ENDS = [*patches("patch_embed", "stem.proj"), *head("head", "head")]
@@ -19,6 +20,25 @@ BLOCK = [
     *norm("norm2", "norm2"),
     *linear("mlp_channels.linear1", "mlp_channels.fc1"),
     *linear("mlp_channels.linear2", "mlp_channels.fc2"),
+]
+
+
+def jax(ours, theirs, kernel="kernel", layout=""):
+    """A layer of the JAX code, whose linear maps lie as ours; the weight of a norm is its "scale"."""
+    return tensor(f"{ours}.weight", f"{theirs}/{kernel}", layout) + tensor(f"{ours}.bias", f"{theirs}/bias")
+
+
+JAX_BLOCK = [
+    *jax("norm1", "LayerNorm_0", "scale"),
+    *jax("norm2", "LayerNorm_1", "scale"),
+    *[rule for mixed in ("token", "channel") for index in range(2)
+      for rule in jax(f"mlp_{mixed}s.linear{index + 1}", f"{mixed}_mixing/Dense_{index}")],
+]
+JAX = [
+    *jax("patch_embed", "stem", layout="P Q C D -> (P Q C) D"),
+    *within("blocks.*.", "MixerBlock_*/", JAX_BLOCK),
+    *jax("norm", "pre_head_layer_norm", "scale"),
+    *optional(jax("head", "head")),
 ]
 
 
@@ -81,8 +101,8 @@ FACTORIES = {f"mixer_{size}{patch}_224": factory(patch, dim, depth)
 
 FAMILY = Family(
     name="mlp_mixer",
-    models={MlpMixer: ("timm",)},
-    tables={"timm": [[*ENDS, *within("blocks.*.", "blocks.*.", BLOCK), *norm("norm", "norm")]]},
+    models={MlpMixer: ("timm", "jax")},
+    tables={"timm": [[*ENDS, *within("blocks.*.", "blocks.*.", BLOCK), *norm("norm", "norm")]], "jax": [JAX]},
     shapes=shapes,
     sizes=sizes,
     configs={"timm": timm(
@@ -90,5 +110,6 @@ FAMILY = Family(
             fits=lambda value, model: [int(ratio * width(model)) for ratio in pair(value)] == hidden(model)),
         FACTORIES,
         always=(Always("eps", 1e-6, lambda model: model.norm.eps),
-                Always("activation", gelu, lambda model: model.blocks[0].mlp_tokens.activation)))},
+                Always("activation", gelu, lambda model: model.blocks[0].mlp_tokens.activation))),
+        "jax": Config(always=(Always("activation", gelu_tanh),))},
 )
