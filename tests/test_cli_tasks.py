@@ -8,7 +8,7 @@ import pytest
 
 from minivit import data
 from minivit.__main__ import main
-from minivit.data import shapes10
+from minivit.data import scenes, shapes10
 from minivit.train import Run, resume, train
 from minivit.train.recipe import Recipe
 
@@ -19,7 +19,8 @@ SMALL = ["--steps", "4", "--batch-size", "20", "--threads", "1", "--device", "cp
 def small_data(monkeypatch, tmp_path):
     """Every data set is a small one; runs/ is made in a folder of its own."""
     sets = shapes10.draw(60, np.random.default_rng(0)), shapes10.draw(40, np.random.default_rng(1))
-    monkeypatch.setattr(data, "load", lambda name: sets)
+    objects = scenes.draw(60, np.random.default_rng(0)), scenes.draw(40, np.random.default_rng(1))
+    monkeypatch.setattr(data, "load", lambda name: objects if name == "scenes" else sets)
     monkeypatch.chdir(tmp_path)
 
 
@@ -81,12 +82,13 @@ def test_a_model_is_named_to_classify_and_takes_over_with_the_settings_of_the_ru
     (["train", "vit", "--model", "swin"], "vit is a model, not a task; leave out --model swin"),
     (["train", "mae", "--model", "vti"], "did you mean 'vit'"),
     (["train", "mae", "--model", "resnet"], "mae: needs a model that begins with patches, as vit"),
+    (["train", "vit", "--data", "scenes"], "data: scenes has no labels, which this task learns from"),
     (["train", "distil"], "distil: needs a teacher; name the folder of its run: --teacher RUN"),
     (["train", "vit", "--seed", "-1"], "seed: expected a whole number of at least 0, got -1"),
     (["train", "vit", "--init", "nowhere"], "nowhere: no run in this folder"),
 ])
 def test_a_mistake_is_answered_in_one_line_and_leaves_no_folder(tmp_path, capsys, arguments, answer):
-    assert main([*arguments, *SMALL, "--out", "run"]) == 2
+    assert main([arguments[0], *SMALL, *arguments[1:], "--out", "run"]) == 2
     said = capsys.readouterr().err
     assert answer in said
     assert said.count("\n") == 1

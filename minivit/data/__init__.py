@@ -8,6 +8,7 @@ from .auto import is_folder, load
 from .batches import batch_count, batches
 from .dataset import Dataset, channel_statistics
 from .mix import cutmix, mixup, one_hot
+from .objects import Objects, in_numbers, in_words
 from .pictures import read_picture
 from .randaugment import rand_augment
 from .samples import Samples

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from ..names import expect
-from . import cifar, shapes10
+from . import cifar, scenes, shapes10
 from .archive import cache_folder
 from .dataset import Dataset
 
-NAMES = ("auto", "cifar10", "cifar100", "shapes10")
+NAMES = ("auto", "cifar10", "cifar100", "shapes10", "scenes", "scenes_unseen")
 
 
 def load(name: str = "auto", *, address: str = cifar.ADDRESS) -> tuple[Dataset, Dataset]:
@@ -16,7 +16,8 @@ def load(name: str = "auto", *, address: str = cifar.ADDRESS) -> tuple[Dataset, 
     Parameters
     ----------
     name : str
-        "cifar10" or "cifar100", from the cache folder, or downloaded into it; "shapes10", the built-in set; "auto":
+        "cifar10" or "cifar100", from the cache folder, or downloaded into it; "shapes10" and "scenes",
+        the built-in sets; "scenes_unseen", scenes with a test set of combinations that are never trained on; "auto":
         CIFAR-10 if it is cached or can be downloaded, else shapes10, which is said in one line; or the path of a
         folder with CIFAR-10 or CIFAR-100 in it.
     address : str
@@ -25,7 +26,8 @@ def load(name: str = "auto", *, address: str = cifar.ADDRESS) -> tuple[Dataset, 
     Returns
     -------
     train, test : Dataset
-        images uint8 (N, 32, 32, 3), labels int64 (N,). Their `name` tells which set it is.
+        images uint8 (N, 32, 32, 3), labels int64 (N,); of scenes (N, 48, 48, 3), and objects in the place of labels,
+        see `minivit.data.scenes`. Their `name` tells which set it is.
     """
     if is_folder(name):
         return _from_folder(Path(name))
@@ -36,6 +38,8 @@ def load(name: str = "auto", *, address: str = cifar.ADDRESS) -> tuple[Dataset, 
         return _cifar10_or_shapes10(address)
     if name == "shapes10":
         return shapes10.load_shapes10()
+    if name in ("scenes", "scenes_unseen"):
+        return scenes.load_scenes(unseen=name == "scenes_unseen")
     return cifar.load_cifar(name, address=address)
 
 

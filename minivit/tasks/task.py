@@ -61,6 +61,9 @@ class Task(Module):
         Whether a step may become a CUDA graph; not where the host has to look at numbers on the way.
     defaults : dict
         What a recipe of this task has where nothing is said: {"batch_size": 128}.
+    needs : tuple of str
+        What the data set must know of each picture, by the names of its arrays: ("labels",), ("boxes",). Who needs
+        "sentences" gets the setting `words` as well, their vocabulary.
     runs : tuple of str
         Which of the settings name the folder of a run in a recipe: the run's model stands in for it.
     """
@@ -68,6 +71,7 @@ class Task(Module):
     shown = "loss"
     capturable = True
     defaults = {}
+    needs: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
 
     @classmethod
