@@ -16,10 +16,10 @@ def add_commands(subparsers):
     evaluate.add_argument("--data", metavar="NAME", help="another data set with the same classes (default: the run's)")
     evaluate.set_defaults(run=test)
     predict = subparsers.add_parser(
-        "predict", help="classify picture files, and show where the model looks",
+        "predict", help="classify picture files, or show what else the model says of them",
         usage="%(prog)s RUN IMAGE ... or %(prog)s --weights FILE IMAGE ...",
         description="Probabilities of the classes for each picture. Of a run's model, the attention of the last layer "
-                    "is drawn too, as a PNG file.")
+                    "is drawn too, as a PNG file; of other tasks what belongs to them: masks, boxes, sentences.")
     predict.add_argument("paths", metavar="RUN IMAGE", nargs="+",
                          help="the folder of a run, and picture files of any kind; they are cropped and resized")
     predict.add_argument("--weights", metavar="FILE",
@@ -111,7 +111,7 @@ def classify_with_run(folder, paths, args, unread):
     samples = data.Samples(data.Dataset(pictures, name="the pictures"), mean=about_data["mean"], std=about_data["std"],
                            device=device)
     if not hasattr(task, "logits"):
-        show_pictures(run, task, samples, args)
+        show_pictures(run, task, samples, args, [path for path, _ in found])
         return
     model, target, written = task.backbone, Path(args.out or run.folder / "attention"), set()
     grid = getattr(model, "grid", None)
@@ -151,14 +151,17 @@ def probabilities_of(task, samples):
         return softmax(task.logits(samples, over)).numpy()
 
 
-def show_pictures(run, task, samples, args):
-    """Write what a task that names no classes makes of the pictures."""
+def show_pictures(run, task, samples, args, paths):
+    """Write what a task that names no classes makes of the pictures, and print what it says of them."""
     from .. import viz
     from ..files import write_atomically
     rows = task.pictures(samples, slice(None))
     if not rows:
         raise ValueError(f"predict: {run.recipe().task} has nothing to show of a picture; fine-tune its model first: "
                          f"python -m minivit train {run.recipe().model} --init {run.folder}")
+    for row in rows.values():
+        for path, text in zip(paths, getattr(row, "texts", None) or (), strict=False):
+            print(f"{path}: {text}")
     folder = Path(args.out or run.folder)
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "predicted.png"

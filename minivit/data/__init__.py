@@ -7,6 +7,7 @@ from .augment import augment, colour_jitter, normalise, random_crop, random_eras
 from .auto import is_folder, load
 from .batches import batch_count, batches
 from .dataset import Dataset, channel_statistics
+from .drawing import Drawing
 from .mix import cutmix, mixup, one_hot
 from .objects import Objects, in_numbers, in_words
 from .pictures import read_picture

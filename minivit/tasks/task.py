@@ -44,6 +44,7 @@ from typing import Any, Self
 import numpy as np
 
 from ..backend import to_device
+from ..data.drawing import Drawing
 from ..data.samples import Samples
 from ..nn import Buffer, Module
 from ..tensor import Tensor
@@ -135,8 +136,12 @@ class Task(Module):
         return {name: float(np.average([numbers[name] for numbers in measured], weights=counts))
                 for name in measured[0]}
 
-    def pictures(self, samples: Samples, chosen: Any) -> dict[str, np.ndarray]:
-        """What is worth looking at, made of some pictures: {title: uint8 (n, H, W, 3)}; by default nothing."""
+    def pictures(self, samples: Samples, chosen: Any) -> dict[str, np.ndarray | Drawing]:
+        """What is worth looking at, made of some pictures: {title: uint8 (n, H, W, 3) or Drawing}; by default nothing.
+
+        A Drawing has masks, boxes and words to be drawn over the pictures. `predict` shows the same of pictures of
+        which nothing else is known: what `samples` do not have (masks, boxes, labels) is left out.
+        """
         return {}
 
 
