@@ -6,6 +6,7 @@ products cost and what shape comes out; every other operation is run to learn it
 literature (where "FLOPs" is often the number of multiply-adds, and twice that where the two are counted apart).
 """
 
+import copy
 import math
 from dataclasses import dataclass, field
 
@@ -137,6 +138,31 @@ def _key(argument):
     if not is_array(argument):
         return repr(argument)
     return argument.shape, argument.dtype, argument.tobytes() if any(argument.strides) else None
+
+
+class _Features(Module):
+    """What a model's `features` makes of pictures, of which it remembers the shapes."""
+
+    def __init__(self, model):
+        self.model, self.shapes = model, []
+
+    def forward(self, images):
+        self.shapes = [x.shape for x in self.model.features(images)]
+        return images
+
+
+def feature_shapes(model: Module, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """The shapes (B, H, W, C) of what model.features makes of pictures, without computing it; the model stays as it is.
+
+    Parameters
+    ----------
+    model : Module
+    shape : tuple of int
+        Of the pictures, (B, height, width, C).
+    """
+    features = _Features(copy.deepcopy(model))  # which draws no weights, and gives up its own
+    count(features, shape)
+    return features.shapes
 
 
 def _shape_only(shape):

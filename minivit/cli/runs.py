@@ -11,7 +11,8 @@ from .train import positive
 def add_commands(subparsers):
     """Register the commands."""
     evaluate = subparsers.add_parser(
-        "evaluate", help="test a trained model", description="Accuracy on the test set, in all and class by class.")
+        "evaluate", help="test a trained model",
+        description="Accuracy on the test set, in all and class by class; of other tasks what they measure.")
     evaluate.add_argument("folder", metavar="RUN", help="the folder of a run")
     evaluate.add_argument("--data", metavar="NAME", help="another data set with the same classes (default: the run's)")
     evaluate.set_defaults(run=test)
@@ -47,8 +48,11 @@ def test(args):
     samples = data.Samples(test_set, mean=about_data["mean"], std=about_data["std"], device=device)
     with Threads(threads_of(device)) as threads:
         line = evaluated(task, samples, threads, tables=True)
-    if "confusion" in line:
-        print_classes(test_set.classes, line["confusion"])
+    for name, table in line.items():
+        if name == "confusion":
+            print_classes(test_set.classes, table)
+        elif isinstance(table, list):
+            print_table(name, table)
     print(f"{tested_in_words(line)} of {test_set.name}")
 
 
@@ -61,6 +65,12 @@ def print_classes(classes, confusion):
     for name, count, correct, row in zip(classes, confusion.sum(axis=1), right, wrong, strict=True):
         mistake = f"   most often taken for {classes[row.argmax()]}" if row.any() else ""
         print(f"{name:<14}{correct / max(count, 1):>7.1%}{mistake}")
+
+
+def print_table(name, table):
+    """What a task measures for each of several things: [[the thing, a number], ...]."""
+    for thing, number in table:
+        print(f"{name} {thing:<14}{number:>7.3f}")
 
 
 def classify(args):
