@@ -29,9 +29,8 @@ from ..models.setr import SETR
 from ..nn import Module
 from ..ops import cross_entropy
 from ..settings import expect_number
-from ..team import all_sum
 from ..types import Array, Over
-from .task import Task
+from .task import Task, share_of_mean
 
 
 class Segment(Task):
@@ -76,9 +75,7 @@ class Segment(Task):
 
     def loss(self, images: Array, labels: Array) -> tuple[Tensor, dict[str, Any]]:
         """The mean cross-entropy of the batch's pixels, and the share of them that are named right."""
-        xp, known = array_module(labels), labels != UNKNOWN
-        counted, pictures = all_sum(known.sum().astype(np.float64)), all_sum(xp.asarray(float(len(images))))
-        scale = (pictures / (len(images) * xp.maximum(counted, 1))).astype(images.dtype)  # of a sum over this share
+        scale = share_of_mean(labels != UNKNOWN).astype(images.dtype)
         heads = self.model.all_heads(Tensor.without_copy(images))
         losses = [cross_entropy(logits, labels, ignore_index=UNKNOWN, reduction="sum") * scale for logits in heads]
         right = (heads[0].data.argmax(axis=-1) == labels).sum() * scale

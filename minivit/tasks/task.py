@@ -43,10 +43,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..backend import to_device
+from ..backend import array_module, to_device
 from ..data.drawing import Drawing
 from ..data.samples import Samples
 from ..nn import Buffer, Module
+from ..team import all_sum
 from ..tensor import Tensor
 from ..types import Array, Over
 
@@ -143,6 +144,17 @@ class Task(Module):
         which nothing else is known: what `samples` do not have (masks, boxes, labels) is left out.
         """
         return {}
+
+
+def share_of_mean(counted: Array) -> Array:
+    """What turns a sum over this share of a batch into its part of the mean over all that is counted (rule 1).
+
+    bool (B, ...) -> float64 (), all pictures / (pictures here x counted in the whole batch, at least 1): of the shares'
+    results the mean is taken, each as heavy as it has pictures.
+    """
+    xp = array_module(counted)
+    pictures, all_counted = all_sum(xp.stack([xp.asarray(float(len(counted))), counted.sum().astype(np.float64)]))
+    return pictures / (len(counted) * xp.maximum(all_counted, 1))
 
 
 def slow_copy(module: Module) -> Module:
