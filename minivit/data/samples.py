@@ -92,9 +92,10 @@ class Samples:
         classes = self.object_classes[chosen] if hasattr(self, "object_classes") else self.labels[chosen][:, None]
         boxes = boxes.reshape(*classes.shape, 4)                             # (B, 4) or (B, M, 4) -> (B, M, 4)
         left = boxes[..., 2] > boxes[..., 0]                                 # (B, M)
-        if masks is not None:
+        if masks is not None and rng is not None:
             numbers = xp.arange(1, classes.shape[1] + 1)
-            left &= (masks[..., None] == numbers).any(axis=(1, 2))           # (B, H, W, M) -> (B, M)
+            before, after = ((each[..., None] == numbers).any(axis=(1, 2)) for each in (self.masks[chosen], masks))
+            left &= after | ~before                                          # (B, M); of some only the box is known
         return images, xp.where(left, classes, -1), boxes * left[..., None], masks
 
     def described_view(self, chosen: Array, rng: np.random.Generator | None = None) -> tuple[Array, Array]:
