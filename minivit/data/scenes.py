@@ -87,6 +87,16 @@ def draw(count, rng, *, size=SIZE, pairs=SEEN):
     return Scenes(images, None, CLASSES, "scenes", kinds, boxes_of(masks, MOST), masks, sentences, WORDS, hues, places)
 
 
+def single_objects():
+    """All that a picture with one object can show: sentences, to compare it with, and what they say.
+
+    -> list of 108 str, int (108, 3): class, colour, place
+    """
+    meant = np.stack(np.meshgrid(range(len(CLASSES)), range(len(COLOURS)), range(len(PLACES)), indexing="ij"), -1)
+    meant = meant.reshape(-1, 3)                          # (6, 6, 3, 3) -> (108, 3)
+    return [_told([kind], [hue], [place]) for kind, hue, place in meant], meant
+
+
 def _told(kinds, hues, places):
     """The sentence of a picture."""
     names = list(COLOURS)

@@ -75,7 +75,7 @@ class Captioner(Module):
         self.image_size = self.backbone.image_size
         *_, width = feature_shapes(self.backbone, (1, *self.image_size, settings.get("channels", 3)))[-1]
         self.project = Linear(width, dim)
-        self.words = Embedding(words, dim, initialiser=normal(0.02))
+        self.word_embed = Embedding(words, dim, initialiser=normal(0.02))
         self.positions = Parameter((longest, dim), normal(0.01))
         self.blocks = [Block(dim, heads, mlp_dim=mlp_dim or 4 * dim, eps=eps) for _ in range(depth)]
         self.norm = LayerNorm(dim, eps=eps)
@@ -95,10 +95,10 @@ class Captioner(Module):
         if words.shape[1] > self.longest:
             raise ValueError(f"Captioner: a sentence of {words.shape[1]} words is longer than the {self.longest} that "
                              "it was built for; raise `longest`")
-        x = self.words(words) + self.positions[:words.shape[1]]                  # (B, L, D)
+        x = self.word_embed(words) + self.positions[:words.shape[1]]                  # (B, L, D)
         for block, each in zip(self.blocks, seen, strict=True):
             x = block(x, each)
-        return self.norm(x) @ self.words.weight.T
+        return self.norm(x) @ self.word_embed.weight.T
 
     def goes_on(self, sentences, seen):
         """The log probability of each word to be the next.    int (B, L), on the host -> float64 (B, V), on the host

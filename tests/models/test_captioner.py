@@ -58,7 +58,7 @@ def official(model, words=12, width=24, depth=2, longest=9):
     def put(name, module):  # GPT-2 keeps its matrices as (in, out), as we do
         for kind in ("weight", "bias"):
             state[f"{name}.{kind}"] = getattr(module, kind).numpy()
-    state["decoder.transformer.wte.weight"] = state["decoder.lm_head.weight"] = model.words.weight.numpy()
+    state["decoder.transformer.wte.weight"] = state["decoder.lm_head.weight"] = model.word_embed.weight.numpy()
     state["decoder.transformer.wpe.weight"] = model.positions.numpy()
     put("decoder.transformer.ln_f", model.norm)
     for number, block in enumerate(model.blocks):
@@ -97,7 +97,7 @@ def test_logits_and_loss_are_those_of_transformers(images, sentences):
     loss = cross_entropy(logits, right, ignore_index=PAD)
     assert loss.item() == pytest.approx(output.loss.item(), rel=1e-9)
     output.loss.backward()
-    table, positions = grad(loss, [model.words.weight, model.positions])
+    table, positions = grad(loss, [model.word_embed.weight, model.positions])
     np.testing.assert_allclose(table, theirs.decoder.transformer.wte.weight.grad.numpy(), rtol=1e-8, atol=1e-10)
     np.testing.assert_allclose(positions, theirs.decoder.transformer.wpe.weight.grad.numpy(), rtol=1e-8, atol=1e-10)
 
@@ -116,7 +116,7 @@ def test_greedy_and_beam_write_what_transformers_writes(images):
 def test_one_beam_is_greedy(images):
     for seed in range(3):
         model = small(longest=7)
-        model.words.weight.data = np.random.default_rng(seed).standard_normal(model.words.weight.shape)
+        model.word_embed.weight.data = np.random.default_rng(seed).standard_normal(model.word_embed.weight.shape)
         greedy, beam = model.greedy(images), model.beam(images, 1)
         np.testing.assert_array_equal(greedy, beam)
 
