@@ -67,7 +67,7 @@ TRANSFORMERS = [Saved("CLIPModel", dict(
                                           num_attention_heads=3, intermediate_size=48),
     text_config=dict(vocab_size=64, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
                      max_position_embeddings=9, eos_token_id=2)),
-    "CLIPImageProcessorPil", run=pairs, run_official=official_pairs)]
+    run=pairs, run_official=official_pairs)]
 DIFFERENCES = [
     "A config.json of CLIP with eos_token_id 2, as the files of the hub have it, means to transformers that a sentence "
     "ends where its largest number stands: it is read as the last of the words.",
