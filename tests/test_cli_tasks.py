@@ -51,6 +51,37 @@ def test_a_masked_autoencoder_from_training_to_fine_tuning(tmp_path, picture, ca
     assert "test accuracy" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("task", "measured", "shown", "row"), [
+    ("segment", "test miou ceiling", "what the model sees", "iou background"),
+    ("caption", "test sentence accuracy", "the model's sentence", "exact 6 words"),
+    ("clip", "test zero shot accuracy of pairs", "the nearest sentence", "")])
+def test_tasks_on_scenes_from_training_to_fine_tuning(task, measured, shown, row, picture, capsys):
+    small = [*SMALL, "--batch-size", "8", "--data", "scenes"]
+    assert main(["train", task, *small]) == 0
+    run = Run(f"runs/{task}-vit-cifar-1")
+    assert run.recipe().settings == {"dim": 96, "depth": 4}  # the task's own
+    assert (run.folder / "pictures.png").stat().st_size > 1000
+    capsys.readouterr()
+    assert main(["evaluate", str(run.folder), "--data", "scenes"]) == 0
+    said = capsys.readouterr().out
+    assert measured in said
+    assert row in said
+    assert main(["predict", str(run.folder), picture]) == 0
+    said = capsys.readouterr().out
+    assert f"{picture}: " in said
+    assert shown in said
+    assert (run.folder / "predicted.png").stat().st_size > 1000
+    assert main(["train", "vit", "--init", str(run.folder), *SMALL, "--steps", "1"]) == 2  # scenes have larger grids
+    assert "positions" in capsys.readouterr().err
+
+
+def test_a_classifier_takes_over_the_backbone_of_a_segmentation(capsys):
+    assert main(["train", "segment", *SMALL, "--batch-size", "8"]) == 0
+    assert main(["train", "vit", "--init", "runs/segment-vit-cifar-1", *SMALL, "--steps", "1"]) == 0
+    assert Run("runs/vit-cifar-1").recipe().settings == {"dim": 96, "depth": 4}
+    assert "test accuracy" in capsys.readouterr().out
+
+
 def test_a_student_and_its_teacher(capsys):
     assert main(["train", "resnet:cifar20", *SMALL]) == 0
     assert main(["train", "distil", "--teacher", "runs/resnet-cifar20-1", *SMALL]) == 0
