@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from ..types import AnyPath
+from ..words import MARKS, in_numbers
 from .folders import MOST, fitted, padded, picture_of
-from .objects import MARKS, UNKNOWN, Objects, in_numbers
+from .objects import UNKNOWN, Objects
 
 SPLITS = ("train", "val")  # to train on, and to test on
 

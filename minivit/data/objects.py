@@ -7,9 +7,7 @@ import numpy as np
 from ..types import Array
 from .dataset import Dataset
 
-UNKNOWN = 255               # in masks: what lies here is not said, and nothing is learned or measured here
-PAD, START, END = 0, 1, 2   # places of the first words of every vocabulary: nothing, the beginning, the end
-MARKS = ("<pad>", "<start>", "<end>")
+UNKNOWN = 255  # in masks: what lies here is not said, and nothing is learned or measured here
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,40 +63,3 @@ def boxes_of(masks: Array, count: int) -> np.ndarray:
                 rows.shape[1] - rows[:, ::-1].argmax(1)]
         boxes[:, number] = np.stack(ends, axis=1) * columns.any(axis=1)[:, None]
     return boxes
-
-
-def in_words(sentence: Array, words: tuple[str, ...]) -> str:
-    """The text of a sentence: what stands between <start> and <end>.    int (L,) -> str"""
-    sentence = np.asarray(sentence)
-    ends = np.flatnonzero(sentence == END)
-    until = ends[0] if len(ends) else len(sentence)
-    return " ".join(words[number] for number in sentence[:until] if number not in (PAD, START))
-
-
-def in_numbers(sentences: list[str], words: tuple[str, ...]) -> np.ndarray:
-    """The reverse for several texts, padded to the longest.    N of str -> int64 (N, L)
-
-    Raises
-    ------
-    ValueError
-        For a word that is not in the vocabulary; the message names the sentence.
-    """
-    places = {word: number for number, word in enumerate(words)}
-    rows = [sentence.split() for sentence in sentences]
-    numbers = np.full((len(rows), 2 + max(map(len, rows), default=0)), PAD, np.int64)
-    for row, text in zip(numbers, rows, strict=True):
-        unknown = [word for word in text if word not in places]
-        if unknown:
-            raise ValueError(f"sentence {' '.join(text)!r}: unknown word {unknown[0]!r}; there are {len(words)} words")
-        row[:len(text) + 2] = [START, *(places[word] for word in text), END]
-    return numbers
-
-
-def mirrored_words(words: tuple[str, ...]) -> np.ndarray:
-    """For each word of a vocabulary the one that a mirrored picture asks for: left and right change places.
-
-    -> int64 (number of words,)
-    """
-    other = {"left": "right", "right": "left"}
-    return np.array([words.index(other[word]) if other.get(word) in words else number
-                     for number, word in enumerate(words)], np.int64)

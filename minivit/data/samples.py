@@ -7,10 +7,10 @@ import numpy as np
 
 from ..backend import array_module, asnumpy, to_device
 from ..types import Array, Numbers, Step
+from ..words import mirrored_words
 from .annotated import augment_annotated, augment_mirrored
 from .augment import augment, normalise
 from .dataset import Dataset
-from .objects import mirrored_words
 
 
 class Samples:

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..settings import expect_whole
-from .objects import MARKS, Objects, boxes_of, in_numbers
+from ..words import MARKS, in_numbers
+from .objects import Objects, boxes_of
 from .outlines import circle, cross, ring, square, star, triangle
 from .painting import colour, coverage, pixels, seen_from, texture, uniform
 

@@ -22,11 +22,11 @@ import numpy as np
 
 from ..backend import asnumpy, device_of, to_device
 from ..counting import feature_shapes
-from ..data.objects import END, PAD, START
 from ..engine import no_grad
 from ..nn import Attention, CrossAttention, Embedding, LayerNorm, Linear, Mlp, Module, Parameter, normal
 from ..ops import gelu_tanh, log_softmax
 from ..ops.checks import whole
+from ..words import END, PAD, START
 from .vit import VARIANTS as VIT
 
 TASK = "caption"  # what its models are made for

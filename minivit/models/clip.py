@@ -107,7 +107,7 @@ class CLIP(Module):
         self.backbone = backbone(num_classes=0, **settings)
         self.text = TextTower(words=words, longest=longest, end=end, dim=text_dim, depth=text_depth, heads=text_heads,
                               mlp_dim=text_mlp_dim, eps=text_eps, activation=text_activation)
-        self.image_size = self.backbone.image_size
+        self.image_size, self.longest = self.backbone.image_size, longest
         *_, width = feature_shapes(self.backbone, (1, *self.image_size, settings.get("channels", 3)))[-1]
         self.image_projection = Linear(width, common_dim, bias=False, initialiser=normal(width ** -0.5))
         self.text_projection = Linear(text_dim, common_dim, bias=False, initialiser=normal(text_dim ** -0.5))

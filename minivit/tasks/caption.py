@@ -21,7 +21,6 @@ import numpy as np
 
 from ..backend import asnumpy
 from ..data.drawing import Drawing
-from ..data.objects import PAD, in_words
 from ..data.samples import Samples
 from ..engine import Tensor
 from ..models.captioner import Captioner
@@ -29,6 +28,7 @@ from ..nn import Module
 from ..ops import cross_entropy
 from ..ops.checks import whole
 from ..types import Array, Over
+from ..words import PAD, in_words
 from .task import Task, share_of_mean
 
 

@@ -26,7 +26,6 @@ import numpy as np
 
 from ..backend import array_module, asnumpy, to_device
 from ..data.drawing import Drawing
-from ..data.objects import END, in_numbers
 from ..data.samples import Samples
 from ..data.scenes import WORDS, single_objects
 from ..engine import Tensor, no_grad
@@ -34,6 +33,7 @@ from ..models.clip import CLIP, HIGHEST
 from ..nn import Module
 from ..ops import cross_entropy, gathered, softmax
 from ..types import Array, Over
+from ..words import END, in_numbers
 from .task import Task
 
 SMALL = {"common_dim": 64, "longest": 40, "text_dim": 64, "text_depth": 2, "text_heads": 4}  # for the built-in scenes

@@ -9,7 +9,7 @@ import pytest
 
 from minivit import data
 from minivit.data import scenes, shapes10
-from minivit.data.objects import END, PAD, START
+from minivit.words import END, PAD, START
 
 STEPS = [data.random_flip, data.colour_jitter]
 

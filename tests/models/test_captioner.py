@@ -7,7 +7,7 @@ import pytest
 
 import minivit
 from minivit import Tensor, grad, no_grad
-from minivit.data.objects import END, PAD, START
+from minivit.words import END, PAD, START
 from minivit.models.captioner import Captioner
 from minivit.models.vit import VARIANTS as VIT
 from minivit.ops import cross_entropy, log_softmax

@@ -6,7 +6,7 @@ import pytest
 import minivit
 from minivit import data
 from minivit.data import scenes
-from minivit.data.objects import END, PAD, START, in_words
+from minivit.words import END, PAD, START, in_words
 from minivit.models.captioner import Captioner
 from minivit.models.vit import VARIANTS as VIT
 from minivit.tasks.caption import Caption, same_sentences
