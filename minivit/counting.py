@@ -81,7 +81,7 @@ class Count:
     rows: list[Row] = field(default_factory=list)
 
 
-def count(model: Module, shape: tuple[int, ...]) -> Count:
+def count(model: Module, shape: tuple[int, ...], *others: np.ndarray) -> Count:
     """Count the parameters and the multiply-adds of one forward pass, without computing it.
 
     Parameters
@@ -90,6 +90,8 @@ def count(model: Module, shape: tuple[int, ...]) -> Count:
         Its weights are given up: what is counted here cannot be used afterwards.
     shape : tuple of int
         Of the model's input, as (1, 224, 224, 3).
+    *others : array
+        What it takes besides, as sentences.
 
     Returns
     -------
@@ -129,7 +131,7 @@ def count(model: Module, shape: tuple[int, ...]) -> Count:
         return output
 
     with no_grad(), intercept_operations(run_shapes), intercept_calls(follow), np.errstate(all="ignore"):
-        model.eval()(Tensor.without_copy(_shape_only(shape)))
+        model.eval()(Tensor.without_copy(_shape_only(shape)), *others)
     return total
 
 

@@ -2,15 +2,12 @@
 
 import numpy as np
 
-from .types import Array
-
 MARKS = ("<pad>", "<start>", "<end>")
 PAD, START, END = range(3)  # their places: what fills a sentence up, its beginning, its end
 
 
-def in_words(sentence: Array, words: tuple[str, ...]) -> str:
+def in_words(sentence: np.ndarray, words: tuple[str, ...]) -> str:
     """The text of a sentence: what stands between <start> and <end>.    int (L,) -> str"""
-    sentence = np.asarray(sentence)
     ends = np.flatnonzero(sentence == END)
     until = ends[0] if len(ends) else len(sentence)
     return " ".join(words[number] for number in sentence[:until] if number not in (PAD, START))
