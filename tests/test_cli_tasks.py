@@ -9,6 +9,7 @@ import pytest
 from minivit import data
 from minivit.__main__ import main
 from minivit.data import scenes, shapes10
+from minivit.tasks import find_task
 from minivit.train import Run, resume, train
 from minivit.train.recipe import Recipe
 
@@ -59,7 +60,7 @@ def test_tasks_on_scenes_from_training_to_fine_tuning(task, measured, shown, row
     small = [*SMALL, "--batch-size", "8", "--data", "scenes"]
     assert main(["train", task, *small]) == 0
     run = Run(f"runs/{task}-vit-cifar-1")
-    assert run.recipe().settings == {"dim": 96, "depth": 4}  # the task's own
+    assert run.recipe().settings == find_task(task).defaults["settings"]
     assert (run.folder / "pictures.png").stat().st_size > 1000
     capsys.readouterr()
     assert main(["evaluate", str(run.folder), "--data", "scenes"]) == 0
