@@ -6,6 +6,7 @@ products cost and what shape comes out; every other operation is run to learn it
 literature (where "FLOPs" is often the number of multiply-adds, and twice that where the two are counted apart).
 """
 
+import copy
 import math
 from dataclasses import dataclass, field
 
@@ -80,7 +81,7 @@ class Count:
     rows: list[Row] = field(default_factory=list)
 
 
-def count(model: Module, shape: tuple[int, ...]) -> Count:
+def count(model: Module, shape: tuple[int, ...], *others: np.ndarray) -> Count:
     """Count the parameters and the multiply-adds of one forward pass, without computing it.
 
     Parameters
@@ -89,6 +90,8 @@ def count(model: Module, shape: tuple[int, ...]) -> Count:
         Its weights are given up: what is counted here cannot be used afterwards.
     shape : tuple of int
         Of the model's input, as (1, 224, 224, 3).
+    *others : array
+        What it takes besides, as sentences.
 
     Returns
     -------
@@ -128,7 +131,7 @@ def count(model: Module, shape: tuple[int, ...]) -> Count:
         return output
 
     with no_grad(), intercept_operations(run_shapes), intercept_calls(follow), np.errstate(all="ignore"):
-        model.eval()(Tensor.without_copy(_shape_only(shape)))
+        model.eval()(Tensor.without_copy(_shape_only(shape)), *others)
     return total
 
 
@@ -137,6 +140,31 @@ def _key(argument):
     if not is_array(argument):
         return repr(argument)
     return argument.shape, argument.dtype, argument.tobytes() if any(argument.strides) else None
+
+
+class _Features(Module):
+    """What a model's `features` makes of pictures, of which it remembers the shapes."""
+
+    def __init__(self, model):
+        self.model, self.shapes = model, []
+
+    def forward(self, images):
+        self.shapes = [x.shape for x in self.model.features(images)]
+        return images
+
+
+def feature_shapes(model: Module, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """The shapes (B, H, W, C) of what model.features makes of pictures, without computing it; the model stays as it is.
+
+    Parameters
+    ----------
+    model : Module
+    shape : tuple of int
+        Of the pictures, (B, height, width, C).
+    """
+    features = _Features(copy.deepcopy(model))  # which draws no weights, and gives up its own
+    count(features, shape)
+    return features.shapes
 
 
 def _shape_only(shape):

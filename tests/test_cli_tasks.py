@@ -8,7 +8,8 @@ import pytest
 
 from minivit import data
 from minivit.__main__ import main
-from minivit.data import shapes10
+from minivit.data import scenes, shapes10
+from minivit.tasks import find_task
 from minivit.train import Run, resume, train
 from minivit.train.recipe import Recipe
 
@@ -19,7 +20,8 @@ SMALL = ["--steps", "4", "--batch-size", "20", "--threads", "1", "--device", "cp
 def small_data(monkeypatch, tmp_path):
     """Every data set is a small one; runs/ is made in a folder of its own."""
     sets = shapes10.draw(60, np.random.default_rng(0)), shapes10.draw(40, np.random.default_rng(1))
-    monkeypatch.setattr(data, "load", lambda name: sets)
+    objects = scenes.draw(60, np.random.default_rng(0)), scenes.draw(40, np.random.default_rng(1))
+    monkeypatch.setattr(data, "load", lambda name: objects if name == "scenes" else sets)
     monkeypatch.chdir(tmp_path)
 
 
@@ -47,6 +49,37 @@ def test_a_masked_autoencoder_from_training_to_fine_tuning(tmp_path, picture, ca
     assert main(["train", "vit", "--init", str(run.folder), *SMALL]) == 0
     tuned = Run("runs/vit-cifar-1")
     assert tuned.recipe().init == str(run.folder.resolve())
+    assert "test accuracy" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("task", "measured", "shown", "row"), [
+    ("segment", "test miou ceiling", "what the model sees", "iou background"),
+    ("caption", "test sentence accuracy", "the model's sentence", "exact 6 words"),
+    ("clip", "test zero shot accuracy of pairs", "the nearest sentence", "")])
+def test_tasks_on_scenes_from_training_to_fine_tuning(task, measured, shown, row, picture, capsys):
+    small = [*SMALL, "--batch-size", "8", "--data", "scenes"]
+    assert main(["train", task, *small]) == 0
+    run = Run(f"runs/{task}-vit-cifar-1")
+    assert run.recipe().settings == find_task(task).defaults["settings"]
+    assert (run.folder / "pictures.png").stat().st_size > 1000
+    capsys.readouterr()
+    assert main(["evaluate", str(run.folder), "--data", "scenes"]) == 0
+    said = capsys.readouterr().out
+    assert measured in said
+    assert row in said
+    assert main(["predict", str(run.folder), picture]) == 0
+    said = capsys.readouterr().out
+    assert f"{picture}: " in said
+    assert shown in said
+    assert (run.folder / "predicted.png").stat().st_size > 1000
+    assert main(["train", "vit", "--init", str(run.folder), *SMALL, "--steps", "1"]) == 2  # scenes have larger grids
+    assert "positions" in capsys.readouterr().err
+
+
+def test_a_classifier_takes_over_the_backbone_of_a_segmentation(capsys):
+    assert main(["train", "segment", *SMALL, "--batch-size", "8"]) == 0
+    assert main(["train", "vit", "--init", "runs/segment-vit-cifar-1", *SMALL, "--steps", "1"]) == 0
+    assert Run("runs/vit-cifar-1").recipe().settings == {"dim": 96, "depth": 4}
     assert "test accuracy" in capsys.readouterr().out
 
 
@@ -81,12 +114,13 @@ def test_a_model_is_named_to_classify_and_takes_over_with_the_settings_of_the_ru
     (["train", "vit", "--model", "swin"], "vit is a model, not a task; leave out --model swin"),
     (["train", "mae", "--model", "vti"], "did you mean 'vit'"),
     (["train", "mae", "--model", "resnet"], "mae: needs a model that begins with patches, as vit"),
+    (["train", "vit", "--data", "scenes"], "data: scenes has no labels, which this task learns from"),
     (["train", "distil"], "distil: needs a teacher; name the folder of its run: --teacher RUN"),
     (["train", "vit", "--seed", "-1"], "seed: expected a whole number of at least 0, got -1"),
     (["train", "vit", "--init", "nowhere"], "nowhere: no run in this folder"),
 ])
 def test_a_mistake_is_answered_in_one_line_and_leaves_no_folder(tmp_path, capsys, arguments, answer):
-    assert main([*arguments, *SMALL, "--out", "run"]) == 2
+    assert main([arguments[0], *SMALL, *arguments[1:], "--out", "run"]) == 2
     said = capsys.readouterr().err
     assert answer in said
     assert said.count("\n") == 1

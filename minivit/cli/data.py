@@ -7,7 +7,7 @@ def add_commands(subparsers):
         "data", help="fetch and verify a data set",
         description="Load a data set: from the cache folder, or from the web into it; check it; say what is in it. "
                     "The cache folder is $MINIVIT_DATA, or `minivit` in your own cache folder.")
-    parser.add_argument("name", metavar="NAME", help="cifar10, cifar100, shapes10 (built in) or a folder")
+    parser.add_argument("name", metavar="NAME", help="cifar10, cifar100, shapes10 and scenes (built in) or a folder")
     parser.set_defaults(run=fetch)
 
 
@@ -23,5 +23,5 @@ def fetch(args):
     more = f" and {len(train_set.classes) - len(names)} more" if len(train_set.classes) > len(names) else ""
     print(f"{len(train_set.classes)} classes: {', '.join(names)}{more}")
     print(f"red, green, blue: mean {mean.round(4)}, standard deviation {std.round(4)}")
-    if train_set.name != "shapes10":
+    if train_set.name not in ("shapes10", "scenes"):
         print(f"cache folder: {data.cache_folder()}")

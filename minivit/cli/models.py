@@ -28,11 +28,14 @@ def add_commands(subparsers):
 
 
 def cost(architecture, variant, **settings):
-    """(Count, (height, width)) of a variant for one picture at its resolution."""
+    """(Count, (height, width)) of a variant for one picture at its resolution, and one sentence if it reads any."""
+    import numpy as np
+
     from ..counting import count
     from ..models import create
     model = create(architecture, variant, **settings)
-    return count(model, (1, *model.image_size, 3)), model.image_size
+    sentence = [np.zeros((1, model.longest), int)] if hasattr(model, "longest") else []
+    return count(model, (1, *model.image_size, 3), *sentence), model.image_size
 
 
 def list_all(args):

@@ -11,15 +11,16 @@ from .train import positive
 def add_commands(subparsers):
     """Register the commands."""
     evaluate = subparsers.add_parser(
-        "evaluate", help="test a trained model", description="Accuracy on the test set, in all and class by class.")
+        "evaluate", help="test a trained model",
+        description="Accuracy on the test set, in all and class by class; of other tasks what they measure.")
     evaluate.add_argument("folder", metavar="RUN", help="the folder of a run")
     evaluate.add_argument("--data", metavar="NAME", help="another data set with the same classes (default: the run's)")
     evaluate.set_defaults(run=test)
     predict = subparsers.add_parser(
-        "predict", help="classify picture files, and show where the model looks",
+        "predict", help="classify picture files, or show what else the model says of them",
         usage="%(prog)s RUN IMAGE ... or %(prog)s --weights FILE IMAGE ...",
         description="Probabilities of the classes for each picture. Of a run's model, the attention of the last layer "
-                    "is drawn too, as a PNG file.")
+                    "is drawn too, as a PNG file; of other tasks what belongs to them: masks, boxes, sentences.")
     predict.add_argument("paths", metavar="RUN IMAGE", nargs="+",
                          help="the folder of a run, and picture files of any kind; they are cropped and resized")
     predict.add_argument("--weights", metavar="FILE",
@@ -47,8 +48,11 @@ def test(args):
     samples = data.Samples(test_set, mean=about_data["mean"], std=about_data["std"], device=device)
     with Threads(threads_of(device)) as threads:
         line = evaluated(task, samples, threads, tables=True)
-    if "confusion" in line:
-        print_classes(test_set.classes, line["confusion"])
+    for name, table in line.items():
+        if name == "confusion":
+            print_classes(test_set.classes, table)
+        elif isinstance(table, list):
+            print_table(name, table)
     print(f"{tested_in_words(line)} of {test_set.name}")
 
 
@@ -61,6 +65,12 @@ def print_classes(classes, confusion):
     for name, count, correct, row in zip(classes, confusion.sum(axis=1), right, wrong, strict=True):
         mistake = f"   most often taken for {classes[row.argmax()]}" if row.any() else ""
         print(f"{name:<14}{correct / max(count, 1):>7.1%}{mistake}")
+
+
+def print_table(name, table):
+    """What a task measures for each of several things: [[the thing, a number], ...]."""
+    for thing, number in table:
+        print(f"{name} {thing:<14}{number:>7.3f}")
 
 
 def classify(args):
@@ -111,7 +121,7 @@ def classify_with_run(folder, paths, args, unread):
     samples = data.Samples(data.Dataset(pictures, name="the pictures"), mean=about_data["mean"], std=about_data["std"],
                            device=device)
     if not hasattr(task, "logits"):
-        show_pictures(run, task, samples, args)
+        show_pictures(run, task, samples, args, [path for path, _ in found])
         return
     model, target, written = task.backbone, Path(args.out or run.folder / "attention"), set()
     grid = getattr(model, "grid", None)
@@ -151,14 +161,17 @@ def probabilities_of(task, samples):
         return softmax(task.logits(samples, over)).numpy()
 
 
-def show_pictures(run, task, samples, args):
-    """Write what a task that names no classes makes of the pictures."""
+def show_pictures(run, task, samples, args, paths):
+    """Write what a task that names no classes makes of the pictures, and print what it says of them."""
     from .. import viz
     from ..files import write_atomically
     rows = task.pictures(samples, slice(None))
     if not rows:
         raise ValueError(f"predict: {run.recipe().task} has nothing to show of a picture; fine-tune its model first: "
                          f"python -m minivit train {run.recipe().model} --init {run.folder}")
+    for row in rows.values():
+        for path, text in zip(paths, getattr(row, "texts", None) or (), strict=False):
+            print(f"{path}: {text}")
     folder = Path(args.out or run.folder)
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "predicted.png"

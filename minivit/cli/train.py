@@ -37,8 +37,8 @@ def add_commands(subparsers):
     parser.add_argument("--batch-size", type=positive(int), metavar="B", help="pictures a step")
     parser.add_argument("--lr", type=positive(float), help="the highest learning rate")
     parser.add_argument("--seed", type=int, metavar="S", help="of everything random")
-    parser.add_argument("--data", metavar="NAME", help="cifar10, cifar100, shapes10, a folder, or auto: CIFAR-10 where "
-                                                       "it can be had, else shapes10")
+    parser.add_argument("--data", metavar="NAME", help="cifar10, cifar100, shapes10, scenes, a folder, or auto: "
+                                                       "CIFAR-10 where it can be had, else shapes10")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], help="where to compute; auto: on a GPU, if "
                                                                                "there is one")
     parser.add_argument("--threads", type=positive(int), metavar="T", help="CPU threads (default: one for each core)")

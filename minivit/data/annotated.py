@@ -1,7 +1,8 @@
-"""Augmentation of pictures that come with masks and boxes, which have to go where their pictures go."""
+"""Augmentation of pictures that come with masks and boxes, which have to go where their pictures go, or sentences."""
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -55,6 +56,25 @@ def augment_annotated(images: Array, rng: np.random.Generator, steps: Sequence[S
             raise ValueError(f"augmentation: {function.__name__} with {settings} cannot be told to masks and boxes; "
                              f"take {', '.join(each.__name__ for each in MOVES + STAYS)}, without mode='reflect'")
     return images, masks, boxes
+
+
+def augment_mirrored(images: Array, rng: np.random.Generator, steps: Sequence[Step]) -> tuple[Array, Array]:
+    """Apply the steps of a pipeline in turn, and tell which pictures are mirrored.    -> (B, H, W, C), bool (B,)
+
+    Raises
+    ------
+    ValueError
+        For a step that takes anything out of a picture, which a sentence may speak of.
+    """
+    for step in steps:
+        function = step.func if isinstance(step, functools.partial) else step
+        if function not in (random_flip, *STAYS):
+            raise ValueError(f"augmentation: {function.__name__} may take away what a sentence speaks of; take "
+                             f"{', '.join(each.__name__ for each in (random_flip, *STAYS))}")
+    xp, (B, H, W) = array_module(images), images.shape[:3]
+    columns: Array = xp.ascontiguousarray(xp.broadcast_to(xp.arange(W), (B, H, W)))
+    moved: tuple[Array, Array, Any] = augment_annotated(images, rng, steps, masks=columns)
+    return moved[0], moved[1][:, 0, 0] > moved[1][:, 0, -1]
 
 
 def _moved_masks(masks, move):

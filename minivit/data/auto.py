@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from ..names import expect
-from . import cifar, shapes10
+from . import cifar, coco, scenes, shapes10, voc
 from .archive import cache_folder
 from .dataset import Dataset
 
-NAMES = ("auto", "cifar10", "cifar100", "shapes10")
+NAMES = ("auto", "cifar10", "cifar100", "shapes10", "scenes", "scenes_unseen")
 
 
 def load(name: str = "auto", *, address: str = cifar.ADDRESS) -> tuple[Dataset, Dataset]:
@@ -16,16 +16,18 @@ def load(name: str = "auto", *, address: str = cifar.ADDRESS) -> tuple[Dataset, 
     Parameters
     ----------
     name : str
-        "cifar10" or "cifar100", from the cache folder, or downloaded into it; "shapes10", the built-in set; "auto":
+        "cifar10" or "cifar100", from the cache folder, or downloaded into it; "shapes10" and "scenes",
+        the built-in sets; "scenes_unseen", scenes with a test set of combinations that are never trained on; "auto":
         CIFAR-10 if it is cached or can be downloaded, else shapes10, which is said in one line; or the path of a
-        folder with CIFAR-10 or CIFAR-100 in it.
+        folder with CIFAR-10 or CIFAR-100 in it, or with annotated pictures in the format of COCO or Pascal VOC.
     address : str
         The folder of CIFAR's archives on the web.
 
     Returns
     -------
     train, test : Dataset
-        images uint8 (N, 32, 32, 3), labels int64 (N,). Their `name` tells which set it is.
+        images uint8 (N, 32, 32, 3), labels int64 (N,); of scenes (N, 48, 48, 3), and objects in the place of labels,
+        see `minivit.data.scenes`. Their `name` tells which set it is.
     """
     if is_folder(name):
         return _from_folder(Path(name))
@@ -36,6 +38,8 @@ def load(name: str = "auto", *, address: str = cifar.ADDRESS) -> tuple[Dataset, 
         return _cifar10_or_shapes10(address)
     if name == "shapes10":
         return shapes10.load_shapes10()
+    if name in ("scenes", "scenes_unseen"):
+        return scenes.load_scenes(unseen=name == "scenes_unseen")
     return cifar.load_cifar(name, address=address)
 
 
@@ -63,8 +67,13 @@ def _remedy(address):
 
 
 def _from_folder(folder):
+    if coco.is_coco(folder):
+        return coco.load_coco(folder)
+    if voc.is_voc(folder):
+        return voc.load_voc(folder)
     for name in cifar.SETS:
         if found := cifar.find(name, folder):
             return cifar.read(name, *found)
     expected = ", ".join(version.folder for name in cifar.SETS for version in cifar.SETS[name].versions)
-    raise ValueError(f"data: expected one of {expected} in the folder {folder}, unpacked or as the published archive")
+    raise ValueError(f"data: expected one of {expected} in the folder {folder}, unpacked or as the published archive, "
+                     f"or annotations/instances_*.json as COCO has it, or {voc.LISTS}/train.txt as Pascal VOC has it")

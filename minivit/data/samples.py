@@ -7,7 +7,8 @@ import numpy as np
 
 from ..backend import array_module, asnumpy, to_device
 from ..types import Array, Numbers, Step
-from .annotated import augment_annotated
+from ..words import mirrored_words
+from .annotated import augment_annotated, augment_mirrored
 from .augment import augment, normalise
 from .dataset import Dataset
 
@@ -16,8 +17,8 @@ class Samples:
     """The pictures of a data set, and what is known of each, on a device.
 
     Every array of the data set becomes an attribute: `images` as bytes, and where there are any, `labels`, `masks`,
-    `boxes`. On a GPU they are augmented there: what crosses the bus for a batch are the few numbers that were drawn for
-    each picture.
+    `boxes`, `sentences` ...; so do `classes` and `words`. On a GPU they are augmented there: what crosses the bus for a
+    batch are the few numbers that were drawn for each picture.
 
     Parameters
     ----------
@@ -38,6 +39,7 @@ class Samples:
     def __init__(self, dataset: Dataset, *, mean: Numbers, std: Numbers, steps: Sequence[Step] = (),
                  device: str = "cpu") -> None:
         self.name, self.classes, self.size = dataset.name, dataset.classes, len(dataset)
+        self.words: tuple[str, ...] = getattr(dataset, "words", ())
         self.steps, self.device = list(steps), device
         try:
             self.mean, self.std = (to_device(np.asarray(value, np.float32), device) for value in (mean, std))
@@ -67,6 +69,51 @@ class Samples:
         if rng is not None:
             images, masks, boxes = augment_annotated(images, rng, self.steps, **found)
         return self.normalised(images), masks, boxes
+
+    def objects(self, chosen: Array,
+                rng: np.random.Generator | None = None) -> tuple[Array, Array, Array, Array | None]:
+        """The same for pictures with objects; an object of which nothing is left is none any more.
+
+        The one object of a picture with a label, as shapes10 has them, is taken as a set of one.
+
+        Returns
+        -------
+        images : float32 (B, H, W, C)
+        classes : int64 (B, M)
+            -1 where there is no object.
+        boxes : (B, M, 4)
+        masks : (B, H, W) or None
+            0 for the background, m + 1 for object m, 255 for what is not said.
+        """
+        images, masks, boxes = self.annotated_view(chosen, rng)
+        if boxes is None:
+            raise ValueError(f"objects: {self.name} has no boxes")
+        xp = array_module(images)
+        classes = self.object_classes[chosen] if hasattr(self, "object_classes") else self.labels[chosen][:, None]
+        boxes = boxes.reshape(*classes.shape, 4)                             # (B, 4) or (B, M, 4) -> (B, M, 4)
+        left = boxes[..., 2] > boxes[..., 0]                                 # (B, M)
+        if masks is not None and rng is not None:
+            numbers = xp.arange(1, classes.shape[1] + 1)
+            before, after = ((each[..., None] == numbers).any(axis=(1, 2)) for each in (self.masks[chosen], masks))
+            left &= after | ~before                                          # (B, M); of some only the box is known
+        return images, xp.where(left, classes, -1), boxes * left[..., None], masks
+
+    def described_view(self, chosen: Array, rng: np.random.Generator | None = None) -> tuple[Array, Array]:
+        """Pictures with their sentences; where a picture is mirrored, left and right change places in its sentence.
+
+        -> float32 (B, H, W, C), int64 (B, L)
+
+        Raises
+        ------
+        ValueError
+            For a step after which the sentence might not be true, as random_crop.
+        """
+        images, sentences = self.images[chosen], self.sentences[chosen]
+        if rng is not None:
+            images, mirrored = augment_mirrored(images, rng, self.steps)
+            xp = array_module(images)
+            sentences = xp.where(mirrored[:, None], xp.asarray(mirrored_words(self.words))[sentences], sentences)
+        return self.normalised(images), sentences
 
     def normalised(self, images: Array) -> Array:
         """uint8 (B, H, W, C) -> float32 (B, H, W, C)"""

@@ -14,6 +14,7 @@ import numpy as np
 from ..settings import expect_whole
 from .dataset import Dataset
 from .outlines import OUTLINES
+from .painting import colour, coverage, pixels, seen_from, texture, uniform
 
 SIZE = 32
 CLASSES = tuple(outline.__name__ for outline in OUTLINES)
@@ -73,57 +74,22 @@ def boxes_around(masks):
 def _paint(labels, rng):
     """labels (n,) -> images uint8 (n, 32, 32, 3), masks bool (n, 32, 32)"""
     n = len(labels)
-    radius = _uniform(rng, n, 7, 13)
-    centre_x, centre_y = (SIZE / 2 + _uniform(rng, n, -1, 1) * (SIZE / 2 - 0.9 * radius) for _ in range(2))
-    u, v = _seen_from(centre_x, centre_y, radius, angle=_uniform(rng, n, -0.6, 0.6))
+    radius = uniform(rng, n, 7, 13)
+    centre_x, centre_y = (SIZE / 2 + uniform(rng, n, -1, 1) * (SIZE / 2 - 0.9 * radius) for _ in range(2))
+    u, v = seen_from(pixels(SIZE), centre_x, centre_y, radius, angle=uniform(rng, n, -0.6, 0.6))
     distance = np.empty_like(u)
     for label, outline in enumerate(OUTLINES):
         chosen = labels == label
         distance[chosen] = outline(u[chosen], v[chosen])
-    covered = _coverage(distance * radius)
+    covered = coverage(distance * radius)
 
     # The bar passes beside the object's centre, so that it never hides the whole object.
-    u, v = _seen_from(centre_x, centre_y, radius, angle=_uniform(rng, n, 0, 2 * np.pi))
-    bar = np.maximum(np.abs(u - 0.55) - 0.18, np.abs(v) - _uniform(rng, n, 0.5, 2.5))
-    hidden = _coverage(bar * radius) * (rng.random((n, 1, 1)) < 0.5)
+    u, v = seen_from(pixels(SIZE), centre_x, centre_y, radius, angle=uniform(rng, n, 0, 2 * np.pi))
+    bar = np.maximum(np.abs(u - 0.55) - 0.18, np.abs(v) - uniform(rng, n, 0.5, 2.5))
+    hidden = coverage(bar * radius) * (rng.random((n, 1, 1)) < 0.5)
 
-    picture = _texture(_colour(rng, n, 20, 140), rng)
-    picture += covered[..., None] * (_texture(_colour(rng, n, 110, 235), rng) - picture)
-    picture += hidden[..., None] * (_colour(rng, n, 20, 235) - picture)
+    picture = texture(colour(rng, n, 20, 140), SIZE, rng)
+    picture += covered[..., None] * (texture(colour(rng, n, 110, 235), SIZE, rng) - picture)
+    picture += hidden[..., None] * (colour(rng, n, 20, 235) - picture)
     picture += 8 * rng.standard_normal(picture.shape, dtype=np.float32)
     return np.clip(np.rint(picture), 0, 255).astype(np.uint8), covered * (1 - hidden) > 0.5
-
-
-def _uniform(rng, n, low, high):
-    """One number a picture, shaped to spread over its pixels.    -> float32 (n, 1, 1)"""
-    return rng.uniform(low, high, (n, 1, 1)).astype(np.float32)
-
-
-def _colour(rng, n, low, high):
-    """One colour a picture, its channels between two levels.    -> float32 (n, 1, 1, 3)"""
-    return rng.uniform(low, high, (n, 1, 1, 3)).astype(np.float32)
-
-
-def _seen_from(centre_x, centre_y, radius, angle):
-    """All pixels in the coordinates of a turned object: its centre is 0, its radius 1.    -> u, v (n, 32, 32)"""
-    y, x = np.mgrid[:SIZE, :SIZE].astype(np.float32) + np.float32(0.5)
-    x, y = (x - centre_x) / radius, (y - centre_y) / radius
-    return x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
-
-
-def _coverage(distance):
-    """How much of a pixel lies inside an edge that is so many pixels away: what makes the outlines smooth."""
-    return np.clip(0.5 - distance, 0, 1)
-
-
-def _texture(colour, rng):
-    """The colour, with waves of another in it: stripes, or checks where a second wave crosses.    -> (n, 32, 32, 3)"""
-    n = len(colour)
-    waves = _wave(rng, n) * np.where(rng.random((n, 1, 1)) < 0.5, _wave(rng, n), 1)
-    return colour + waves[..., None] * _colour(rng, n, -30, 30)
-
-
-def _wave(rng, n):
-    """A sine wave in a random direction, of a random length, 3.7 pixels or more.    -> (n, 32, 32)"""
-    y, x = np.mgrid[:SIZE, :SIZE].astype(np.float32)
-    return np.sin(x * _uniform(rng, n, -1.2, 1.2) + y * _uniform(rng, n, -1.2, 1.2) + _uniform(rng, n, 0, 2 * np.pi))

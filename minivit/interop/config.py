@@ -85,7 +85,7 @@ def fixed(name, value):
     return Key(name, lambda model: value, written=False, constant=value)
 
 
-def activation(name, library, of, *, setting="activation"):
+def activation(name, library, of, *, setting="activation", default="gelu"):
     """The key that names an activation; of(model) -> our function."""
     known = ACTIVATIONS[library]
 
@@ -98,7 +98,7 @@ def activation(name, library, of, *, setting="activation"):
             if ours is of(model):
                 return theirs
         raise ValueError(f"activation: {of(model).__name__} has no counterpart in {library}")
-    return Key(name, write, setting, read, "gelu")
+    return Key(name, write, setting, read, default)
 
 
 def mlp_ratio(dim, hidden, name="mlp_ratio"):

@@ -6,6 +6,9 @@ What segmentation, detection, distillation and looking inside rely on, every mod
     features(images)    [(B, H, W, C), ...], what each stage makes, the finest grid first, before any norm behind it;
                         of a model without stages what the head reads, or with layers=(2, 5) what those blocks make
     head                what makes classes of the picture's one vector; Identity with num_classes=0
+
+A file whose models are made for something else than classification says so: TASK = "detect". Such a model is built on
+one of the others, its `backbone`, by the task of that name.
 """
 
 import importlib
@@ -18,9 +21,17 @@ from ..names import expect
 from ..nn.module import Module
 
 
-def list_models() -> dict[str, list[str]]:
-    """{architecture: [names of its variants]}, both in the order in which a reader meets them."""
-    return {name: list(_variants(name)) for name in _architectures()}
+def list_models(task: str | None = None) -> dict[str, list[str]]:
+    """{architecture: [names of its variants]}, both in the order in which a reader meets them.
+
+    Of all architectures, or of those that are made for a task: "classify", "detect".
+    """
+    return {name: list(_variants(name)) for name in _architectures() if task in (None, task_of(name))}
+
+
+def task_of(architecture: str) -> str:
+    """The task that the models of an architecture are made for: "classify", where its file names no other."""
+    return getattr(_file(architecture), "TASK", "classify")
 
 
 def create(architecture: str, variant: str = "cifar", *, seed: int = 0, **settings: Any) -> Module:
@@ -76,4 +87,8 @@ def _architectures():
 
 
 def _variants(architecture):
-    return importlib.import_module(f"{__name__}.{architecture}").VARIANTS
+    return _file(architecture).VARIANTS
+
+
+def _file(architecture):
+    return importlib.import_module(f"{__name__}.{architecture}")

@@ -25,20 +25,26 @@ class CrossAttention(Module):
 
     def forward(self, x, context, bias=None):
         """(B, N, D), (B, M, C) -> (B, N, D)"""
-        out = attention(*self._heads(x, context), bias).transpose(0, 2, 1, 3)  # (B, N, H, d)
+        return self.attend(x, *self.keys_values(context), bias)
+
+    def attend(self, x, keys, values, bias=None):
+        """The same with `keys_values` of the context, for many x one after the other.    (B, N, D) -> (B, N, D)"""
+        out = attention(self._queries(x), keys, values, bias).transpose(0, 2, 1, 3)            # (B, N, H, d)
         return self.dropout(self.proj(out.reshape(x.shape)))
 
     def weights(self, x, context, bias=None):
         """What each token looks at, for pictures: the attention probabilities.    -> (B, H, N, M)"""
         with no_grad():
-            q, k, _ = self._heads(x, context)
-            return attention_weights(q, k, bias)
+            return attention_weights(self._queries(x), self.keys_values(context)[0], bias)
 
-    def _heads(self, x, context):
-        (B, N, D), M, H = x.shape, context.shape[1], self.heads
-        q = self.query(x).reshape(B, N, H, D // H).transpose(0, 2, 1, 3)                       # (B, H, N, d)
-        k, v = self.key_value(context).reshape(B, M, 2, H, D // H).transpose(2, 0, 3, 1, 4)    # 2 (B, H, M, d)
-        return q, k, v
+    def keys_values(self, context):
+        """What is attended to.    (B, M, C) -> two of (B, H, M, d)"""
+        (B, M, _), H = context.shape, self.heads
+        return self.key_value(context).reshape(B, M, 2, H, -1).transpose(2, 0, 3, 1, 4)        # 2 (B, H, M, d)
+
+    def _queries(self, x):
+        (B, N, D), H = x.shape, self.heads
+        return self.query(x).reshape(B, N, H, D // H).transpose(0, 2, 1, 3)                    # (B, H, N, d)
 
     def describe(self):
         """The number of heads."""

@@ -31,6 +31,7 @@ class Classify(Task):
     """
 
     shown = "accuracy"
+    needs = ("labels",)
 
     def __init__(self, model: Module, *, mixup: float = 0.0, cutmix: float = 0.0, label_smoothing: float = 0.0) -> None:
         for name, alpha in [("mixup", mixup), ("cutmix", cutmix)]:

@@ -43,9 +43,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..backend import to_device
+from ..backend import array_module, to_device
+from ..data.drawing import Drawing
 from ..data.samples import Samples
 from ..nn import Buffer, Module
+from ..team import all_sum
 from ..tensor import Tensor
 from ..types import Array, Over
 
@@ -61,6 +63,9 @@ class Task(Module):
         Whether a step may become a CUDA graph; not where the host has to look at numbers on the way.
     defaults : dict
         What a recipe of this task has where nothing is said: {"batch_size": 128}.
+    needs : tuple of str
+        What the data set must know of each picture, by the names of its arrays: ("labels",), ("boxes",). Who needs
+        "sentences" gets the setting `words` as well, their vocabulary.
     runs : tuple of str
         Which of the settings name the folder of a run in a recipe: the run's model stands in for it.
     """
@@ -68,6 +73,7 @@ class Task(Module):
     shown = "loss"
     capturable = True
     defaults = {}
+    needs: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
 
     @classmethod
@@ -131,9 +137,24 @@ class Task(Module):
         return {name: float(np.average([numbers[name] for numbers in measured], weights=counts))
                 for name in measured[0]}
 
-    def pictures(self, samples: Samples, chosen: Any) -> dict[str, np.ndarray]:
-        """What is worth looking at, made of some pictures: {title: uint8 (n, H, W, 3)}; by default nothing."""
+    def pictures(self, samples: Samples, chosen: Any) -> dict[str, np.ndarray | Drawing]:
+        """What is worth looking at, made of some pictures: {title: uint8 (n, H, W, 3) or Drawing}; by default nothing.
+
+        A Drawing has masks, boxes and words to be drawn over the pictures. `predict` shows the same of pictures of
+        which nothing else is known: what `samples` do not have (masks, boxes, labels) is left out.
+        """
         return {}
+
+
+def share_of_mean(counted: Array) -> Array:
+    """What turns a sum over this share of a batch into its part of the mean over all that is counted (rule 1).
+
+    bool (B, ...) -> float64 (), all pictures / (pictures here x counted in the whole batch, at least 1): of the shares'
+    results the mean is taken, each as heavy as it has pictures.
+    """
+    xp = array_module(counted)
+    pictures, all_counted = all_sum(xp.stack([xp.asarray(float(len(counted))), counted.sum().astype(np.float64)]))
+    return pictures / (len(counted) * xp.maximum(all_counted, 1))
 
 
 def slow_copy(module: Module) -> Module:

@@ -48,7 +48,7 @@ class Recipe:
         The folder of a run whose weights the model begins with; parts of another shape, as a head for other classes,
         are drawn.
     data : str
-        "auto", "cifar10", "cifar100", "shapes10" or a folder.
+        "auto", "cifar10", "cifar100", "shapes10", "scenes" or a folder.
     seed : int
         Everything random follows from it: weights, order, augmentation, dropout.
     steps, epochs, minutes : int, float, float

@@ -48,6 +48,7 @@ def train(recipe: Recipe, folder: AnyPath | None = None, *, save_every: float = 
         recipe = replace(recipe, data=train_set.name)
     about_data = describe(train_set, test_set)
     task = build(recipe, about_data)
+    refuse_lacking(task, train_set)
     run = Run(folder or new_folder("runs", default_name(recipe)))
     with run.alone():
         refuse_taken(run)  # by another process, which was quicker
@@ -59,6 +60,14 @@ def refuse_taken(run: Run) -> None:
     """Raise a ValueError if the folder of a new run holds one already."""
     if run.exists:
         raise ValueError(f"{run.folder} holds a run; take another folder, or go on with: {run.resume_command()}")
+
+
+def refuse_lacking(task: Task, dataset: Dataset) -> None:
+    """Raise a ValueError if a data set does not know what a task needs of each picture."""
+    missing = [name for name in task.needs if getattr(dataset, name, None) is None]
+    if missing:
+        raise ValueError(f"data: {dataset.name} has no {' and no '.join(missing)}, which this task learns from; take "
+                         "--data scenes, or for labels shapes10")
 
 
 def resume(folder: AnyPath, *, save_every: float = 30.0) -> tuple[Module, Run]:
@@ -122,8 +131,9 @@ def rooted_run(folder: AnyPath) -> str:
 def describe(train_set: Dataset, test_set: Dataset) -> dict[str, Any]:
     """What a run folder says about its data: all that the trained model needs, as JSON has it."""
     mean, std = data.channel_statistics(train_set.images)
+    words = {"words": list(words)} if (words := getattr(train_set, "words", ())) else {}
     return {"name": train_set.name, "pictures": [len(train_set), len(test_set)], "classes": list(train_set.classes),
-            "image_size": list(train_set.images.shape[1:3]), "mean": mean.tolist(), "std": std.tolist()}
+            "image_size": list(train_set.images.shape[1:3]), "mean": mean.tolist(), "std": std.tolist()} | words
 
 
 def build(recipe: Recipe, about_data: dict[str, Any]) -> Task:
@@ -135,7 +145,8 @@ def build(recipe: Recipe, about_data: dict[str, Any]) -> Task:
         return models.create(recipe.model, recipe.variant, seed=recipe.seed, **settings)
     task = find_task(recipe.task)
     runs = {name: load_model(Run(recipe.task_settings[name])) for name in task.runs if name in recipe.task_settings}
-    built = task.build(make_model, tuple(about_data["classes"]), **recipe.task_settings | runs)
+    words = {"words": tuple(about_data["words"])} if "sentences" in task.needs and "words" in about_data else {}
+    built = task.build(make_model, tuple(about_data["classes"]), **recipe.task_settings | runs | words)
     return built.initialise(recipe.seed)
 
 

@@ -7,6 +7,7 @@ from .attention import attention_maps, attention_picture
 from .bars import speed_bars
 from .confusion import confusion_matrix
 from .curves import curves
+from .drawing import drawings
 from .figure import png
 from .graph import graph_steps
 from .overview import overview

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .drawing import drawings
 from .figure import new_figure
 
 GAP = 2  # pixels between pictures
@@ -43,6 +44,11 @@ def page(images, *, columns=10, rows=(), names=(), title=""):
 
 
 def rows_of_pictures(rows, title=""):
-    """Pictures beside each other, and under each what was made of it: {name of the row: uint8 (N, H, W, 3)}."""
+    """Pictures beside each other, and under each what was made of it.
+
+    {name of the row: uint8 (N, H, W, 3), or a minivit.data.Drawing, with what is to be drawn over the pictures}
+    """
+    if not all(isinstance(row, np.ndarray) for row in rows.values()):
+        return drawings(rows, title)
     images = np.concatenate(list(rows.values()))
     return page(images, columns=len(images) // len(rows), rows=list(rows), title=title)

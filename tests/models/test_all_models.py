@@ -1,4 +1,4 @@
-"""What must hold for every architecture and variant that `list_models` finds."""
+"""What must hold for every architecture and variant that `list_models` finds for classification."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,8 @@ from minivit.counting import count
 from minivit.ops import cross_entropy
 from tests.known import collect
 
-VARIANTS = [(architecture, variant) for architecture, variants in minivit.list_models().items() for variant in variants]
+VARIANTS = [(architecture, variant) for architecture, variants in minivit.list_models("classify").items()
+            for variant in variants]
 WITHOUT_GRADIENT = collect("WITHOUT_GRADIENT")
 CIFAR = [(architecture, variant) for architecture, variant in VARIANTS if "cifar" in variant]
 

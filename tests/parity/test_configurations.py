@@ -37,6 +37,9 @@ def others(name, value, annotation=None):
     literal = typing.get_args(annotation) if typing.get_origin(annotation) is typing.Literal else ()
     if literal:
         return [other for other in literal if other != value]
+    if isinstance(value, dict):  # the configuration of a part
+        return [value | {key: other} for key, inner in value.items() if key not in OF_THE_MACHINE
+                and not isinstance(inner, dict) for other in others(key, inner)]
     if isinstance(value, bool):
         return [not value]
     if isinstance(value, int):

@@ -17,9 +17,12 @@ def trained(task, sets, recipe, run=None):
     return [{key: value for key, value in line.items() if key != "seconds"} for line in lines], task.state_dict()
 
 
-def check_resume(make, threads, sets, folder):
-    """A task that make() gives, interrupted after 5 of 8 steps and resumed, ends with the bits of one never stopped."""
-    recipe = replace(RECIPE, threads=threads)
+def check_resume(make, threads, sets, folder, **changes):
+    """A task that make() gives, interrupted after 5 of 8 steps and resumed, ends with the bits of one never stopped.
+
+    `changes` are what its recipe has else: augmentation=[("random_flip", {})] where the default one cannot be.
+    """
+    recipe = replace(RECIPE, threads=threads, **changes)
     expected, state = trained(make().initialise(3), sets, recipe)
     folder.mkdir()
     run = Run(folder)
@@ -34,11 +37,11 @@ def check_resume(make, threads, sets, folder):
         np.testing.assert_array_equal(found[name], value, err_msg=name)
 
 
-def check_threads(make, sets):
+def check_threads(make, sets, **changes):
     """The loss, the numbers, the gradients and the buffers of a batch are those of one thread, in float64."""
     def computed(threads):
         task = make().initialise(3).astype(np.float64).train()
-        with batches_of(sets[0], RECIPE, 0.5, 0.25, task) as batches:
+        with batches_of(sets[0], replace(RECIPE, **changes), 0.5, 0.25, task) as batches:
             batch = [array.astype(np.float64) if array.dtype.kind == "f" else array for array in batches[0]]
         with Threads(threads) as team:
             loss, numbers = team.gradients(task.loss, task.parameters(), *batch, seed=(1,))
