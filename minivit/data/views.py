@@ -51,10 +51,11 @@ def random_resized_crop(images: Array, rng: np.random.Generator, *, size: Size |
     for pixels in size:
         expect_whole("random_resized_crop: size", pixels, 1)
     xp = array_module(images)
-    rectangles = draw_rectangles(rng, *images.shape[:3], scale, ratio)
+    batch, old_height, old_width, _ = images.shape
+    rectangles = draw_rectangles(rng, batch, old_height, old_width, scale, ratio)
     top, left, height, width = xp.asarray(rectangles, dtype=np.float32)
-    rows = _window_matrices(top, height, images.shape[1], size[0], mode, antialias)
-    columns = _window_matrices(left, width, images.shape[2], size[1], mode, antialias)
+    rows = _window_matrices(top, height, old_height, size[0], mode, antialias)
+    columns = _window_matrices(left, width, old_width, size[1], mode, antialias)
     return _mixed(images, rows, columns)
 
 
