@@ -151,9 +151,11 @@ def draw(run):
     from .. import data, viz
     from ..files import write_atomically
     from ..train import load_task
+    from ..train.start import build
     metrics, result, about_data = run.metrics(), run.result(), run.about_data()
     if metrics:
-        write_atomically(run.folder / "curves.png", viz.png(viz.curves(metrics, run.folder.name)))
+        plateaus = build(run.recipe(), about_data).plateaus(run.recipe().batch_size)
+        write_atomically(run.folder / "curves.png", viz.png(viz.curves(metrics, run.folder.name, plateaus)))
     if result and "confusion" in result:
         figure = viz.confusion_matrix(result["confusion"], about_data["classes"])
         write_atomically(run.folder / "confusion.png", viz.png(figure))

@@ -109,6 +109,13 @@ class Task(Module):
         """The mean loss over a share of a batch, Tensor (), and other means to report, {name: number or array ()}."""
         raise NotImplementedError(f"{type(self).__name__}: has no loss")
 
+    def plateaus(self, batch: int) -> dict[str, float]:
+        """Losses at which a model tells nothing apart, {what it means: loss}: the log says when the loss stays there.
+
+        {"ln 256, every picture of the batch equally likely": 5.545}, with the number of pictures of a batch.
+        """
+        return {}
+
     def after_step(self, done: int, steps: int) -> None:
         """Called once after each step of the optimiser: `done` of `steps` are done. A teacher follows its student."""
 

@@ -5,13 +5,15 @@ from .figure import new_figure
 POSITION = {"step", "epoch", "seconds", "learning_rate", "gradient_norm", "final"}  # of a line, not what is learned
 
 
-def curves(metrics, title=""):
+def curves(metrics, title="", plateaus=None):
     """The loss, and every other number that the task reports, over the epochs, in training and on the test set.
 
     Parameters
     ----------
     metrics : list of dict
         The lines of a run's metrics.jsonl.
+    plateaus : {str: float}, optional
+        Losses at which a model tells nothing apart, and what they mean: dashed lines.
     """
     keys = dict.fromkeys(key for line in metrics for key, value in line.items() if isinstance(value, (int, float)))
     names = ["loss", *(key for key in keys if key not in POSITION | {"loss"} and not key.startswith("test_"))]
@@ -23,6 +25,8 @@ def curves(metrics, title=""):
             points = [(line["epoch"], 100 * line[key] if percent else line[key]) for line in metrics if key in line]
             if points:
                 axes.plot(*zip(*points, strict=True), **style)
+        for meaning, level in (plateaus or {}).items() if name == "loss" else ():
+            axes.axhline(level, color="grey", linestyle="--", label=meaning)
         axes.set(xlabel="epoch", ylabel=f"{name.replace('_', ' ')}{' (%)' * percent}")
         axes.grid(alpha=0.3)
         axes.legend()
