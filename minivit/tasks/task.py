@@ -43,8 +43,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..backend import to_device
+from ..backend import asnumpy, to_device
+from ..data.features import nearest_class
 from ..data.samples import Samples
+from ..models import picture_vectors
 from ..nn import Buffer, Module
 from ..tensor import Tensor
 from ..types import Array, Over
@@ -148,12 +150,18 @@ def slow_copy(module: Module) -> Module:
 
     It begins with the values of the module, also where both are drawn anew: `initialise` copies them again.
     """
-    other, sources = copy.deepcopy(module), dict(module.named_parameters() + module.named_buffers())
-    for name, tensor in other.named_parameters() + other.named_buffers():
-        tensor.__class__, tensor.requires_grad = Buffer, False  # wherever it is held: in an attribute, in a list
+    other, sources = freeze(copy.deepcopy(module)), dict(module.named_parameters() + module.named_buffers())
+    for name, tensor in other.named_buffers():
         tensor.initialiser = partial(_values_of, sources[name])
         tensor.redraw(0)
     return other
+
+
+def freeze(module: Module) -> Module:
+    """Make buffers of a module's parameters, which stay as they are then. Returns the module."""
+    for parameter in module.parameters():
+        parameter.__class__, parameter.requires_grad = Buffer, False  # wherever it is held: in an attribute, in a list
+    return module
 
 
 def _values_of(source, rng, shape):
@@ -188,3 +196,15 @@ def follow(slow: Module, fast: Module, momentum: float) -> None:
         average += (1 - momentum) * (parameter.data - average)
     for name, buffer in fast.named_buffers():
         averages[name].mutable()[...] = buffer.data
+
+
+def knn_accuracy(encoder: Module, samples: Samples, over: Over) -> dict[str, float]:
+    """The share of pictures whose class the nearest others vote for, {"knn_accuracy": number}; {} without labels.
+
+    Nearest in what the head of the encoder reads: see `minivit.data.features.nearest_class`.
+    """
+    if not hasattr(samples, "labels"):
+        return {}
+    vectors = np.concatenate(over(lambda chosen: asnumpy(picture_vectors(encoder, samples.view(chosen)))))
+    found = nearest_class(vectors, vectors, samples.host_labels, leave_out=True)
+    return {"knn_accuracy": float((found == samples.host_labels).mean())}
