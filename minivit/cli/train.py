@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ..precision import PRECISIONS
 
-RECIPE_OPTIONS = ("minutes", "epochs", "steps", "batch_size", "lr", "seed", "data", "device", "threads",
+RECIPE_OPTIONS = ("minutes", "epochs", "steps", "batch_size", "lr", "seed", "data", "pictures", "device", "threads",
                   "precision", "init")
 EXAMPLES = """examples:
   python -m minivit train vit                        the variant "cifar" of ViT, in 4 minutes
@@ -39,6 +39,8 @@ def add_commands(subparsers):
     parser.add_argument("--seed", type=int, metavar="S", help="of everything random")
     parser.add_argument("--data", metavar="NAME", help="cifar10, cifar100, shapes10, a folder, or auto: CIFAR-10 where "
                                                        "it can be had, else shapes10")
+    parser.add_argument("--pictures", type=positive(int), metavar="N",
+                        help="train on N pictures only, as many of each class")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], help="where to compute; auto: on a GPU, if "
                                                                                "there is one")
     parser.add_argument("--threads", type=positive(int), metavar="T", help="CPU threads (default: one for each core)")
