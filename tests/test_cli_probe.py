@@ -14,8 +14,9 @@ from minivit.train.run import Run
 
 RECIPE = """
 from minivit.train import Recipe
-recipe = Recipe(settings={{"dim": 16, "depth": 1, "heads": 2, "patch_size": 8}}, data="shapes10", batch_size=32,
-                steps=5, threads=1, device="cpu", evaluations=0, seed=3, pictures=90, task={task!r}, task_settings={settings!r})
+recipe = Recipe(settings={{"dim": 16, "depth": 1, "heads": 2, "patch_size": 8}}, data="shapes10",
+                steps=5, batch_size=32, threads=1, device="cpu", evaluations=0, seed=3, pictures=90, task={task!r},
+                task_settings={settings!r})
 """
 SETS = shapes10.draw(150, np.random.default_rng(0)), shapes10.draw(60, np.random.default_rng(1))
 

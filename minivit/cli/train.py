@@ -92,7 +92,7 @@ def tested_in_words(result):
                    key=lambda name: name != "test_accuracy")
     numbers = [f"{name.replace('_', ' ')} {result[name]:.1%}" if "accuracy" in name else
                f"{name.replace('_', ' ')} {result[name]:.3f}" for name in names]
-    return f"{', '.join(numbers)}, on {result['test_pictures']:,} pictures"
+    return f"{', '.join(numbers) or 'nothing measured'}, on {result['test_pictures']:,} pictures"
 
 
 def chosen_recipe(args):

@@ -19,7 +19,6 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..data.features import colours_of
 from ..data.samples import Samples
 from ..engine import Tensor, no_grad
 from ..nn import BatchNorm2d, Linear, Module, PatchEmbed
@@ -27,7 +26,7 @@ from ..ops import cross_entropy, gathered, l2_normalise, relu
 from ..settings import expect_number
 from ..types import Array, Over
 from .mae import fixed_positions
-from .task import Task, follow, freeze, knn_accuracy, slow_copy
+from .task import Task, follow, freeze, knn_accuracy, likeness, slow_copy
 
 
 class Projector(Module):
@@ -156,11 +155,8 @@ class MoCo(Task):
         return super().test(samples, over) | knn_accuracy(self.encoder, samples, over)
 
     def pictures(self, samples: Samples, chosen: Any) -> dict[str, np.ndarray]:
-        """Pictures, and what the encoder finds alike in them: see `minivit.data.features.colours_of`."""
-        images = samples.view(chosen)
-        with no_grad():
-            maps = self.encoder.features(Tensor.without_copy(images))[-1].data              # (B, h, w, D)
-        return {"picture": samples.as_bytes(images), "like features, like colours": colours_of(maps, images.shape[1:3])}
+        """Pictures, and what the encoder finds alike in them."""
+        return likeness(self.encoder, samples, chosen)
 
 
 def momentum_at(done: int, steps: int, first: float) -> float:

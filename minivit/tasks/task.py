@@ -44,8 +44,9 @@ from typing import Any, Self
 import numpy as np
 
 from ..backend import asnumpy, to_device
-from ..data.features import nearest_class
+from ..data.features import colours_of, nearest_class
 from ..data.samples import Samples
+from ..engine import no_grad
 from ..models import picture_vectors
 from ..nn import Buffer, Module
 from ..tensor import Tensor
@@ -87,6 +88,14 @@ class Task(Module):
             The recipe's `task_settings`.
         """
         return cls(make_model(num_classes=0), **settings)  # type: ignore[call-arg]  # of the class that derives
+
+    @classmethod
+    def settings_from(cls, about_data: dict[str, Any]) -> dict[str, Any]:
+        """Settings that follow from the data, {name: value}, where the recipe does not say them.
+
+        `about_data` is what `minivit.train.start.describe` says of them: {"pictures": [50000, 10000], ...}.
+        """
+        return {}
 
     @property
     def backbone(self) -> Module:
@@ -208,3 +217,11 @@ def knn_accuracy(encoder: Module, samples: Samples, over: Over) -> dict[str, flo
     vectors = np.concatenate(over(lambda chosen: asnumpy(picture_vectors(encoder, samples.view(chosen)))))
     found = nearest_class(vectors, vectors, samples.host_labels, leave_out=True)
     return {"knn_accuracy": float((found == samples.host_labels).mean())}
+
+
+def likeness(encoder: Module, samples: Samples, chosen: Any) -> dict[str, np.ndarray]:
+    """Pictures, and the encoder's last features as colours: see `minivit.data.features.colours_of`."""
+    images = samples.view(chosen)
+    with no_grad():
+        maps = encoder.features(Tensor.without_copy(images))[-1].data                      # (B, h, w, C)
+    return {"picture": samples.as_bytes(images), "like features, like colours": colours_of(maps, images.shape[1:3])}

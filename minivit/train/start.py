@@ -141,7 +141,8 @@ def build(recipe: Recipe, about_data: dict[str, Any]) -> Task:
         return models.create(recipe.model, recipe.variant, seed=recipe.seed, **settings)
     task = find_task(recipe.task)
     runs = {name: load_model(Run(recipe.task_settings[name])) for name in task.runs if name in recipe.task_settings}
-    built = task.build(make_model, tuple(about_data["classes"]), **recipe.task_settings | runs)
+    settings = task.settings_from(about_data) | recipe.task_settings | runs
+    built = task.build(make_model, tuple(about_data["classes"]), **settings)
     return built.initialise(recipe.seed)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from minivit import Tensor, create, data, grad, gradcheck, nn, ops
+from minivit.backend import asnumpy, to_device
 from minivit.tasks import find_task, moco
 from minivit.train import Threads
 from minivit.train.batches import Batches
@@ -173,6 +174,17 @@ def test_how_far_keys_spread(rng):
     same = task.eval().loss(*[np.repeat(pictures[:1], 8, axis=0)] * 2, np.arange(8))[1]["spread"]
     assert 0.5 < different <= 1
     assert same == pytest.approx(0, abs=1e-3)
+
+
+def test_on_a_device_the_loss_and_the_average_are_those_of_the_cpu(rng, device):
+    views, found = [rng.standard_normal((B, 32, 32, 3)).astype(np.float32) for _ in range(2)], []
+    for where in ("cpu", device):
+        task = make().initialise(0).to(where)
+        loss, numbers = task.loss(*(to_device(array, where) for array in (*views, np.arange(B))))
+        task.after_step(1, 10)
+        found.append([loss.numpy(), *(asnumpy(number) for number in numbers.values()), *task.state_dict().values()])
+    for host, other in zip(*found, strict=True):
+        np.testing.assert_allclose(other, host, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
