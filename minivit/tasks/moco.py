@@ -92,7 +92,7 @@ class MoCo(Task):
 
     shown = "accuracy"
     # for two CPU cores and fifteen minutes; the pipeline is BYOL's (arXiv:2006.07733, appendix B) for small pictures
-    defaults = {"batch_size": 256, "optimiser": "adamw", "lr": 1.5e-3, "weight_decay": 0.1, "average": None,
+    defaults = {"batch_size": 128, "optimiser": "adamw", "lr": 1.5e-3, "weight_decay": 0.1, "average": None,
                 "minutes": 15.0, "settings": {"dim": 96, "heads": 3}, "augmentation": [
                     ("random_resized_crop", {"scale": (0.2, 1.0), "mode": "bicubic"}),
                     ("colour_jitter", {"probability": 0.8, "saturation": 0.2}), ("random_grey", {"probability": 0.2}),
