@@ -13,8 +13,8 @@ from minivit.train import Recipe, Run
 from minivit.train.trainer import Trainer
 
 ASKED = ["--minutes", "0.01", "--epochs", "2", "--labels", "40", "--data", "shapes10"]
-SMALL = {"settings": {"dim": 16, "depth": 1, "heads": 2, "patch_size": 8}, "steps": 3, "batch_size": 20, "average": None,
-         "task_settings": {"hidden": 16, "dim": 8}}
+SMALL = {"settings": {"dim": 16, "depth": 1, "heads": 2, "patch_size": 8}, "steps": 3, "batch_size": 20,
+         "average": None, "task_settings": {"hidden": 16, "dim": 8}}
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +77,8 @@ def test_the_page_gathers_seeds_and_keeps_budgets_apart():
     def record(task, seed, minutes, knn, plateau=None):
         shown = {name: 0.25 for name, _ in tasks.SHOWN} | {"knn": knn}
         return {"task": task, "seed": seed, "model": "vit:cifar", "minutes": minutes - 0.5, "epochs": 1.5,
-                "asked": {"minutes": minutes, "epochs": 30, "labels": 2000, "data": "cifar10"}, "plateau": plateau} | shown
+                "asked": {"minutes": minutes, "epochs": 30, "labels": 2000, "data": "cifar10"}, "plateau": plateau,
+                **shown}
     text = tasks.page([record("mae", 0, 15, 0.31), record("mae", 1, 15, 0.33), record("moco", 0, 15, 0.2, "ln 7"),
                        record("mae", 0, 120, 0.4)])
     assert "| `mae` | `vit:cifar` | 0, 1 | 14.5 | 1.50 | 32.0 (31.0 to 33.0) | 25.0 (25.0 to 25.0) |" in text

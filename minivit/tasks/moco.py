@@ -151,8 +151,8 @@ class MoCo(Task):
         follow(self.momentum_encoder, self.encoder, momentum_at(done, steps, self.momentum))
 
     def test(self, samples: Samples, over: Over) -> dict[str, Any]:
-        """The loss of pictures that are both views, and the classes by their neighbours, where there are labels."""
-        return super().test(samples, over) | knn_accuracy(self.encoder, samples, over)
+        """The classes by their neighbours; without labels the loss, of pictures that are both views."""
+        return knn_accuracy(self.encoder, samples, over) or super().test(samples, over)
 
     def pictures(self, samples: Samples, chosen: Any) -> dict[str, np.ndarray]:
         """Pictures, and what the encoder finds alike in them."""
