@@ -4,6 +4,7 @@ from ..types import Line
 
 NEAR = 0.01   # a loss within this fraction of a plateau lies on it
 LONG = 0.1    # of all steps; a loss that lies there for so long stays
+FEW = 3       # lines of the metrics; fewer say nothing
 
 
 def plateau_of(lines: list[Line], plateaus: dict[str, float], steps: int) -> str | None:
@@ -20,7 +21,7 @@ def plateau_of(lines: list[Line], plateaus: dict[str, float], steps: int) -> str
     """
     now = lines[-1]["step"]
     recent = [line["loss"] for line in lines if line["step"] > now - LONG * steps and "loss" in line]
-    if now < LONG * steps or not recent:
+    if now < LONG * steps or len(recent) < FEW:
         return None
     return next((name for name, level in plateaus.items()
                  if all(abs(loss - level) <= NEAR * abs(level) for loss in recent)), None)

@@ -9,7 +9,7 @@ from minivit import Tensor, data, grad, gradcheck, ops
 from minivit.backend import asnumpy, to_device
 from minivit.tasks import find_task
 from minivit.tasks.discriminate import Discriminate, instance_loss
-from tests.tasks.contract import check_resume, check_threads
+from tests.tasks.contract import check_captured, check_resume, check_threads
 from tests.tasks.tiny_tasks import tiny_vit
 
 PICTURES = 200  # of the small training set
@@ -120,6 +120,10 @@ def test_on_a_device_a_batch_and_its_loss_are_those_of_the_cpu(sets, device):
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_resumed_it_ends_with_the_same_bits(threads, sets, tmp_path):
     check_resume(make, threads, sets, tmp_path / "run")
+
+
+def test_a_captured_step_is_the_step(sets, gpu, monkeypatch):
+    check_captured(make, sets, monkeypatch)
 
 
 def test_every_number_of_threads_gives_the_same_loss(sets):

@@ -10,7 +10,7 @@ from minivit.backend import asnumpy, to_device
 from minivit.tasks import find_task, moco
 from minivit.train import Threads
 from minivit.train.batches import Batches
-from tests.tasks.contract import RECIPE, check_resume, check_threads
+from tests.tasks.contract import RECIPE, check_captured, check_resume, check_threads
 
 B = 6
 
@@ -190,6 +190,10 @@ def test_on_a_device_the_loss_and_the_average_are_those_of_the_cpu(rng, device):
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_resumed_it_ends_with_the_same_bits(threads, sets, tmp_path):
     check_resume(make, threads, sets, tmp_path / "run")
+
+
+def test_a_captured_step_is_the_step(sets, gpu, monkeypatch):
+    check_captured(make, sets, monkeypatch)
 
 
 def test_every_number_of_threads_gives_the_same_loss(sets):

@@ -26,6 +26,10 @@ def test_a_loss_that_stays_for_a_tenth_of_the_run(losses, expected):
     assert plateau_of(lines(*losses), LEVELS, 100) == expected
 
 
+def test_a_run_of_a_few_steps_says_nothing():
+    assert plateau_of(lines(2.3, 2.3), LEVELS, 2) is None
+
+
 def test_a_task_without_plateaus():
     assert plateau_of(lines(*[2.3] * 50), {}, 100) is None
 
