@@ -1,6 +1,7 @@
 """Parametric instance discrimination: its loss and gradient by hand, whose number is whose, what is mixed."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from minivit import Tensor, data, grad, gradcheck, ops
 from minivit.backend import asnumpy, to_device
 from minivit.tasks import find_task
 from minivit.tasks.discriminate import Discriminate, instance_loss
-from tests.tasks.contract import check_captured, check_resume, check_threads
+from tests.tasks.contract import RECIPE, check_captured, check_resume, check_threads, trained
 from tests.tasks.tiny_tasks import tiny_vit
 
 PICTURES = 200  # of the small training set
@@ -115,6 +116,16 @@ def test_on_a_device_a_batch_and_its_loss_are_those_of_the_cpu(sets, device):
         found.append([*map(asnumpy, batch), task.loss(*batch)[0].numpy()])
     for host, other in zip(*found, strict=True):
         np.testing.assert_allclose(other, host, rtol=1e-4, atol=1e-5)
+
+
+def test_it_learns_pictures_by_heart(sets):
+    few = sets[0].few(12), sets[1]
+    recipe = replace(RECIPE, steps=100, batch_size=12, lr=3e-3, average=None, evaluations=0, augmentation=[])
+    task = Discriminate(tiny_vit(12), small_views=0, cutmix=0).initialise(0)
+    lines, _ = trained(task, few, recipe)
+    assert lines[0]["loss"] == pytest.approx(math.log(12), abs=0.15)
+    assert lines[-2]["loss"] < math.log(12) / 2
+    assert lines[-2]["accuracy"] == 1
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])

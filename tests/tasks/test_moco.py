@@ -1,6 +1,7 @@
 """MoCo v3: the authors' algorithm in PyTorch, step by step; what is frozen, what follows, what is told."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from minivit.backend import asnumpy, to_device
 from minivit.tasks import find_task, moco
 from minivit.train import Threads
 from minivit.train.batches import Batches
-from tests.tasks.contract import RECIPE, check_captured, check_resume, check_threads
+from tests.tasks.contract import RECIPE, check_captured, check_resume, check_threads, trained
 
 B = 6
 
@@ -185,6 +186,19 @@ def test_on_a_device_the_loss_and_the_average_are_those_of_the_cpu(rng, device):
         found.append([loss.numpy(), *(asnumpy(number) for number in numbers.values()), *task.state_dict().values()])
     for host, other in zip(*found, strict=True):
         np.testing.assert_allclose(other, host, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("momentum", [0, 0.9])
+def test_it_learns_to_tell_pictures_apart(sets, momentum):
+    """With keys from the encoder itself, too: predictor and batch norm keep so short a training from collapse."""
+    recipe = replace(RECIPE, steps=80, batch_size=16, lr=3e-3, average=None, evaluations=0)
+    lines, _ = trained(make(momentum=momentum).initialise(0), sets, recipe)
+    first, last = lines[:5], lines[-11:-1]
+    (chance,) = make().plateaus(16).values()
+    assert np.mean([line["loss"] for line in first]) > 0.9 * chance
+    assert np.mean([line["loss"] for line in last]) < 0.8 * chance
+    assert np.mean([line["accuracy"] for line in last]) > 2 * np.mean([line["accuracy"] for line in first])
+    assert last[-1]["spread"] > 0.5
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
