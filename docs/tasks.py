@@ -22,7 +22,7 @@ from minivit.cli.runs import threads_of
 from minivit.data import Samples
 from minivit.tasks import find_task, list_tasks
 from minivit.train import Recipe, Run, Threads, load_model, probe, resume, train
-from minivit.train.probe import PROBES
+from minivit.train.probes import PROBES
 from minivit.train.start import build
 
 PATH = Path(__file__).with_suffix(".md")

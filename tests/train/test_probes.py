@@ -7,7 +7,7 @@ from minivit import create, data
 from minivit.data.features import nearest_class
 from minivit.models import picture_vectors
 from minivit.train import Threads, probe, random_twin
-from minivit.train.probe import LinearProbe, vectors_of
+from minivit.train.probes import LinearProbe, vectors_of
 from tests.tasks.tiny_tasks import tiny_vit
 
 
