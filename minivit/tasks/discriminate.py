@@ -8,8 +8,12 @@ crops, and what makes crops of one picture alike helps with classes later. No pi
     whole views (B, V, H, W, 3) -> vectors (B V, D) -> logits (B V, n)
     small views (B, S, h, w, 3) -> vectors (B S, D) -> logits (B S, n) -> loss ()
 
-Row i of the head is a memory of picture i (section 3.1): it is pulled towards the vectors of its own crops, and pushed
+Row i of the head is a memory of picture i: it is pulled towards the vectors of its own crops, and pushed
 away from those of all others, at every step.
+
+The paper's means against learning by heart are all here: several crops, small ones among them, CutMix, and label
+smoothing, which lets every row move at every step. It also trains at half the resolution at first, which pictures of 32
+pixels do not bear.
 
 Departures from the paper: a small view is a crop of a view that the recipe's augmentation has cut.
 """
@@ -32,8 +36,9 @@ from ..types import Array, Over
 from .task import Task, knn_accuracy, likeness
 
 
-def instance_loss(logits: Tensor, number: Array, other: Array | None = None, share: Array | None = None) -> Tensor:
-    """-log softmax(logits)[number], mean over views (equation 1); of a mixed view, both its pictures by their shares.
+def instance_loss(logits: Tensor, number: Array, other: Array | None = None, share: Array | None = None, *,
+                  label_smoothing: float = 0.0) -> Tensor:
+    """-log softmax(logits)[number], mean over views; of a mixed view, both its pictures by their shares.
 
     Parameters
     ----------
@@ -42,12 +47,14 @@ def instance_loss(logits: Tensor, number: Array, other: Array | None = None, sha
         Which training picture a view is cut from, and which one is pasted into it.
     share : (b,)
         Of `number` in the view; the rest is `other`.
+    label_smoothing : float
+        The share of the target that all pictures get alike.
     """
     log_p = log_softmax(logits)
     right = take_along_axis(log_p, number[:, None], axis=1)[:, 0]                          # (b,)
     if other is not None and share is not None:
         right = share * right + (1 - share) * take_along_axis(log_p, other[:, None], axis=1)[:, 0]
-    return -right.mean()
+    return -((1 - label_smoothing) * right + label_smoothing * log_p.mean(axis=1)).mean()
 
 
 class Discriminate(Task):
@@ -63,6 +70,8 @@ class Discriminate(Task):
         The side of a small view in pixels.
     cutmix : float
         The alpha of CutMix between the whole views, 0 for none.
+    label_smoothing : float
+        The share of the target that all training pictures get alike.
     """
 
     shown = "accuracy"
@@ -74,11 +83,13 @@ class Discriminate(Task):
                     ("random_flip", {})]}
 
     def __init__(self, model: Module, *, views: int = 2, small_views: int = 4, small_size: int = 16,
-                 cutmix: float = 1.0) -> None:
+                 cutmix: float = 1.0, label_smoothing: float = 0.1) -> None:
         for name, value, low in (("views", views, 1), ("small_views", small_views, 0), ("small_size", small_size, 1)):
             expect_whole(name, value, low)
         expect_number("cutmix", cutmix, 0)
+        expect_number("label_smoothing", label_smoothing, 0, 1)
         self.model, self.views, self.small_views, self.cutmix = model, views, small_views, cutmix
+        self.objective = partial(instance_loss, label_smoothing=label_smoothing)
         self.cut_small = partial(data.random_resized_crop, size=small_size, scale=(0.3, 0.7), mode="bicubic")
 
     @classmethod
@@ -127,12 +138,12 @@ class Discriminate(Task):
         xp, V, S = array_module(images), self.views, self.small_views
         logits = self.model(Tensor.without_copy(images.reshape(-1, *images.shape[2:])))    # (b V, n)
         of_view = xp.repeat(number, V)
-        loss = V * instance_loss(logits, of_view, others.reshape(-1), shares.reshape(-1))
+        loss = V * self.objective(logits, of_view, others.reshape(-1), shares.reshape(-1))
         most = xp.where(shares.reshape(-1) >= 0.5, of_view, others.reshape(-1))            # (b V,)
         numbers = {"accuracy": (logits.data.argmax(axis=1) == most).mean()}
         if small is not None:
             logits = self.model(Tensor.without_copy(small.reshape(-1, *small.shape[2:])))  # (b S, n)
-            loss = loss + S * instance_loss(logits, xp.repeat(number, S))
+            loss = loss + S * self.objective(logits, xp.repeat(number, S))
         return loss / (V + S), numbers
 
     def test(self, samples: Samples, over: Over) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from .task import Task, follow, freeze, knn_accuracy, likeness, slow_copy
 class Projector(Module):
     """Linear maps without bias, each normalised over the batch, with ReLU in between; the last norm has no parameters.
 
-    (B, widths[0]) -> (B, widths[-1])    Appendix A, "MLP heads".
+    (B, widths[0]) -> (B, widths[-1])    Section 5, "MLP heads".
     """
 
     def __init__(self, *widths: int) -> None:
@@ -52,7 +52,7 @@ def contrastive_loss(queries: Tensor, keys: Tensor, place: Array, temperature: f
 
         L = -2 tau log(exp(q . k+ / tau) / sum_j exp(q . k_j / tau)),    q and k of length 1
 
-    The factor 2 tau (appendix A, algorithm 1) keeps the gradient from growing as tau falls.
+    The factor 2 tau (algorithm 1) keeps the gradient from growing as tau falls.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ class MoCo(Task):
         return loss1 + loss2, {"accuracy": (right1.mean() + right2.mean()) / 2, "spread": spread}
 
     def after_step(self, done: int, steps: int) -> None:
-        """The average follows; its momentum rises from `momentum` to 1 (section 5, "MoCo momentum")."""
+        """The average follows; its momentum rises from `momentum` to 1: see `momentum_at`."""
         follow(self.momentum_encoder, self.encoder, momentum_at(done, steps, self.momentum))
 
     def test(self, samples: Samples, over: Over) -> dict[str, Any]:
@@ -160,7 +160,7 @@ class MoCo(Task):
 
 
 def momentum_at(done: int, steps: int, first: float) -> float:
-    """1 - (1 - first) (1 + cos(pi done / steps)) / 2: `first` at step 0, 1 at the last."""
+    """1 - (1 - first) (1 + cos(pi done / steps)) / 2, as in BYOL and in the authors' code: `first`, at last 1."""
     return 1 - (1 - first) * (1 + math.cos(math.pi * done / steps)) / 2
 
 

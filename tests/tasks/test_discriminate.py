@@ -33,15 +33,16 @@ def test_three_pictures_and_no_knowledge():
 
 
 @pytest.mark.parametrize("mixed", [False, True])
-def test_the_loss_is_that_of_pytorch_with_soft_targets(rng, mixed):
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.3])
+def test_the_loss_is_that_of_pytorch_with_soft_targets(rng, mixed, label_smoothing):
     torch = pytest.importorskip("torch")
     logits, number, other, share = rng.standard_normal((7, 5)), *rng.integers(5, size=(2, 7)), rng.random(7)
     targets = np.eye(5)[number]
     if mixed:
         targets = share[:, None] * targets + (1 - share[:, None]) * np.eye(5)[other]
     ours, theirs = Tensor(logits, requires_grad=True), torch.tensor(logits, requires_grad=True)
-    loss = instance_loss(ours, number, *((other, share) if mixed else ()))
-    expected = torch.nn.functional.cross_entropy(theirs, torch.tensor(targets))
+    loss = instance_loss(ours, number, *((other, share) if mixed else ()), label_smoothing=label_smoothing)
+    expected = torch.nn.functional.cross_entropy(theirs, torch.tensor(targets), label_smoothing=label_smoothing)
     expected.backward()
     assert loss.item() == pytest.approx(expected.item(), rel=1e-12)
     np.testing.assert_allclose(grad(loss, [ours])[0], theirs.grad.numpy(), rtol=1e-10, atol=1e-12)
@@ -49,7 +50,8 @@ def test_the_loss_is_that_of_pytorch_with_soft_targets(rng, mixed):
 
 def test_the_gradient(rng):
     number, other, share = *rng.integers(5, size=(2, 4)), rng.random(4)
-    gradcheck(lambda logits: instance_loss(logits, number, other, share), rng.standard_normal((4, 5)), rng=rng)
+    gradcheck(lambda logits: instance_loss(logits, number, other, share, label_smoothing=0.1),
+              rng.standard_normal((4, 5)), rng=rng)
 
 
 def test_it_begins_at_ln_n_which_the_log_names(sets):
@@ -90,7 +92,7 @@ def test_what_is_pasted_in_is_told_with_its_share(sets):
 
 
 def test_views_count_alike_and_the_most_of_a_view_is_what_should_be_named(sets):
-    task = make(views=2, small_views=3, cutmix=1.0).initialise(0).astype(np.float64)
+    task = make(views=2, small_views=3, cutmix=1.0, label_smoothing=0).initialise(0).astype(np.float64)
     number, images, others, shares, small = (
         array.astype(np.float64) if array.dtype.kind == "f" else array
         for array in task.batch(samples_of(sets), np.arange(6), np.random.default_rng(2)))
@@ -121,7 +123,7 @@ def test_on_a_device_a_batch_and_its_loss_are_those_of_the_cpu(sets, device):
 def test_it_learns_pictures_by_heart(sets):
     few = sets[0].few(12), sets[1]
     recipe = replace(RECIPE, steps=100, batch_size=12, lr=3e-3, average=None, evaluations=0, augmentation=[])
-    task = Discriminate(tiny_vit(12), small_views=0, cutmix=0).initialise(0)
+    task = Discriminate(tiny_vit(12), small_views=0, cutmix=0, label_smoothing=0).initialise(0)
     lines, _ = trained(task, few, recipe)
     assert lines[0]["loss"] == pytest.approx(math.log(12), abs=0.15)
     assert lines[-2]["loss"] < math.log(12) / 2
@@ -163,7 +165,8 @@ def test_neighbours_are_its_test_and_pictures_need_no_labels(sets):
 @pytest.mark.parametrize(("settings", "message"), [
     ({"views": 0}, "views: expected a whole number of at least 1, got 0"),
     ({"small_views": -1}, "small_views: expected a whole number of at least 0, got -1"),
-    ({"cutmix": -0.5}, "cutmix: expected a number of at least 0, got -0.5")])
+    ({"cutmix": -0.5}, "cutmix: expected a number of at least 0, got -0.5"),
+    ({"label_smoothing": 2}, "label_smoothing: expected a number from 0 to 1, got 2")])
 def test_wrong_settings(settings, message):
     with pytest.raises(ValueError, match=message):
         make(**settings)

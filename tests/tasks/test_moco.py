@@ -160,7 +160,7 @@ def test_keys_have_no_gradient_and_patches_stay_as_they_were_drawn(rng):
 
 
 def test_the_heads_are_the_papers():
-    """The last normalisation of each has no parameters, linear maps have no bias (appendix A)."""
+    """The last normalisation of each has no parameters, linear maps have no bias."""
     task = moco.MoCo(create("vit", "S/16", num_classes=1), hidden=4096, dim=256)
     assert [layer.weight.shape for layer in task.encoder.head.layers] == [(384, 4096), (4096, 4096), (4096, 256)]
     assert [layer.weight.shape for layer in task.predictor.layers] == [(256, 4096), (4096, 256)]
