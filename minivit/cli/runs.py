@@ -1,4 +1,4 @@
-"""python -m minivit evaluate, predict: what a trained model knows."""
+"""python -m minivit predict: what a trained model sees in a picture."""
 
 import itertools
 import sys
@@ -9,13 +9,7 @@ from .train import positive
 
 
 def add_commands(subparsers):
-    """Register the commands."""
-    evaluate = subparsers.add_parser(
-        "evaluate", help="test a trained model",
-        description="Accuracy on the test set, in all and class by class; of other tasks what they measure.")
-    evaluate.add_argument("folder", metavar="RUN", help="the folder of a run")
-    evaluate.add_argument("--data", metavar="NAME", help="another data set with the same classes (default: the run's)")
-    evaluate.set_defaults(run=test)
+    """Register the command."""
     predict = subparsers.add_parser(
         "predict", help="classify picture files, or show what else the model says of them",
         usage="%(prog)s RUN IMAGE ... or %(prog)s --weights FILE IMAGE ...",
@@ -29,48 +23,8 @@ def add_commands(subparsers):
                          help="how many classes to print (default 5)")
     predict.add_argument("--out", metavar="FOLDER", help="where the attention goes (default RUN/attention)")
     predict.set_defaults(run=classify)
-    for parser in (evaluate, predict):
-        parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto",
-                            help="where to compute (default auto)")
-
-
-def test(args):
-    """Print what the run's task measures on the test set; of classification also the accuracy of each class."""
-    from .. import data
-    from ..train import Threads
-    from ..train.measure import evaluated
-    from .train import tested_in_words
-    run, task, about_data, device = trained_task(args.folder, args)
-    _, test_set = data.load(args.data or run.recipe().data)
-    if list(test_set.classes) != about_data["classes"]:
-        raise ValueError(f"data: {test_set.name} has other classes than {about_data['name']}, which the run was "
-                         "trained on")
-    samples = data.Samples(test_set, mean=about_data["mean"], std=about_data["std"], device=device)
-    with Threads(threads_of(device)) as threads:
-        line = evaluated(task, samples, threads, tables=True)
-    for name, table in line.items():
-        if name == "confusion":
-            print_classes(test_set.classes, table)
-        elif isinstance(table, list):
-            print_table(name, table)
-    print(f"{tested_in_words(line)} of {test_set.name}")
-
-
-def print_classes(classes, confusion):
-    """How many of each class are right, and what the others are taken for."""
-    import numpy as np
-    confusion = np.array(confusion)                                   # (K, K)
-    right = confusion.diagonal()
-    wrong = confusion - np.diag(right)
-    for name, count, correct, row in zip(classes, confusion.sum(axis=1), right, wrong, strict=True):
-        mistake = f"   most often taken for {classes[row.argmax()]}" if row.any() else ""
-        print(f"{name:<14}{correct / max(count, 1):>7.1%}{mistake}")
-
-
-def print_table(name, table):
-    """What a task measures for each of several things: [[the thing, a number], ...]."""
-    for thing, number in table:
-        print(f"{name} {thing:<14}{number:>7.3f}")
+    predict.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto",
+                         help="where to compute (default auto)")
 
 
 def classify(args):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ..precision import PRECISIONS
 
-RECIPE_OPTIONS = ("minutes", "epochs", "steps", "batch_size", "lr", "seed", "data", "device", "threads",
+RECIPE_OPTIONS = ("minutes", "epochs", "steps", "batch_size", "lr", "seed", "data", "pictures", "device", "threads",
                   "precision", "init")
 EXAMPLES = """examples:
   python -m minivit train vit                        the variant "cifar" of ViT, in 4 minutes
@@ -39,6 +39,8 @@ def add_commands(subparsers):
     parser.add_argument("--seed", type=int, metavar="S", help="of everything random")
     parser.add_argument("--data", metavar="NAME", help="cifar10, cifar100, shapes10, scenes, a folder, or auto: "
                                                        "CIFAR-10 where it can be had, else shapes10")
+    parser.add_argument("--pictures", type=positive(int), metavar="N",
+                        help="train on N pictures only, as many of each class")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], help="where to compute; auto: on a GPU, if "
                                                                                "there is one")
     parser.add_argument("--threads", type=positive(int), metavar="T", help="CPU threads (default: one for each core)")
@@ -90,7 +92,7 @@ def tested_in_words(result):
                    key=lambda name: name != "test_accuracy")
     numbers = [f"{name.replace('_', ' ')} {result[name]:.1%}" if "accuracy" in name else
                f"{name.replace('_', ' ')} {result[name]:.3f}" for name in names]
-    return f"{', '.join(numbers)}, on {result['test_pictures']:,} pictures"
+    return f"{', '.join(numbers) or 'nothing measured'}, on {result['test_pictures']:,} pictures"
 
 
 def chosen_recipe(args):
@@ -151,9 +153,11 @@ def draw(run):
     from .. import data, viz
     from ..files import write_atomically
     from ..train import load_task
+    from ..train.start import build
     metrics, result, about_data = run.metrics(), run.result(), run.about_data()
     if metrics:
-        write_atomically(run.folder / "curves.png", viz.png(viz.curves(metrics, run.folder.name)))
+        plateaus = build(run.recipe(), about_data).plateaus(run.recipe().batch_size)
+        write_atomically(run.folder / "curves.png", viz.png(viz.curves(metrics, run.folder.name, plateaus)))
     if result and "confusion" in result:
         figure = viz.confusion_matrix(result["confusion"], about_data["classes"])
         write_atomically(run.folder / "confusion.png", viz.png(figure))

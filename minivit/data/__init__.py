@@ -14,8 +14,10 @@ from .objects import Objects
 from .pictures import read_picture
 from .randaugment import rand_augment
 from .samples import Samples
+from .views import random_blur, random_grey, random_resized_crop, random_solarize
 
-STEPS = {step.__name__: step for step in (random_crop, random_flip, rand_augment, colour_jitter, random_erasing)}
+STEPS = {step.__name__: step for step in (random_crop, random_flip, rand_augment, colour_jitter, random_erasing,
+                                          random_resized_crop, random_blur, random_grey, random_solarize)}
 
 
 def augmentation(name):

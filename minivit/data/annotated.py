@@ -9,9 +9,10 @@ import numpy as np
 from ..backend import array_module
 from ..types import Array, Step
 from .augment import colour_jitter, random_crop, random_flip
+from .views import random_blur, random_grey, random_solarize
 
 MOVES = (random_crop, random_flip)  # steps that take pixels elsewhere, whole
-STAYS = (colour_jitter,)            # steps that leave every pixel in its place
+STAYS = (colour_jitter, random_blur, random_grey, random_solarize)  # steps that leave every pixel in its place
 
 
 def augment_annotated(images: Array, rng: np.random.Generator, steps: Sequence[Step], *, masks: Array | None = None,

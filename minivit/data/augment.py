@@ -11,7 +11,7 @@ by `functools.partial`:
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -71,10 +71,21 @@ def random_flip(images: Array, rng: np.random.Generator, *, probability: float =
     """Mirror left and right, each picture with a probability.    (B, H, W, C) -> (B, H, W, C)"""
     expect_pictures("random_flip", images)
     expect_number("random_flip: probability", probability, 0, 1)
-    chosen = array_module(images).asarray(np.flatnonzero(rng.random(len(images)) < probability))
-    flipped = images.copy()
-    flipped[chosen] = images[chosen][:, :, ::-1]
-    return flipped
+    return change_some(images, rng, probability, lambda some, _: some[:, :, ::-1])
+
+
+def change_some(images: Array, rng: np.random.Generator, probability: float,
+                change: Callable[[Array, np.ndarray], Array]) -> Array:
+    """A copy of the pictures in which each, with a probability, is what `change` makes of it.
+
+    change(some, chosen) gets the pictures (b, H, W, C) that chance has chosen, and their numbers (b,) on the host.
+    """
+    chosen = np.flatnonzero(rng.random(len(images)) < probability)
+    changed = images.copy()
+    if len(chosen):
+        on_device = array_module(images).asarray(chosen)
+        changed[on_device] = change(images[on_device], chosen)
+    return changed
 
 
 def random_erasing(images: Array, rng: np.random.Generator, *, probability: float = 0.5,
@@ -137,20 +148,24 @@ def rectangle_masks(xp, top, bottom, left, right, shape: tuple[int, ...]):
 
 
 def colour_jitter(images: Array, rng: np.random.Generator, *, brightness: float = 0.4, contrast: float = 0.4,
-                  saturation: float = 0.4, hue: float = 0.1) -> Array:
+                  saturation: float = 0.4, hue: float = 0.1, probability: float = 1.0) -> Array:
     """Change brightness, contrast, saturation and hue, in this order, by random amounts.    uint8 (B, H, W, 3) -> same
 
-    Each amount is half the width of a range: of factors around 1, of turns of the hue around 0. The defaults are those
-    of SimCLR for CIFAR-10: Chen et al., ICML 2020, arXiv:2002.05709, appendix A with the strength 0.5 of appendix B.9.
+    Each picture is changed with a probability. Each amount is half the width of a range: of factors around 1, of turns
+    of the hue around 0. The defaults are those of SimCLR for CIFAR-10: Chen et al., ICML 2020, arXiv:2002.05709,
+    appendix A with the strength 0.5 of appendix B.9.
     """
     expect_pictures("colour_jitter", images, kind="u")
     for setting, amount, high in (("brightness", brightness, 1), ("contrast", contrast, 1),
                                   ("saturation", saturation, 1), ("hue", hue, 0.5)):
         expect_number(f"colour_jitter: {setting}", amount, 0, high)
+    expect_number("colour_jitter: probability", probability, 0, 1)
+    halves = [(1, brightness), (1, contrast), (1, saturation), (0, hue)]
+    amounts = [rng.uniform(middle - half, middle + half, len(images)) for middle, half in halves]
 
-    def amounts(middle, half):
-        return rng.uniform(middle - half, middle + half, len(images))
-    images = colour.brightness(images, amounts(1, brightness))
-    images = colour.contrast(images, amounts(1, contrast))
-    images = colour.saturation(images, amounts(1, saturation))
-    return colour.hue(images, amounts(0, hue))
+    def jitter(some, chosen):
+        for change, amount in zip((colour.brightness, colour.contrast, colour.saturation, colour.hue), amounts,
+                                  strict=True):
+            some = change(some, amount[chosen])
+        return some
+    return change_some(images, rng, probability, jitter)

@@ -82,17 +82,16 @@ def posterize(images, bits):
 def hue(images, turn):
     """Turn the hue by so many full turns of the colour circle (HSV)."""
     xp = array_module(images)
-    red, green, blue = (images[..., channel].astype(np.float32) for channel in range(3))
+    red, green, blue = xp.moveaxis(images, -1, 0).astype(np.float32)  # (B, H, W) each
     value = xp.maximum(xp.maximum(red, green), blue)
     chroma = value - xp.minimum(xp.minimum(red, green), blue)
     sector = xp.where(value == red, green - blue,
                       xp.where(value == green, blue - red + 2 * chroma, red - green + 4 * chroma))
     sector = sector / xp.maximum(chroma, 1) + 6 * xp.asarray(turn, dtype=np.float32)[:, None, None]
-
-    def channel(offset):
-        k = (offset + sector) % 6
-        return value - chroma * xp.clip(xp.minimum(k, 4 - k), 0, 1)
-    return xp.rint(xp.stack([channel(5), channel(3), channel(1)], axis=-1)).astype(np.uint8)  # (B, H, W, 3)
+    sector = sector - 6 * xp.floor(sector / 6)  # 0 is red, 2 green, 4 blue, and 6 red again
+    lacking = 2 - abs(sector - 3), abs(sector - 2) - 1, abs(sector - 4) - 1
+    channels = [xp.rint(value - chroma * xp.clip(share, 0, 1)).astype(np.uint8) for share in lacking]
+    return xp.stack(channels, axis=-1)  # (B, H, W, 3)
 
 
 def luminance(images):

@@ -48,6 +48,17 @@ class Dataset:
         """The pictures that a slice, an integer array or a boolean array picks, as a set of the same kind."""
         return replace(self, **{field: array[index] for field, array in self._arrays().items()})
 
+    def few(self, count: int) -> Self:
+        """The first so many pictures, as many of each class as can be, in their order; all if there are no more."""
+        if count >= len(self):
+            return self
+        if self.labels is None:
+            return self.subset(slice(count))
+        order, counts = np.argsort(self.labels, kind="stable"), np.bincount(self.labels)
+        turn = np.empty(len(self), int)  # a picture is the first of its class, the second ...
+        turn[order] = np.arange(len(self)) - np.repeat(np.cumsum(counts) - counts, counts)
+        return self.subset(np.sort(np.lexsort((self.labels, turn))[:count]))
+
     def _arrays(self):
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if isinstance(value, np.ndarray)}

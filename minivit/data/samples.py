@@ -56,10 +56,16 @@ class Samples:
     def __len__(self) -> int:
         return self.size
 
-    def view(self, chosen: Array, rng: np.random.Generator | None = None) -> Array:
-        """Some pictures, augmented if there is a generator to draw from, and normalised.    -> float32 (B, H, W, C)"""
+    def view(self, chosen: Array, rng: np.random.Generator | None = None,
+             steps: Sequence[Step] | None = None) -> Array:
+        """Some pictures, augmented if there is a generator to draw from, and normalised.    -> float32 (B, H, W, C)
+
+        `steps` are others than the data set's, where a task looks at a picture in more than one way.
+        """
         images = self.images[chosen]
-        return self.normalised(images if rng is None else augment(images, rng, self.steps))
+        if rng is not None:
+            images = augment(images, rng, self.steps if steps is None else steps)
+        return self.normalised(images)
 
     def annotated_view(self, chosen: Array,
                        rng: np.random.Generator | None = None) -> tuple[Array, Array | None, Array | None]:

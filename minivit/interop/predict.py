@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..backend import to_device
+from ..backend import asnumpy, to_device
 from ..engine import no_grad
 from ..nn import evaluating
 from ..ops import softmax
@@ -29,6 +29,32 @@ class Pretrained:
     name: str
     preprocessing: Preprocessing
     classes: tuple | None = None
+
+
+class Prepared:
+    """The pictures of a data set as a loaded model was trained to see them: what `data.Samples` is for a run.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    preprocessing : Preprocessing
+        `model.pretrained.preprocessing`; each picture is resized when it is asked for.
+    device : str
+        "cpu" or "cuda".
+    """
+
+    def __init__(self, dataset, *, preprocessing, device="cpu"):
+        self.name, self.classes, self.images = dataset.name, dataset.classes, dataset.images
+        self.preprocessing, self.device = preprocessing, device
+        if dataset.labels is not None:
+            self.labels = self.host_labels = dataset.labels
+
+    def __len__(self):
+        return len(self.images)
+
+    def view(self, chosen):
+        """-> float32 (B, height, width, 3)"""
+        return to_device(np.stack([self.preprocessing(image) for image in self.images[asnumpy(chosen)]]), self.device)
 
 
 def predict_classes(model, image, top=5):

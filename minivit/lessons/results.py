@@ -35,7 +35,8 @@ def record(folder, name, model):
     if result is None:
         raise ValueError(f"{folder}: not finished; {run.resume_command()}")
     given = json.loads(json.dumps(recipe))  # as JSON holds it: lists instead of tuples
-    different = [key for key in given if key not in CHOSEN_BY_THE_RUN and config["recipe"][key] != given[key]]
+    there = run.recipe().to_dict()  # a setting that is newer than the run has its default
+    different = [key for key in given if key not in CHOSEN_BY_THE_RUN and there[key] != given[key]]
     if different:
         raise ValueError(f"{folder}: not a run of {name}, it differs in {', '.join(different)}")
     try:

@@ -17,8 +17,11 @@ import pkgutil
 from collections.abc import Iterable
 from typing import Any
 
+from ..engine import no_grad
 from ..names import expect
-from ..nn.module import Module
+from ..nn.module import Module, intercept_calls
+from ..tensor import Tensor
+from ..types import Array
 
 
 def list_models(task: str | None = None) -> dict[str, list[str]]:
@@ -54,6 +57,19 @@ def create(architecture: str, variant: str = "cifar", *, seed: int = 0, **settin
         For a setting that the architecture does not have.
     """
     return _maker(architecture, variant)(**settings).initialise(seed)
+
+
+def picture_vectors(model: Module, images: Array) -> Array:
+    """What the head reads, one vector a picture, as an array without a graph.    (B, H, W, C) -> (B, D)"""
+    read = []
+
+    def watch(module, inputs, settings):
+        if module is model.head:
+            read.append(inputs[0].data)
+        return module.forward(*inputs, **settings)
+    with no_grad(), intercept_calls(watch):
+        model(Tensor.without_copy(images))
+    return read[0]
 
 
 def settings_of(architecture: str, variant: str = "cifar") -> set[str]:

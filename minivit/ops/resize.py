@@ -92,19 +92,19 @@ def _interpolation(old, new, mode, antialias, align_corners):
     if align_corners:
         centres = np.arange(new)[:, None] * ((old - 1) / max(new - 1, 1))
     if antialias:
-        weights = _kernel((np.arange(old) - centres) / max(scale, 1), mode, a=-0.5)
+        weights = kernel((np.arange(old) - centres) / max(scale, 1), mode, a=-0.5)
         return weights / weights.sum(1, keepdims=True)
     positions = np.floor(centres) + np.arange(-1, 3)
     matrix = np.zeros((new, old))
     pixels = positions.clip(0, old - 1).astype(int)  # beyond the edge, the last pixel is repeated
-    np.add.at(matrix, (np.arange(new)[:, None], pixels), _kernel(positions - centres, mode, a=-0.75))
+    np.add.at(matrix, (np.arange(new)[:, None], pixels), kernel(positions - centres, mode, a=-0.75))
     return matrix
 
 
-def _kernel(t, mode, a):
-    """The weight at distance t from the centre."""
-    t = np.abs(t)
+def kernel(t, mode, a):
+    """The weight at distance t from the centre: a hat, or Keys' cubic with its free number a.    (...) -> (...)"""
+    xp, t = array_module(t), abs(t)
     if mode == "bilinear":
-        return np.maximum(1 - t, 0)
-    near, far = (a + 2) * t ** 3 - (a + 3) * t ** 2 + 1, a * (t ** 3 - 5 * t ** 2 + 8 * t - 4)
-    return np.where(t <= 1, near, np.where(t < 2, far, 0))
+        return xp.maximum(1 - t, 0)
+    near, far = ((a + 2) * t - (a + 3)) * t * t + 1, a * (((t - 5) * t + 8) * t - 4)
+    return xp.where(t <= 1, near, xp.where(t < 2, far, 0))

@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 
 from ..names import expect
-from .task import Task, begin_alike, follow, slow_copy
+from .task import Task, begin_alike, follow, freeze, knn_accuracy, likeness, slow_copy
 
 
 def list_tasks() -> list[str]:

@@ -43,9 +43,12 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..backend import array_module, to_device
+from ..backend import array_module, asnumpy, to_device
 from ..data.drawing import Drawing
+from ..data.features import colours_of, nearest_class
 from ..data.samples import Samples
+from ..engine import no_grad
+from ..models import picture_vectors
 from ..nn import Buffer, Module
 from ..team import all_sum
 from ..tensor import Tensor
@@ -92,6 +95,15 @@ class Task(Module):
         """
         return cls(make_model(num_classes=0), **settings)  # type: ignore[call-arg]  # of the class that derives
 
+    @classmethod
+    def settings_from(cls, about_data: dict[str, Any]) -> dict[str, Any]:
+        """Settings that follow from the data, {name: value}, where the recipe does not say them.
+
+        `about_data` is what `minivit.train.start.describe` says of them: {"pictures": [50000, 10000], ...}. Who needs
+        sentences gets their words.
+        """
+        return {"words": tuple(about_data["words"])} if "sentences" in cls.needs else {}
+
     @property
     def backbone(self) -> Module:
         """The model that `init` fills, and whose weights are worth taking over: of student and teacher, the teacher."""
@@ -114,6 +126,13 @@ class Task(Module):
     def loss(self, *share: Array) -> tuple[Tensor, dict[str, Any]]:
         """The mean loss over a share of a batch, Tensor (), and other means to report, {name: number or array ()}."""
         raise NotImplementedError(f"{type(self).__name__}: has no loss")
+
+    def plateaus(self, batch: int) -> dict[str, float]:
+        """Losses at which a model tells nothing apart, {what it means: loss}: the log says when the loss stays there.
+
+        {"ln 256, every picture of the batch equally likely": 5.545}, with the number of pictures of a batch.
+        """
+        return {}
 
     def after_step(self, done: int, steps: int) -> None:
         """Called once after each step of the optimiser: `done` of `steps` are done. A teacher follows its student."""
@@ -162,12 +181,18 @@ def slow_copy(module: Module) -> Module:
 
     It begins with the values of the module, also where both are drawn anew: `initialise` copies them again.
     """
-    other, sources = copy.deepcopy(module), dict(module.named_parameters() + module.named_buffers())
-    for name, tensor in other.named_parameters() + other.named_buffers():
-        tensor.__class__, tensor.requires_grad = Buffer, False  # wherever it is held: in an attribute, in a list
+    other, sources = freeze(copy.deepcopy(module)), dict(module.named_parameters() + module.named_buffers())
+    for name, tensor in other.named_buffers():
         tensor.initialiser = partial(_values_of, sources[name])
         tensor.redraw(0)
     return other
+
+
+def freeze(module: Module) -> Module:
+    """Make buffers of a module's parameters, which stay as they are then. Returns the module."""
+    for parameter in module.parameters():
+        parameter.__class__, parameter.requires_grad = Buffer, False  # wherever it is held: in an attribute, in a list
+    return module
 
 
 def _values_of(source, rng, shape):
@@ -202,3 +227,23 @@ def follow(slow: Module, fast: Module, momentum: float) -> None:
         average += (1 - momentum) * (parameter.data - average)
     for name, buffer in fast.named_buffers():
         averages[name].mutable()[...] = buffer.data
+
+
+def knn_accuracy(encoder: Module, samples: Samples, over: Over) -> dict[str, float]:
+    """The share of pictures whose class the nearest others vote for, {"knn_accuracy": number}; {} without labels.
+
+    Nearest in what the head of the encoder reads: see `minivit.data.features.nearest_class`.
+    """
+    if not hasattr(samples, "labels"):
+        return {}
+    vectors = np.concatenate(over(lambda chosen: asnumpy(picture_vectors(encoder, samples.view(chosen)))))
+    found = nearest_class(vectors, vectors, samples.host_labels, leave_out=True)
+    return {"knn_accuracy": float((found == samples.host_labels).mean())}
+
+
+def likeness(encoder: Module, samples: Samples, chosen: Any) -> dict[str, np.ndarray]:
+    """Pictures, and the encoder's last features as colours: see `minivit.data.features.colours_of`."""
+    images = samples.view(chosen)
+    with no_grad():
+        maps = encoder.features(Tensor.without_copy(images))[-1].data                      # (B, h, w, C)
+    return {"picture": samples.as_bytes(images), "like features, like colours": colours_of(maps, images.shape[1:3])}

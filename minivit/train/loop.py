@@ -14,6 +14,7 @@ from ..types import Line, Numbers
 from .batches import Batches
 from .ending import DelayedInterrupt, explained
 from .measure import count_steps, evaluated
+from .plateau import plateau_of
 from .progress import progress_bar
 from .recipe import Recipe
 from .run import Run
@@ -49,7 +50,8 @@ def fit(task: Task, train_set: Dataset, test_set: Dataset | None, recipe: Recipe
     ------
     dict
         step, epoch, seconds, and the means since the line before: loss, gradient_norm, what else the task reports; at
-        every look at the test set also test_loss and so on. The last line of a run with a test set has "final": True.
+        every look at the test set also test_loss and so on; "plateau": what it means that the loss stays where it is,
+        where the task knows. The last line of a run with a test set has "final": True.
 
     Raises
     ------
@@ -85,6 +87,7 @@ def train_steps(trainer: Trainer, run: Run | None, looks: Samples | None, title:
     recipe, size, count = trainer.recipe, trainer.batches.size, trainer.recipe.evaluations if looks else 0
     look_after = {recipe.steps * k // (count + 1) for k in range(1, count + 1)}
     log_after = {recipe.steps * k // 100 for k in range(1, 101)} | look_after
+    plateaus, lines, plateau = trainer.task.plateaus(size), run.metrics() if run else [], None
     begun, saved = time.perf_counter() - trainer.seconds, time.perf_counter()
     with DelayedInterrupt() as interrupt, \
             progress_bar(recipe.steps * size, title, initial=trainer.done * size) as bar:
@@ -103,6 +106,12 @@ def train_steps(trainer: Trainer, run: Run | None, looks: Samples | None, title:
                 if looks and trainer.done in look_after:
                     with trainer.average.applied() if trainer.average else contextlib.nullcontext():
                         line |= evaluated(trainer.task, looks, trainer.threads, progress=False)
+                lines.append(line)
+                before, plateau = plateau, plateau_of(lines, plateaus, recipe.steps)
+                if plateau:
+                    line["plateau"] = plateau
+                    if plateau != before:
+                        bar.write(f"step {trainer.done}: the loss stays at {line['loss']:.3f}: {plateau}")
                 written(run, line)
             if run and (interrupt.requested or trainer.done == recipe.steps
                         or time.perf_counter() - saved >= save_every):

@@ -12,7 +12,7 @@ import numpy as np
 from ..backend import random_generator, to_device
 from ..data.samples import Samples
 from ..engine import no_grad
-from ..nn import evaluating, randomness
+from ..nn import Module, evaluating, randomness
 from ..tasks.task import Task
 from ..types import Line, Over
 from .batches import TEST, Batches
@@ -40,7 +40,7 @@ def evaluate(task: Task, samples: Samples, threads: Threads, *, progress: bool =
 
 
 @contextlib.contextmanager
-def going_over(task: Task, samples: Samples, threads: Threads, *, progress: bool = True) -> Iterator[Over]:
+def going_over(task: Module, samples: Samples, threads: Threads, *, progress: bool = True) -> Iterator[Over]:
     """The `over` of `Task.test`: over(f) -> [f(chosen), ...] of all samples, in batches, on all threads."""
     lock = threading.Lock()
     with evaluating(task), progress_bar(len(samples), "test", leave=False, disable=not progress) as bar:

@@ -21,7 +21,8 @@ BASES = ("adamw", "sgd", "muon")  # optimisers; "sam" is around one of them
 
 # names of settings; whether they are whole numbers; what must hold; the same in words
 CHECKS = [
-    (("steps", "batch_size", "evaluation_size", "threads"), True, lambda n: n > 0, "a whole number above 0"),
+    (("pictures", "steps", "batch_size", "evaluation_size", "threads"), True, lambda n: n > 0,
+     "a whole number above 0"),
     (("seed", "evaluations"), True, lambda n: n >= 0, "a whole number of at least 0"),
     (("epochs", "minutes", "lr", "clip", "agc"), False, lambda x: x > 0, "a number above 0"),
     (("weight_decay",), False, lambda x: x >= 0, "a number of at least 0"),
@@ -49,6 +50,8 @@ class Recipe:
         are drawn.
     data : str
         "auto", "cifar10", "cifar100", "shapes10", "scenes" or a folder.
+    pictures : int or None
+        Train on the first so many pictures only, as many of each class; by default on all.
     seed : int
         Everything random follows from it: weights, order, augmentation, dropout.
     steps, epochs, minutes : int, float, float
@@ -88,6 +91,7 @@ class Recipe:
     settings: dict = field(default_factory=dict)
     init: str | None = None
     data: str = "auto"
+    pictures: int | None = None
     seed: int = 0
     steps: int | None = None
     epochs: float | None = None

@@ -43,7 +43,7 @@ def train(recipe: Recipe, folder: AnyPath | None = None, *, save_every: float = 
         refuse_taken(Run(folder))
     recipe = decide(recipe)
     models.check_settings(recipe.model, recipe.variant, recipe.settings)  # told before a long download
-    train_set, test_set = data.load(recipe.data)
+    train_set, test_set = sets_of(recipe)
     if recipe.data == "auto":
         recipe = replace(recipe, data=train_set.name)
     about_data = describe(train_set, test_set)
@@ -77,7 +77,7 @@ def resume(folder: AnyPath, *, save_every: float = 30.0) -> tuple[Module, Run]:
     if run.result():
         return load_model(run), run
     with run.alone():
-        train_set, test_set = data.load(recipe.data)
+        train_set, test_set = sets_of(recipe)
         if describe(train_set, test_set) != about_data:
             raise ValueError(f"{run.folder}: {train_set.name} is not what it was when the run began")
         return train_task(build(recipe, about_data), run, recipe, about_data, (train_set, test_set), save_every)
@@ -97,6 +97,12 @@ def train_task(task: Task, run: Run, recipe: Recipe, about_data: dict[str, Any],
                      save_every=save_every):
             pass
     return model, run
+
+
+def sets_of(recipe: Recipe) -> tuple[Dataset, Dataset]:
+    """What a recipe trains on, and what it tests on."""
+    train_set, test_set = data.load(recipe.data)
+    return train_set.few(recipe.pictures) if recipe.pictures else train_set, test_set
 
 
 def default_name(recipe: Recipe) -> str:
@@ -145,8 +151,8 @@ def build(recipe: Recipe, about_data: dict[str, Any]) -> Task:
         return models.create(recipe.model, recipe.variant, seed=recipe.seed, **settings)
     task = find_task(recipe.task)
     runs = {name: load_model(Run(recipe.task_settings[name])) for name in task.runs if name in recipe.task_settings}
-    words = {"words": tuple(about_data["words"])} if "sentences" in task.needs and "words" in about_data else {}
-    built = task.build(make_model, tuple(about_data["classes"]), **recipe.task_settings | runs | words)
+    settings = task.settings_from(about_data) | recipe.task_settings | runs
+    built = task.build(make_model, tuple(about_data["classes"]), **settings)
     return built.initialise(recipe.seed)
 
 

@@ -98,6 +98,12 @@ def test_colour_jitter_draws_for_each_picture(device):
     assert factors.max() == pytest.approx(1.5, abs=0.02)
 
 
+def test_colour_jitter_of_some_pictures(device):
+    images = to_device(np.full((2000, 2, 2, 3), (90, 120, 60), np.uint8), device)
+    jittered = asnumpy(data.colour_jitter(images, rng(), probability=0.3))
+    assert (jittered != asnumpy(images)).any(axis=(1, 2, 3)).mean() == pytest.approx(0.3, abs=0.05)
+
+
 def test_normalise(device):
     images, mean, std = pictures(3, device), np.array([0.4, 0.5, 0.6]), np.array([0.1, 0.2, 0.3])
     normalised = data.normalise(images, mean, std)

@@ -41,3 +41,17 @@ def test_channel_statistics_refuse_what_is_not_a_picture(dataset):
         channel_statistics(dataset.images / 255)
     with pytest.raises(ValueError, match="channel_statistics: there are no images"):
         channel_statistics(dataset.images[:0])
+
+
+@pytest.mark.parametrize(("count", "expected"), [(3, [0, 1, 4]), (5, range(5)), (6, range(6)), (99, range(8))])
+def test_a_few_pictures_of_each_class_in_their_order(count, expected):
+    labels = np.array([1, 0, 1, 0, 2, 1, 1, 1])
+    images = np.arange(8, dtype=np.uint8)[:, None, None, None] + np.zeros((8, 2, 2, 3), np.uint8)
+    few = Dataset(images, labels, ("a", "b", "c")).few(count)
+    np.testing.assert_array_equal(few.images[:, 0, 0, 0], list(expected))
+    np.testing.assert_array_equal(few.labels, labels[list(expected)])
+
+
+def test_a_few_pictures_without_labels_are_the_first():
+    images = np.arange(8, dtype=np.uint8)[:, None, None, None] + np.zeros((8, 2, 2, 3), np.uint8)
+    np.testing.assert_array_equal(Dataset(images).few(3).images, images[:3])

@@ -11,7 +11,9 @@ from tests.train.runs import batches_of
 
 COUNT = 64
 AUGMENTATIONS = [[], [("random_crop", {"mode": "reflect"}), ("random_flip", {})], [("rand_augment", {"operations": 5})],
-                 [("colour_jitter", {}), ("random_erasing", {"probability": 1.0})]]
+                 [("colour_jitter", {}), ("random_erasing", {"probability": 1.0})],
+                 [("random_resized_crop", {"mode": "bicubic"}), ("colour_jitter", {"probability": 0.8}),
+                  ("random_grey", {}), ("random_blur", {}), ("random_solarize", {})]]
 
 
 @pytest.fixture

@@ -1,10 +1,10 @@
-"""What every task promises, as functions for the test of each: check_resume(make, ...), check_threads(make, sets)."""
+"""What every task promises, as functions for the test of each: check_resume, check_threads, check_captured."""
 
 from dataclasses import replace
 
 import numpy as np
 
-from minivit.train import Recipe, Run, Threads, fit
+from minivit.train import Recipe, Run, Threads, fit, graph
 from tests.train.runs import batches_of
 
 RECIPE = Recipe(data="shapes10", device="cpu", threads=2, steps=8, batch_size=13, optimiser="adamw", lr=1e-3,
@@ -35,6 +35,18 @@ def check_resume(make, threads, sets, folder, **changes):
     assert [{key: value for key, value in line.items() if key != "seconds"} for line in run.metrics()] == expected
     for name, value in state.items():
         np.testing.assert_array_equal(found[name], value, err_msg=name)
+
+
+def check_captured(make, sets, monkeypatch):
+    """On a GPU, or its stand-in, a training whose steps are captured in a graph is that of single operations."""
+    recipe = replace(RECIPE, device="cuda", threads=1)
+    lines, state = trained(make().initialise(3).to("cuda"), sets, recipe)
+    with monkeypatch.context() as patch:
+        patch.setattr(graph, "switched_off", lambda: True)
+        expected_lines, expected = trained(make().initialise(3).to("cuda"), sets, recipe)
+    assert lines == expected_lines
+    for name, value in expected.items():
+        np.testing.assert_array_equal(state[name], value, err_msg=name)
 
 
 def check_threads(make, sets, **changes):

@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from minivit import Tensor, tasks
-from minivit.tasks import Task, find_task, follow, list_tasks, slow_copy
+from minivit import Tensor, data, tasks
+from minivit.data.features import nearest_class
+from minivit.tasks import Task, find_task, follow, freeze, knn_accuracy, list_tasks, slow_copy
 from minivit.tasks import task as task_module
-from minivit.train import Run, graph, start
-from tests.tasks.contract import RECIPE, check_resume, check_threads, trained
+from minivit.train import Run, start
+from tests.tasks.contract import RECIPE, check_captured, check_resume, check_threads, trained
 from tests.tasks.tiny_tasks import Contrast, Detect, Frozen, SelfDistillation, tiny_vit
 
 TASKS = [SelfDistillation, Contrast, Detect]
@@ -33,14 +34,26 @@ class NotCaptured(SelfDistillation):
 
 @pytest.mark.parametrize("make", [SelfDistillation, NotCaptured, Contrast])
 def test_a_captured_step_is_the_step(make, sets, gpu, monkeypatch):
-    recipe = replace(RECIPE, device="cuda", threads=1)
-    lines, state = trained(make().initialise(3).to("cuda"), sets, recipe)
-    with monkeypatch.context() as patch:
-        patch.setattr(graph, "switched_off", lambda: True)
-        expected_lines, expected = trained(make().initialise(3).to("cuda"), sets, recipe)
-    assert lines == expected_lines
-    for name, value in expected.items():
-        np.testing.assert_array_equal(state[name], value, err_msg=name)
+    check_captured(make, sets, monkeypatch)
+
+
+def test_what_is_frozen_is_no_parameter_any_more():
+    module = Frozen().initialise(0)
+    state = module.state_dict()
+    assert freeze(module) is module
+    assert not module.parameters()
+    assert not any(buffer.requires_grad for _, buffer in module.named_buffers())
+    for name, value in module.initialise(0).state_dict().items():
+        np.testing.assert_array_equal(value, state[name])
+
+
+def test_neighbours_are_the_other_pictures_by_what_the_head_reads(sets):
+    model, samples = tiny_vit(10).initialise(0).eval(), data.Samples(sets[1], mean=0.5, std=0.25)
+    vectors = model.pool(model.encode(model.embed(samples.view(np.arange(60))))).numpy()
+    found = nearest_class(vectors, vectors, sets[1].labels, leave_out=True)
+    over = [np.arange(25), np.arange(25, 60)]
+    measured = knn_accuracy(model, samples, lambda function: [function(chosen) for chosen in over])
+    assert measured == {"knn_accuracy": (found == sets[1].labels).mean()}
 
 
 def test_a_teacher_follows_and_gets_no_gradient():

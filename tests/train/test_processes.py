@@ -25,10 +25,12 @@ sys.exit(main(sys.argv[1:]))
 """
 RECIPE = """
 from minivit.train import Recipe
-recipe = Recipe(settings={"dim": 16, "depth": 1, "heads": 2, "patch_size": 8, "dropout": 0.1}, data="shapes10",
+recipe = Recipe(settings={{"dim": 16, "depth": 1, "heads": 2, "patch_size": 8, "dropout": 0.1}}, data="shapes10",
                 steps=150, batch_size=32, average=0.9, evaluations=2, evaluation_size=100, threads=2,
-                task_settings={"mixup": 0.2})
+                task={task!r}, task_settings={settings!r})
 """
+TASKS = {"classify": {"mixup": 0.2}, "mae": {"decoder_dim": 16, "decoder_depth": 1, "decoder_heads": 2},
+         "moco": {"hidden": 32, "dim": 16}}
 
 
 def minivit(*arguments):
@@ -43,11 +45,11 @@ def finish(process):
     return said
 
 
-@pytest.fixture(scope="module")
-def begin(tmp_path_factory):
-    """Start a run in a folder."""
+@pytest.fixture(scope="module", params=TASKS)
+def begin(request, tmp_path_factory):
+    """Start a run of a task in a folder."""
     recipe = tmp_path_factory.mktemp("recipe") / "recipe.py"
-    recipe.write_text(RECIPE)
+    recipe.write_text(RECIPE.format(task=request.param, settings=TASKS[request.param]))
     return lambda run: minivit("--recipe", recipe, "--save-every", "0.05", "--out", run.folder)
 
 

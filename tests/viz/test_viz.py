@@ -22,6 +22,19 @@ def test_curves():
     assert viz.curves([]).get_suptitle() == "not finished"
 
 
+def test_curves_of_what_is_only_tested_and_of_plateaus():
+    lines = [{"step": 1, "epoch": 0.5, "loss": 2.0, "plateau": "of words"},
+             {"step": 2, "epoch": 1.0, "loss": 1.9, "test_knn_accuracy": 0.3, "test_pictures": 9}]
+    final = {"step": 2, "epoch": 1.0, "final": True, "test_knn_accuracy": 0.4, "test_pictures": 90}
+    figure = viz.curves([*lines, final], plateaus={"ln 8, by chance": 2.08})
+    loss, accuracy = figure.axes
+    assert [line.get_label() for line in loss.lines] == ["training, augmented pictures", "ln 8, by chance"]
+    assert list(loss.lines[1].get_ydata()) == [2.08, 2.08]
+    assert [list(line.get_ydata()) for line in accuracy.lines] == [[30, 40]]
+    assert figure.get_suptitle() == "test knn accuracy 40.0%"
+    assert viz.curves([{"step": 1, "epoch": 1, "final": True}]).get_suptitle() == "finished"
+
+
 def test_confusion_matrix_shows_percent_of_rows():
     figure = viz.confusion_matrix([[3, 1], [0, 0]], ["cat", "dog"])
     axes = figure.axes[0]
