@@ -54,13 +54,21 @@ def counterpart(case):
 
 @contextlib.contextmanager
 def without_rounding():
-    """timm rounds positions to single precision before it interpolates them: here, .float() lets doubles be."""
-    rounding = torch.Tensor.float
+    """Positions are rounded to single precision before they are interpolated: here, doubles are let be.
+
+    By .float() in timm, by .to(torch.float32) in transformers' DINOv2.
+    """
+    rounding, converting = torch.Tensor.float, torch.Tensor.to
+
+    def converted(x, *args, **settings):
+        to_single = torch.float32 in (*args, settings.get("dtype"))
+        return x if x.dtype == torch.float64 and to_single else converting(x, *args, **settings)
     torch.Tensor.float = lambda x: x if x.dtype == torch.float64 else rounding(x)
+    torch.Tensor.to = converted
     try:
         yield
     finally:
-        torch.Tensor.float = rounding
+        torch.Tensor.float, torch.Tensor.to = rounding, converting
 
 
 def load_strictly(case, module, tensors):
