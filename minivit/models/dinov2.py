@@ -20,7 +20,7 @@ from functools import partial
 
 from ..names import expect
 from ..nn import (Identity, Linear, Module, Parameter, interpolate_positions, normal, repeat_batch, sincos,
-                  truncated_normal, zeros)
+                  to_grid, truncated_normal, zeros)
 from ..ops import concatenate, silu, split, where
 from .cait import ScaledBlock
 from .vit import SIZES, ViT
@@ -101,19 +101,26 @@ class DINOv2(ViT):
 
         (B, height, width, C) -> (B, prefix + N, D)
         """
-        x = self.patch_embed(images)                                                       # (B, N, D)
+        x = self.patches(images)                                                           # (B, H, W, D)
+        B, H, W, _ = x.shape
         if mask is not None:
             if self.mask_token is None:
                 raise ValueError("mask: this model has no token to hide patches behind; build it with mask_token=True")
-            if mask.shape != x.shape[:2]:
-                raise ValueError(f"mask: expected shape {x.shape[:2]}, pictures by patches, got {mask.shape}")
-            x = where(mask[..., None], self.mask_token, x)
-        return self.dropout(self.place(x, self.grid_of(images)))
+            if mask.shape != (B, H * W):
+                raise ValueError(f"mask: expected shape {(B, H * W)}, pictures by patches, got {mask.shape}")
+            x = where(mask.reshape(B, H, W, 1), self.mask_token, x)
+        return self.place(x)
 
-    def place(self, x, grid):
-        """Put the class token in front, and add the positions.    (B, N, D) -> (B, 1 + N, D)"""
-        return self.prepend(x) + interpolate_positions(self.positions, self.grid, grid, prefix=1,
-                                                       antialias=self.antialias)
+    def patches(self, images):
+        """The patches as tokens that do not know yet where they are.    (B, height, width, C) -> (B, H, W, D)"""
+        return to_grid(self.patch_embed(images), self.grid_of(images))
+
+    def place(self, x):
+        """Tell each patch where it is, behind the class token.    (B, H, W, D) -> (B, 1 + N, D)"""
+        B, H, W, D = x.shape
+        x = self.prepend(x.reshape(B, H * W, D))                                           # (B, 1 + N, D)
+        return self.dropout(x + interpolate_positions(self.positions, self.grid, (H, W), prefix=1,
+                                                      antialias=self.antialias))
 
     def pool(self, x):
         """What the head reads; without a head, the class token.    (B, prefix + N, D) -> (B, 2 D) or (B, D)"""
@@ -143,12 +150,13 @@ class DINOv2Registers(DINOv2):
         if not class_position:
             self.positions = Parameter((1, N - 1, D), initialiser)
 
-    def place(self, x, grid):
-        """The same with the registers between class token and patches.    (B, N, D) -> (B, 1 + R + N, D)"""
-        placed = 1 if self.class_position else 0
-        positions = interpolate_positions(self.positions, self.grid, grid, prefix=placed, antialias=self.antialias)
+    def place(self, x):
+        """The same with the registers between class token and patches.    (B, H, W, D) -> (B, 1 + R + N, D)"""
+        B, H, W, D = x.shape
+        x, placed = x.reshape(B, H * W, D), int(self.class_position)                       # (B, N, D)
+        positions = interpolate_positions(self.positions, self.grid, (H, W), prefix=placed, antialias=self.antialias)
         x = self.prepend(x) + positions if placed else self.prepend(x + positions)         # (B, 1 + N, D)
-        return concatenate([x[:, :1], repeat_batch(self.registers, len(x)), x[:, 1:]], axis=1)
+        return self.dropout(concatenate([x[:, :1], repeat_batch(self.registers, B), x[:, 1:]], axis=1))
 
 
 # 2304.07193, table 17 (g) and section 5; S, B and L are ViT's

@@ -1,6 +1,7 @@
 """Layers: where parameters meet operations."""
 
 from .attention import Attention
+from .attention_maps import attention_maps, looking
 from .conv import Conv2d, same_padding
 from .conv_positions import ConvPositions
 from .cross_attention import CrossAttention
