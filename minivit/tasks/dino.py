@@ -92,10 +92,11 @@ class DINO(Task):
     """
 
     shown = "teacher_entropy"
+    network, head = Network, Head
     student_temperature, centre_momentum = 0.1, 0.9
-    # of small pictures: views of 32 and of 16 pixels, a small head
-    defaults = {"batch_size": 64, "optimiser": "adamw", "lr": 1e-3, "weight_decay": 0.04, "final_weight_decay": 0.4,
-                "clip": 3.0, "average": None, "augmentation": [], "task_settings": {
+    # of small pictures: views of 32 and of 16 pixels, a small head, a backbone of 29 M multiply-adds
+    defaults = {"settings": {"dim": 96, "depth": 4}, "batch_size": 64, "optimiser": "adamw", "lr": 1e-3, "clip": 3.0,
+                "weight_decay": 0.04, "final_weight_decay": 0.4, "average": None, "augmentation": [], "task_settings": {
                     "outputs": 1024, "hidden": 256, "bottleneck": 64, "local_views": 4, "local_size": 16,
                     "local_scale": (0.15, 0.4), "blur": 0.0, "momentum": 0.99}}
 
@@ -111,7 +112,7 @@ class DINO(Task):
             expect_range(name, scale, 1)
         for temperature in temperatures:
             expect_number("temperatures", temperature, 0, above=True)
-        self.student = Network(model, self.make_head(width_of(model), outputs, hidden, bottleneck))
+        self.student = self.network(model, self.head(width_of(model), outputs, hidden, bottleneck))
         self.teacher = slow_copy(self.student)
         self.outputs, self.local_views, self.momentum, self.rest = outputs, local_views, momentum, resting
         self.temperatures = tuple(temperatures) if sharpening else (self.student_temperature,) * 2
@@ -121,10 +122,6 @@ class DINO(Task):
         self.views = [view_steps(global_scale, None, 1.0, blur, 0.0),
                       view_steps(global_scale, None, 0.1, blur, 0.2)]
         self.local_steps = view_steps(local_scale, local_size, 0.5, blur, 0.0)
-
-    def make_head(self, *sizes):
-        """What turns the backbone's vector into logits."""
-        return Head(*sizes)
 
     @property
     def backbone(self):
@@ -151,23 +148,25 @@ class DINO(Task):
         both = xp.concatenate([one, two])                                                     # (2 B, H, W, C)
         with no_grad():
             logits = self.teacher(both).data                                                  # (2 B, K)
-        q, log_q = self.answers(logits)
+        q, log_q = self.answers(logits, self.centre, self.seen)
         q, log_q = (x.reshape(2, B, -1) for x in (q, log_q))                                  # (2, B, K)
-        parts = [part.swapaxes(0, 1).reshape(-1, *part.shape[2:]) for part in local]          # (V B, h, w, C)
-        loss = self.distilled(self.student(both, *parts), q)
+        loss = self.distilled(self.student(both, *map(view_by_view, local)), q)
         return loss, self.numbers(loss, q, log_q)
 
-    def answers(self, logits):
-        """q = softmax((t - c) / T), and log q; the logits are noted for the next centre.    (n, K) -> 2 (n, K)"""
-        self.look(self.seen, logits)
-        log_q = log_softmax((logits - self.centre.data) / self.temperature.data).data
-        return array_module(logits).exp(log_q), log_q
+    def answers(self, logits, centre, seen):
+        """What the teacher answers, and its logarithm; what is seen, the logits' mean over the batch, is noted.
 
-    def look(self, seen, logits):
-        """Note the mean of the logits over the whole batch, of which this thread has a part."""
+        (n, K), (K,), (K,) -> 2 (n, K)
+        """
         total, count = all_sum(logits.sum(axis=0)), int(all_sum(np.array(len(logits))))
         if self.training and first_of_team():
             seen.mutable()[...] = total / count
+        return self.sharpened(logits, centre)
+
+    def sharpened(self, logits, centre):
+        """q = softmax((t - c) / T), and log q.    (n, K), (K,) -> 2 (n, K)"""
+        log_q = log_softmax((logits - centre.data) / self.temperature.data).data
+        return array_module(logits).exp(log_q), log_q
 
     def distilled(self, logits, q):
         """The mean of -sum_k q_k log p_k over all pairs of a global and another view.
@@ -224,6 +223,11 @@ class DINO(Task):
         pictures = samples.as_bytes(images)
         return {"picture": pictures} | {f"head {number}": lit(pictures, head) for number, head in enumerate(
             looking(maps[-1], grid).swapaxes(0, 1), 1)}
+
+
+def view_by_view(array):
+    """(B, V, ...) -> (V B, ...)"""
+    return array.swapaxes(0, 1).reshape(-1, *array.shape[2:])
 
 
 def lit(pictures, maps):
