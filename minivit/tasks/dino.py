@@ -25,7 +25,7 @@ from functools import partial
 
 import numpy as np
 
-from ..backend import array_module, asnumpy
+from ..backend import array_module
 from ..data.augment import expect_range
 from ..data import colour_jitter, random_blur, random_flip, random_grey, random_resized_crop, random_solarize
 from ..engine import Tensor, no_grad
@@ -34,7 +34,8 @@ from ..nn import (Buffer, Linear, Module, Parameter, Sequential, attention_maps,
 from ..ops import concatenate, cross_entropy, gelu, l2_normalise, log_softmax, resize
 from ..settings import expect_number, expect_whole
 from ..team import all_sum, first_of_team
-from .task import Task, follow, slow_copy
+from .moco import momentum_at
+from .task import Task, follow, knn_accuracy, slow_copy
 
 
 class Head(Module):
@@ -95,8 +96,9 @@ class DINO(Task):
     network, head = Network, Head
     student_temperature, centre_momentum = 0.1, 0.9
     # of small pictures: views of 32 and of 16 pixels, a small head, a backbone of 29 M multiply-adds
-    defaults = {"settings": {"dim": 96, "depth": 4}, "batch_size": 64, "optimiser": "adamw", "lr": 1e-3, "clip": 3.0,
-                "weight_decay": 0.04, "final_weight_decay": 0.4, "average": None, "augmentation": [], "task_settings": {
+    defaults = {"settings": {"dim": 96, "depth": 4, "heads": 3}, "minutes": 15.0, "batch_size": 64,
+                "optimiser": "adamw", "lr": 1e-3, "weight_decay": 0.04, "final_weight_decay": 0.4, "clip": 3.0,
+                "average": None, "augmentation": [], "task_settings": {
                     "outputs": 1024, "hidden": 256, "bottleneck": 64, "local_views": 4, "local_size": 16,
                     "local_scale": (0.15, 0.4), "blur": 0.0, "momentum": 0.99}}
 
@@ -197,8 +199,7 @@ class DINO(Task):
 
     def after_step(self, done, steps):
         """The teacher follows the student, the centre what was seen, the temperature its schedule."""
-        progress = (done - 1) / steps
-        follow(self.teacher, self.student, 1 - (1 - self.momentum) * (1 + math.cos(math.pi * progress)) / 2)
+        follow(self.teacher, self.student, momentum_at(done - 1, steps, self.momentum))
         if self.centring:
             self.move_centre(self.centre, self.seen)
         first, last = self.temperatures
@@ -211,8 +212,9 @@ class DINO(Task):
         value += (1 - self.centre_momentum) * (seen.data - value)
 
     def test(self, samples, over):
-        """The same numbers for other pictures, beside ln K."""
-        return super().test(samples, over) | {"ln_outputs": math.log(self.outputs)}
+        """The same numbers for other pictures, beside ln K; and their classes by their neighbours, if there are any."""
+        return (super().test(samples, over) | {"ln_outputs": math.log(self.outputs)}
+                | knn_accuracy(self.backbone, samples, over))
 
     def pictures(self, samples, chosen):
         """Where the heads of the teacher's last layer look: of each picture, what a head sees is lit."""
@@ -232,7 +234,7 @@ def view_by_view(array):
 
 def lit(pictures, maps):
     """Pictures, dark where the maps are small.    uint8 (n, H, W, 3), (n, rows, columns) -> uint8 (n, H, W, 3)"""
-    light = resize(asnumpy(maps)[..., None].astype(np.float32), pictures.shape[1:3], mode="bilinear").numpy()
+    light = resize(maps[..., None].astype(np.float32), pictures.shape[1:3], mode="bilinear").numpy()
     dark, bright = (end(light, axis=(1, 2, 3), keepdims=True) for end in (np.min, np.max))
     light = (light - dark) / np.maximum(bright - dark, 1e-12)                                 # (n, H, W, 1)
     return (pictures * (0.1 + 0.9 * light)).astype(np.uint8)

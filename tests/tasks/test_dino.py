@@ -186,6 +186,18 @@ def test_the_last_layer_rests_at_first(sets):
         assert (task.student.head.directions.numpy() != before).all()
 
 
+def test_weight_decay_goes_from_one_end_to_the_other(sets):
+    task = make().initialise(0)
+    recipe = replace(RECIPE, steps=9, threads=1, weight_decay=0.04, final_weight_decay=0.4)
+    with Threads(1) as threads, batches_of(sets[0], recipe, 0.5, 0.25, task) as batches:
+        trainer, found = Trainer(task, recipe, batches, threads), []
+        for _ in range(9):
+            trainer.step()
+            found.append({own["weight_decay"] for own in trainer.optimiser.settings} - {0.0})
+    decays = 0.4 - 0.36 * (1 + np.cos(np.pi * np.arange(9) / 8)) / 2
+    np.testing.assert_allclose([next(iter(one)) for one in found], decays, rtol=1e-12)
+
+
 COLLAPSE = replace(RECIPE, steps=100, batch_size=40, average=None, evaluations=0, threads=1)
 
 

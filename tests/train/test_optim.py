@@ -8,7 +8,7 @@ import pytest
 from minivit import Tensor
 from minivit.nn import Linear, Module, Parameter, Sequential
 from minivit.train.optim import ExponentialMovingAverage
-from minivit.train.optim import SGD, AdamW, Muon, clip_gradients, parameter_groups
+from minivit.train.optim import SAM, SGD, AdamW, Muon, clip_gradients, parameter_groups
 from minivit.train.optim import warmup_cosine
 
 SHAPES = [(7, 5), (5,), (3, 3, 2, 4), (), (300, 250)]  # the last one is cut into blocks
@@ -51,6 +51,39 @@ def test_twenty_steps_are_pytorchs(name, settings):
     twenty_steps_of_torch(torch, getattr(torch.optim, name)(theirs, **settings), theirs)
     for mine, reference in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(mine.data, reference.detach().numpy(), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", ["AdamW", "SGD"])
+def test_a_schedule_of_weight_decay_is_pytorchs(name):
+    torch = pytest.importorskip("torch")
+    start = draw(np.random.default_rng(0))
+    ours = [Tensor(x, requires_grad=True) for x in start]
+    theirs = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in start]
+    optimiser = {"AdamW": AdamW, "SGD": SGD}[name]([{"params": ours[:1], "weight_decay": 0.1}, {
+        "params": ours[1:], "weight_decay": 0.0}], lr=1e-2)
+    official = getattr(torch.optim, name)([{"params": theirs[:1]}, {"params": theirs[1:]}], lr=1e-2, weight_decay=0.0,
+                                          **({"momentum": 0.9} if name == "SGD" else {}))
+    for step, factor in enumerate((1.0, 3.0, 0.5)):
+        optimiser.scale_decay(factor)
+        official.param_groups[0]["weight_decay"] = 0.1 * factor
+        twenty_steps(optimiser, ours, seed=step)
+        twenty_steps_of_torch(torch, official, theirs, seed=step)
+    for mine, reference in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(mine.data, reference.detach().numpy(), rtol=1e-10, atol=1e-14)
+
+
+def test_matrices_of_muon_and_what_sam_is_around_follow_a_schedule_of_weight_decay():
+    weights = [Tensor(np.ones((3, 3)), requires_grad=True) for _ in range(2)]
+    muon = Muon([{"params": weights[:1], "orthogonal": True}, {"params": weights[1:]}], lr=0.1, weight_decay=0.2)
+    around = SAM(muon)
+    around.scale_decay(2.5)
+    for weight in weights:
+        weight.grad = np.zeros((3, 3))
+    around.step()
+    np.testing.assert_allclose(weights[0].numpy(), 1 - 0.1 * 0.5)
+    np.testing.assert_allclose(weights[1].numpy(), 1 - 0.25 * 0.1 * 0.5)
+    with pytest.raises(ValueError, match="factor: expected 0 <= factor < inf, got -1"):
+        muon.scale_decay(-1)
 
 
 def test_a_step_writes_to_weights_in_any_order_of_axes():
