@@ -6,7 +6,7 @@ from ..settings import expect_whole
 from .augment import expect_range
 
 
-def block_mask(rng: np.random.Generator, grid: tuple[int, int], count: int, *, smallest: int = 4,
+def blockwise_mask(rng: np.random.Generator, grid: tuple[int, int], count: int, *, smallest: int = 4,
                aspect: tuple[float, float] = (0.3, 1 / 0.3)) -> np.ndarray:
     """Hide rectangles of patches, which may overlap, until `count` patches are hidden.    -> bool (rows, columns)
 
@@ -25,9 +25,9 @@ def block_mask(rng: np.random.Generator, grid: tuple[int, int], count: int, *, s
         Range of the block's height by its width.
     """
     rows, columns = grid
-    expect_whole("block_mask: count", count, 0, rows * columns)
-    expect_whole("block_mask: smallest", smallest, 1)
-    expect_range("block_mask: aspect", aspect)
+    expect_whole("blockwise_mask: count", count, 0, rows * columns)
+    expect_whole("blockwise_mask: smallest", smallest, 1)
+    expect_range("blockwise_mask: aspect", aspect)
     mask, tries = np.zeros(grid, bool), 0
     while (left := count - int(mask.sum())) > 0 and tries < 10:
         tries += 1

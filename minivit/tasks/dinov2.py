@@ -23,7 +23,7 @@ import numpy as np
 
 from ..backend import array_module
 from ..data.augment import expect_range
-from ..data.block_masks import block_mask
+from ..data.block_masks import blockwise_mask
 from ..engine import Tensor, no_grad
 from ..models.dinov2 import DINOv2
 from ..nn import Buffer, Parameter, ones, zeros
@@ -166,7 +166,7 @@ def draw_masks(rng, count, grid, share, ratio):
     ends = np.linspace(*ratio, hiding + 1)
     masks = np.zeros((count, N), bool)
     for picture, low, high in zip(rng.permutation(count), ends, ends[1:], strict=False):
-        masks[picture] = block_mask(rng, grid, int(N * rng.uniform(low, high))).reshape(N)
+        masks[picture] = blockwise_mask(rng, grid, int(N * rng.uniform(low, high))).reshape(N)
     return masks
 
 
