@@ -99,8 +99,8 @@ class DINO(Task):
     defaults = {"settings": {"dim": 96, "depth": 4, "heads": 3}, "minutes": 15.0, "batch_size": 64,
                 "optimiser": "adamw", "lr": 1e-3, "weight_decay": 0.04, "final_weight_decay": 0.4, "clip": 3.0,
                 "average": None, "augmentation": [], "task_settings": {
-                    "outputs": 1024, "hidden": 256, "bottleneck": 64, "local_views": 4, "local_size": 16,
-                    "local_scale": (0.15, 0.4), "blur": 0.0, "momentum": 0.99}}
+                    "outputs": 256, "hidden": 256, "bottleneck": 64, "local_views": 4, "local_size": 16,
+                    "local_scale": (0.15, 0.4), "blur": 0.0, "temperatures": (0.04, 0.04), "momentum": 0.98}}
 
     def __init__(self, model, *, outputs=65536, hidden=2048, bottleneck=256, local_views=8, local_size=96,
                  global_scale=(0.4, 1.0), local_scale=(0.05, 0.4), blur=2.0, temperatures=(0.04, 0.07), warmup=0.3,

@@ -11,9 +11,9 @@ import minivit
 from minivit import Tensor, data, no_grad, tasks
 from minivit.tasks import dino
 from minivit.tasks.dino import DINO, Head
-from minivit.train import Threads, graph
+from minivit.train import Threads
 from minivit.train.trainer import Trainer
-from tests.tasks.contract import RECIPE, check_resume, check_threads, trained
+from tests.tasks.contract import RECIPE, check_captured, check_resume, check_threads, trained
 from tests.tasks.tiny_tasks import tiny_vit
 from tests.train.runs import batches_of
 
@@ -161,16 +161,9 @@ def test_any_number_of_threads_computes_the_loss_and_gradient_of_one(sets):
 
 
 def test_a_captured_step_is_the_step(sets, gpu, monkeypatch):
-    recipe = replace(RECIPE, device="cuda", threads=1, weight_decay=0.04, final_weight_decay=0.4)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # if the step cannot be captured
-        lines, state = trained(make(resting=0.3).initialise(3).to("cuda"), sets, recipe)
-    with monkeypatch.context() as patch:
-        patch.setattr(graph, "switched_off", lambda: True)
-        expected_lines, expected = trained(make(resting=0.3).initialise(3).to("cuda"), sets, recipe)
-    assert lines == expected_lines
-    for name, value in expected.items():
-        np.testing.assert_array_equal(state[name], value, err_msg=name)
+        check_captured(lambda: make(resting=0.3), sets, monkeypatch, weight_decay=0.04, final_weight_decay=0.4)
 
 
 def test_the_last_layer_rests_at_first(sets):

@@ -2,7 +2,6 @@
 
 import math
 import warnings
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,8 +10,8 @@ import minivit
 from minivit import Tensor, data, gradcheck
 from minivit.data.block_masks import blockwise_mask
 from minivit.tasks.dinov2 import DINOv2Task, ScaledHead, draw_masks, koleo, sinkhorn_knopp
-from minivit.train import Threads, graph
-from tests.tasks.contract import RECIPE, check_resume, check_threads, trained
+from minivit.train import Threads
+from tests.tasks.contract import check_captured, check_resume, check_threads
 from tests.tasks.tiny_tasks import tiny_vit
 
 SMALL = dict(outputs=12, hidden=10, bottleneck=6, local_views=2, local_size=16, blur=0.0, mask_ratio=(0.2, 0.5))
@@ -216,16 +215,9 @@ def test_any_number_of_threads_computes_the_loss_and_gradient_of_one(sinkhorn, s
 
 
 def test_a_captured_step_is_the_step(sets, gpu, monkeypatch):
-    recipe = replace(RECIPE, device="cuda", threads=1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # if the step cannot be captured
-        lines, state = trained(make().initialise(3).to("cuda"), sets, recipe)
-    with monkeypatch.context() as patch:
-        patch.setattr(graph, "switched_off", lambda: True)
-        expected_lines, expected = trained(make().initialise(3).to("cuda"), sets, recipe)
-    assert lines == expected_lines
-    for name, value in expected.items():
-        np.testing.assert_array_equal(state[name], value, err_msg=name)
+        check_captured(make, sets, monkeypatch)
 
 
 @pytest.mark.parametrize("model, settings, message", [

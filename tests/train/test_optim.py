@@ -18,6 +18,13 @@ def draw(rng, shapes=SHAPES):
     return [rng.standard_normal(shape) for shape in shapes]
 
 
+def alike(torch):
+    """The same parameters, ours and PyTorch's."""
+    start = draw(np.random.default_rng(0))
+    return ([Tensor(x, requires_grad=True) for x in start],
+            [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in start])
+
+
 def twenty_steps(optimiser, parameters, seed=1):
     """Steps with gradients that depend on the weights, as training's do."""
     rng = np.random.default_rng(seed)
@@ -44,9 +51,7 @@ def twenty_steps_of_torch(torch, optimiser, parameters, seed=1):
 ])
 def test_twenty_steps_are_pytorchs(name, settings):
     torch = pytest.importorskip("torch")
-    start = draw(np.random.default_rng(0))
-    ours = [Tensor(x, requires_grad=True) for x in start]
-    theirs = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in start]
+    ours, theirs = alike(torch)
     twenty_steps({"AdamW": AdamW, "SGD": SGD}[name](ours, **settings), ours)
     twenty_steps_of_torch(torch, getattr(torch.optim, name)(theirs, **settings), theirs)
     for mine, reference in zip(ours, theirs, strict=True):
@@ -56,9 +61,7 @@ def test_twenty_steps_are_pytorchs(name, settings):
 @pytest.mark.parametrize("name", ["AdamW", "SGD"])
 def test_a_schedule_of_weight_decay_is_pytorchs(name):
     torch = pytest.importorskip("torch")
-    start = draw(np.random.default_rng(0))
-    ours = [Tensor(x, requires_grad=True) for x in start]
-    theirs = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in start]
+    ours, theirs = alike(torch)
     optimiser = {"AdamW": AdamW, "SGD": SGD}[name]([{"params": ours[:1], "weight_decay": 0.1}, {
         "params": ours[1:], "weight_decay": 0.0}], lr=1e-2)
     official = getattr(torch.optim, name)([{"params": theirs[:1]}, {"params": theirs[1:]}], lr=1e-2, weight_decay=0.0,
@@ -182,9 +185,7 @@ def test_a_learning_rate_is_checked_where_it_changes_and_numpys_numbers_are_numb
 @pytest.mark.parametrize("name", ["SGD", "AdamW"])
 def test_groups_with_learning_rates_of_their_own_are_pytorchs(name):
     torch = pytest.importorskip("torch")
-    start = draw(np.random.default_rng(0))
-    ours = [Tensor(x, requires_grad=True) for x in start]
-    theirs = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in start]
+    ours, theirs = alike(torch)
 
     def groups(parameters):
         first, second, third = parameters[:2], parameters[2:4], parameters[4:]
@@ -201,7 +202,7 @@ def test_groups_with_learning_rates_of_their_own_are_pytorchs(name):
         twenty_steps_of_torch(torch, reference, theirs)
     for one, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(one.data, other.detach().numpy(), rtol=1e-12, atol=1e-14)
-    np.testing.assert_array_equal(ours[-1].data, start[-1])
+    np.testing.assert_array_equal(ours[-1].data, alike(torch)[0][-1].data)
     with pytest.raises(ValueError, match="lr: expected more than 0, which the 0.1 of a group can be a multiple of"):
         SGD([group_of(ours[0], lr=0.1)], lr=0.0)
 

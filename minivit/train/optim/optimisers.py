@@ -88,7 +88,8 @@ class Optimiser:
     def __init__(self, params: Params, lr: float, **settings: Any) -> None:
         self.lr, settings = lr, self.group_settings | settings
         groups = [group if isinstance(group, dict) else {"params": [group]} for group in listed("params", params)]
-        self.parameters, self.settings, self.ratios = [], [], []
+        self.parameters, self.ratios = [], []
+        self.settings: list[dict[str, Any]] = []
         for group in groups:
             expect_settings(group, ("params", "lr", *settings))
             own = settings | group
@@ -98,7 +99,7 @@ class Optimiser:
             self.settings += [own.copy() for _ in members]
             self.ratios += [ratio] * len(members)
         check_parameters(self.parameters)
-        self.decays = [own["weight_decay"] for own in self.settings]
+        self.decays = [own["weight_decay"] for own in self.settings]  # of which a schedule gives multiples
         self.steps = [0] * len(self.parameters)
         self.state = [[array_module(p.data).zeros_like(p.data) for _ in self.state_names] for p in self.parameters]
 
