@@ -11,6 +11,11 @@ def nothing(_):
     return {}
 
 
+def first(model, names):
+    """Every model is written with the first table."""
+    return 0
+
+
 @dataclass(frozen=True)
 class Family:
     """The names of an architecture's tensors, its sizes, and its configurations, in both directions.
@@ -22,11 +27,13 @@ class Family:
     models : dict
         {class of ours: where it has a counterpart}: {ViT: ("timm", "transformers"), ViTGAP: ("timm",)}.
     tables : dict
-        {"timm": [table ...], ...}, with keys from `NAMES`. All are read, the first of a name is written.
+        {"timm": [table ...], ...}, with keys from `NAMES`. All are read, one of a name is written.
     shapes : callable
         shapes(reading, known) -> arguments of our constructor that the tensors tell; `reading` is a
         minivit.interop.table.Reading, `known` what config.json and the caller say. The argument "model" is the class,
         where `models` has several.
+    written : callable
+        written(model, names) -> which of the tables of these names it is written with; by default always the first.
     configs : dict
         {"timm": Timm(...), "transformers": Transformers(...)}, minivit.interop.config.
     sizes : callable
@@ -52,6 +59,7 @@ class Family:
     models: dict
     tables: dict
     shapes: Callable
+    written: Callable = first
     configs: dict = field(default_factory=dict)
     sizes: Callable = nothing
     head: str = "head"
@@ -60,6 +68,10 @@ class Family:
     derived: tuple = ()
     kept: Callable = nothing
     again: Callable = nothing
+
+    def table(self, model, names):
+        """The table of these names that a model is written with."""
+        return self.tables[names][self.written(model, names)]
 
     def config(self, names):
         """The description of the configurations that go with such names; None if there is none."""

@@ -37,7 +37,7 @@ def to_official(model, names="timm"):
 def rename(model, arrays, names):
     """Arrays under our names, as a model's weights or their gradients, as {official name: array}."""
     family, _ = family_of(model)
-    renamed = write(family.tables[names][0], arrays, family.sizes(model))
+    renamed = write(family.table(model, names), arrays, family.sizes(model))
     return {name: np.asarray(array, order="C") for name, array in renamed.items()}
 
 

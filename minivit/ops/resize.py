@@ -12,7 +12,7 @@ import functools
 
 import numpy as np
 
-from ..backend import array_module
+from ..backend import array_module, device_of, to_device
 from ..engine import primitive
 from .checks import check_array, check_floating, of_floats, pair
 
@@ -48,7 +48,7 @@ def resize(x, size, *, mode="bilinear", antialias=False, align_corners=False):
     if mode in NEAREST:
         return _pick(x, *(_nearest(old, new, mode) for old, new in lengths))
     check_floating("resize", "x", x)
-    return mix(x, *(_interpolation(old, new, mode, antialias, align_corners) for old, new in lengths))
+    return mix(x, *(_matrix(*length, mode, antialias, align_corners, x.dtype, device_of(x)) for length in lengths))
 
 
 def _pick(x, rows, columns):
@@ -85,6 +85,11 @@ def _mix(x, rows, columns):
 
 
 @functools.lru_cache(maxsize=64)
+def _matrix(old, new, mode, antialias, align_corners, dtype, device):
+    """`_interpolation` where it is used, put there once: a CUDA graph copies nothing from the host."""
+    return to_device(_interpolation(old, new, mode, antialias, align_corners).astype(dtype), device)
+
+
 def _interpolation(old, new, mode, antialias, align_corners):
     """The matrix (new, old) along one axis."""
     scale = old / new

@@ -49,7 +49,7 @@ from ..data.features import colours_of, nearest_class
 from ..data.samples import Samples
 from ..engine import no_grad
 from ..models import picture_vectors
-from ..nn import Buffer, Module
+from ..nn import Buffer, Module, Parameter
 from ..team import all_sum
 from ..tensor import Tensor
 from ..types import Array, Over
@@ -133,6 +133,10 @@ class Task(Module):
         {"ln 256, every picture of the batch equally likely": 5.545}, with the number of pictures of a batch.
         """
         return {}
+
+    def resting(self, done: int, steps: int) -> list[Parameter]:
+        """The parameters that the next step leaves as they are, when `done` of `steps` are done; by default none."""
+        return []
 
     def after_step(self, done: int, steps: int) -> None:
         """Called once after each step of the optimiser: `done` of `steps` are done. A teacher follows its student."""

@@ -3,6 +3,7 @@
 from ..types import Line
 
 NEAR = 0.01   # a loss within this fraction of a plateau lies on it
+LEAST = 1e-3  # and within this of a plateau near 0
 LONG = 0.1    # of all steps; a loss that lies there for so long stays
 FEW = 3       # lines of the metrics; fewer say nothing
 
@@ -24,4 +25,4 @@ def plateau_of(lines: list[Line], plateaus: dict[str, float], steps: int) -> str
     if now < LONG * steps or len(recent) < FEW:
         return None
     return next((name for name, level in plateaus.items()
-                 if all(abs(loss - level) <= NEAR * abs(level) for loss in recent)), None)
+                 if all(abs(loss - level) <= max(NEAR * abs(level), LEAST) for loss in recent)), None)

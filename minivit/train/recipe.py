@@ -25,7 +25,7 @@ CHECKS = [
      "a whole number above 0"),
     (("seed", "evaluations"), True, lambda n: n >= 0, "a whole number of at least 0"),
     (("epochs", "minutes", "lr", "clip", "agc"), False, lambda x: x > 0, "a number above 0"),
-    (("weight_decay",), False, lambda x: x >= 0, "a number of at least 0"),
+    (("weight_decay", "final_weight_decay"), False, lambda x: x >= 0, "a number of at least 0"),
     (("warmup", "final_lr"), False, lambda x: 0 <= x <= 1, "a number from 0 to 1"),
     (("average",), False, lambda x: 0 <= x < 1, "a number from 0 to below 1"),
 ]
@@ -63,7 +63,8 @@ class Recipe:
         them, with two gradients a step: {"base": "sgd", "rho": 0.05, "momentum": 0.9}.
     lr, warmup, final_lr : float
         The highest learning rate, the fraction of the steps in which it rises to it, and the last one as a fraction.
-    weight_decay : float
+    weight_decay, final_weight_decay : float, float or None
+        At the first step and, by half a cosine, at the last; None leaves it as it is.
     clip : float or None
         The largest norm of all gradients together.
     agc : float or None
@@ -103,6 +104,7 @@ class Recipe:
     warmup: float = 0.1
     final_lr: float = 0.0
     weight_decay: float = 0.05
+    final_weight_decay: float | None = None
     clip: float | None = 1.0
     agc: float | None = None
     augmentation: list = field(default_factory=lambda: [
@@ -121,6 +123,8 @@ class Recipe:
                 kind = Integral if whole else Real
                 if value is not None and not (isinstance(value, kind) and math.isfinite(value) and holds(value)):
                     raise ValueError(f"{name}: expected {expected}, got {value!r}")
+        if self.final_weight_decay is not None and not self.weight_decay:
+            raise ValueError(f"final_weight_decay: {self.final_weight_decay} needs a weight_decay above 0 at first")
         expect("task", self.task, list_tasks())
         expect("optimiser", self.optimiser, (*BASES, "sam"))
         if self.optimiser == "sam":

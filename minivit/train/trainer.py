@@ -76,10 +76,14 @@ class Trainer:
         self.task.train()
         numbers = self.gradient(*batch, seed=(FORWARD, self.recipe.seed, self.done))
         self.optimiser.lr = self.learning_rate()
+        if self.recipe.final_weight_decay is not None:
+            self.optimiser.scale_decay(self.decay_factor())
         self.read_numbers()
         self.pending = self.done, read_later(numbers)
         if self.recipe.device == "cpu":
             self.read_numbers()
+        for parameter in self.task.resting(self.done, self.recipe.steps):
+            parameter.grad = None
         self.optimiser.step(self.threads.map)
         self.optimiser.zero_grad()
         self.done += 1
@@ -146,6 +150,12 @@ class Trainer:
         recipe = self.recipe
         return warmup_cosine(self.done, steps=recipe.steps, peak=recipe.lr, final=recipe.lr * recipe.final_lr,
                              warmup=round(recipe.warmup * recipe.steps))
+
+    def decay_factor(self):
+        """How many times the recipe's weight decay the next step has."""
+        recipe = self.recipe
+        return warmup_cosine(self.done, steps=recipe.steps, peak=1.0, warmup=0,
+                             final=recipe.final_weight_decay / recipe.weight_decay)
 
     def take_average(self):
         """Give the task the averaged weights, where the recipe asks for them: what is tested and kept at the end."""

@@ -3,7 +3,8 @@
 Every function returns a Figure, which a notebook shows and `png` turns into the bytes of a file. They need no display.
 """
 
-from .attention import attention_maps, attention_picture
+from ..nn import attention_maps
+from .attention import attention_picture
 from .bars import speed_bars
 from .confusion import confusion_matrix
 from .curves import curves

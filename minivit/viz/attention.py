@@ -1,25 +1,7 @@
 """Where a Vision Transformer looks."""
 
-from ..engine import Tensor, no_grad
-from ..nn import Attention, evaluating, intercept_calls
+from ..nn import looking
 from .figure import new_figure
-
-
-def attention_maps(model, images):
-    """The attention probabilities of every `Attention` layer, in the order of the layers.
-
-    normalised images (B, height, width, C) -> list of (B, H, N, N): row i is what token i looks at
-    """
-    maps = []
-
-    def follow(module, inputs, settings):
-        if isinstance(module, Attention):
-            maps.append(module.weights(*inputs).numpy())
-        return module.forward(*inputs, **settings)
-
-    with no_grad(), evaluating(model), intercept_calls(follow):
-        model(Tensor(images))
-    return maps
 
 
 def attention_picture(picture, weights, grid, title=""):
@@ -35,12 +17,7 @@ def attention_picture(picture, weights, grid, title=""):
     grid : (int, int)
         Rows and columns of patches: the last rows * columns of the N tokens.
     """
-    rows, columns = grid
-    prefix = weights.shape[-1] - rows * columns
-    if prefix < 0:
-        raise ValueError(f"weights: {weights.shape[-1]} tokens are fewer than the patches of a {rows} x {columns} grid")
-    looking = weights[:, 0] if prefix else weights.mean(axis=1)                       # (H, N)
-    maps = looking[:, prefix:].reshape(-1, rows, columns)                             # (H, rows, columns)
+    maps = looking(weights, grid)                                                     # (H, rows, columns)
     panels = [("all heads", maps.mean(axis=0))] + [(f"head {head}", one) for head, one in enumerate(maps, 1)]
     figure = new_figure(2.2 * (1 + len(panels)), 2.8)
     first, *others = figure.subplots(1, 1 + len(panels))

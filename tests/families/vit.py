@@ -80,6 +80,6 @@ DIFFERENCES = [
     "LayerNorm's epsilon is 1e-6 in timm's ViT and DeiT and 1e-12 in transformers'; `load` takes it from the "
     "checkpoint's config.json. GELU takes its tanh form in the files of ViT's authors, its exact form elsewhere.",
     "Position embeddings of a smaller picture are interpolated with an antialiasing filter in timm, without one in "
-    "transformers; `load` sets which. timm rounds them to single precision first; the comparison in float64 does "
-    "without.",
+    "transformers; `load` sets which. timm, and in DINOv2 transformers, round them to single precision first; the "
+    "comparison in float64 does without.",
 ]

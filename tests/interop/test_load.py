@@ -142,7 +142,7 @@ def test_official_models_that_are_not_ours_are_refused(config, message, tmp_path
 
 
 @pytest.mark.parametrize("changed, message", [
-    ({"model_type": "dinov2"}, "model_type 'dinov2' has no counterpart"),
+    ({"model_type": "vit_msn"}, "model_type 'vit_msn' has no counterpart"),
     ({"model_type": "swin", "use_absolute_embeddings": True}, "a swin with use_absolute_embeddings = True"),
     ({"hidden_act": "softshrink"}, "activation: 'softshrink' does not exist"),
 ])

@@ -69,5 +69,5 @@ def differences(case, dtype):
 def in_our_layout(case, model, gradients):
     """{official name: gradient} -> {our name: gradient}"""
     family, _ = family_of(model)
-    state = read(family.tables[case.library][0], gradients, family.sizes(model)).state
+    state = read(family.table(model, case.library), gradients, family.sizes(model)).state
     return state | {"pictures": gradients["pictures"]}

@@ -54,10 +54,15 @@ def counterpart(case):
 
 @contextlib.contextmanager
 def without_rounding():
-    """timm rounds positions to single precision before it uses them: here doubles are let be, and made of integers."""
+    """Positions are rounded to single precision before they are used: here doubles are let be, and made of integers.
+
+    By .float() in timm, by .to(torch.float32) in transformers' DINOv2 and in timm's XCiT.
+    """
     rounding, converting = torch.Tensor.float, torch.Tensor.to
 
     def to(x, *args, **settings):
+        if x.dtype == torch.float64 and torch.float32 in (*args, settings.get("dtype")):
+            return x
         if args == (torch.float32,) and not x.is_floating_point() and x.ndim == 1:  # places of XCiT's tokens, no mask
             args = (torch.float64,)
         return converting(x, *args, **settings)

@@ -37,9 +37,9 @@ def check_resume(make, threads, sets, folder, **changes):
         np.testing.assert_array_equal(found[name], value, err_msg=name)
 
 
-def check_captured(make, sets, monkeypatch):
+def check_captured(make, sets, monkeypatch, **changes):
     """On a GPU, or its stand-in, a training whose steps are captured in a graph is that of single operations."""
-    recipe = replace(RECIPE, device="cuda", threads=1)
+    recipe = replace(RECIPE, device="cuda", threads=1, **changes)
     lines, state = trained(make().initialise(3).to("cuda"), sets, recipe)
     with monkeypatch.context() as patch:
         patch.setattr(graph, "switched_off", lambda: True)

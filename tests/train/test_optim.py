@@ -8,7 +8,7 @@ import pytest
 from minivit import Tensor
 from minivit.nn import Linear, Module, Parameter, Sequential
 from minivit.train.optim import ExponentialMovingAverage
-from minivit.train.optim import SGD, AdamW, Muon, clip_gradients, parameter_groups
+from minivit.train.optim import SAM, SGD, AdamW, Muon, clip_gradients, parameter_groups
 from minivit.train.optim import warmup_cosine
 
 SHAPES = [(7, 5), (5,), (3, 3, 2, 4), (), (300, 250)]  # the last one is cut into blocks
@@ -16,6 +16,13 @@ SHAPES = [(7, 5), (5,), (3, 3, 2, 4), (), (300, 250)]  # the last one is cut int
 
 def draw(rng, shapes=SHAPES):
     return [rng.standard_normal(shape) for shape in shapes]
+
+
+def alike(torch):
+    """The same parameters, ours and PyTorch's."""
+    start = draw(np.random.default_rng(0))
+    return ([Tensor(x, requires_grad=True) for x in start],
+            [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in start])
 
 
 def twenty_steps(optimiser, parameters, seed=1):
@@ -44,13 +51,42 @@ def twenty_steps_of_torch(torch, optimiser, parameters, seed=1):
 ])
 def test_twenty_steps_are_pytorchs(name, settings):
     torch = pytest.importorskip("torch")
-    start = draw(np.random.default_rng(0))
-    ours = [Tensor(x, requires_grad=True) for x in start]
-    theirs = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in start]
+    ours, theirs = alike(torch)
     twenty_steps({"AdamW": AdamW, "SGD": SGD}[name](ours, **settings), ours)
     twenty_steps_of_torch(torch, getattr(torch.optim, name)(theirs, **settings), theirs)
     for mine, reference in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(mine.data, reference.detach().numpy(), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", ["AdamW", "SGD"])
+def test_a_schedule_of_weight_decay_is_pytorchs(name):
+    torch = pytest.importorskip("torch")
+    ours, theirs = alike(torch)
+    optimiser = {"AdamW": AdamW, "SGD": SGD}[name]([{"params": ours[:1], "weight_decay": 0.1}, {
+        "params": ours[1:], "weight_decay": 0.0}], lr=1e-2)
+    official = getattr(torch.optim, name)([{"params": theirs[:1]}, {"params": theirs[1:]}], lr=1e-2, weight_decay=0.0,
+                                          **({"momentum": 0.9} if name == "SGD" else {}))
+    for step, factor in enumerate((1.0, 3.0, 0.5)):
+        optimiser.scale_decay(factor)
+        official.param_groups[0]["weight_decay"] = 0.1 * factor
+        twenty_steps(optimiser, ours, seed=step)
+        twenty_steps_of_torch(torch, official, theirs, seed=step)
+    for mine, reference in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(mine.data, reference.detach().numpy(), rtol=1e-10, atol=1e-14)
+
+
+def test_matrices_of_muon_and_what_sam_is_around_follow_a_schedule_of_weight_decay():
+    weights = [Tensor(np.ones((3, 3)), requires_grad=True) for _ in range(2)]
+    muon = Muon([{"params": weights[:1], "orthogonal": True}, {"params": weights[1:]}], lr=0.1, weight_decay=0.2)
+    around = SAM(muon)
+    around.scale_decay(2.5)
+    for weight in weights:
+        weight.grad = np.zeros((3, 3))
+    around.step()
+    np.testing.assert_allclose(weights[0].numpy(), 1 - 0.1 * 0.5)
+    np.testing.assert_allclose(weights[1].numpy(), 1 - 0.25 * 0.1 * 0.5)
+    with pytest.raises(ValueError, match="factor: expected 0 <= factor < inf, got -1"):
+        muon.scale_decay(-1)
 
 
 def test_a_step_writes_to_weights_in_any_order_of_axes():
@@ -149,9 +185,7 @@ def test_a_learning_rate_is_checked_where_it_changes_and_numpys_numbers_are_numb
 @pytest.mark.parametrize("name", ["SGD", "AdamW"])
 def test_groups_with_learning_rates_of_their_own_are_pytorchs(name):
     torch = pytest.importorskip("torch")
-    start = draw(np.random.default_rng(0))
-    ours = [Tensor(x, requires_grad=True) for x in start]
-    theirs = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in start]
+    ours, theirs = alike(torch)
 
     def groups(parameters):
         first, second, third = parameters[:2], parameters[2:4], parameters[4:]
@@ -168,7 +202,7 @@ def test_groups_with_learning_rates_of_their_own_are_pytorchs(name):
         twenty_steps_of_torch(torch, reference, theirs)
     for one, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(one.data, other.detach().numpy(), rtol=1e-12, atol=1e-14)
-    np.testing.assert_array_equal(ours[-1].data, start[-1])
+    np.testing.assert_array_equal(ours[-1].data, alike(torch)[0][-1].data)
     with pytest.raises(ValueError, match="lr: expected more than 0, which the 0.1 of a group can be a multiple of"):
         SGD([group_of(ours[0], lr=0.1)], lr=0.0)
 

@@ -30,7 +30,8 @@ recipe = Recipe(settings={{"dim": 16, "depth": 1, "heads": 2, "patch_size": 8, "
                 task={task!r}, task_settings={settings!r})
 """
 TASKS = {"classify": {"mixup": 0.2}, "mae": {"decoder_dim": 16, "decoder_depth": 1, "decoder_heads": 2},
-         "moco": {"hidden": 32, "dim": 16}}
+         "moco": {"hidden": 32, "dim": 16},
+         "dino": {"outputs": 32, "hidden": 16, "bottleneck": 8, "local_views": 2, "local_size": 16, "blur": 0.0}}
 
 
 def minivit(*arguments):

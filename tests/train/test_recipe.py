@@ -33,6 +33,8 @@ def test_round_trip_through_json():
     ({"warmup": 3}, "warmup: expected a number from 0 to 1, got 3"),
     ({"final_lr": -0.1}, r"final_lr: expected a number from 0 to 1, got -0\.1"),
     ({"weight_decay": -1}, "weight_decay: expected a number of at least 0, got -1"),
+    ({"final_weight_decay": -1}, "final_weight_decay: expected a number of at least 0, got -1"),
+    ({"weight_decay": 0.0, "final_weight_decay": 0.4}, r"final_weight_decay: 0\.4 needs a weight_decay above 0"),
     ({"average": 1}, "average: expected a number from 0 to below 1, got 1"),
     ({"task": "classfy"}, "did you mean 'classify'"),
     ({"optimiser": "adam"}, "did you mean 'adamw'"),

@@ -88,7 +88,8 @@ class Optimiser:
     def __init__(self, params: Params, lr: float, **settings: Any) -> None:
         self.lr, settings = lr, self.group_settings | settings
         groups = [group if isinstance(group, dict) else {"params": [group]} for group in listed("params", params)]
-        self.parameters, self.settings, self.ratios = [], [], []
+        self.parameters, self.ratios = [], []
+        self.settings: list[dict[str, Any]] = []
         for group in groups:
             expect_settings(group, ("params", "lr", *settings))
             own = settings | group
@@ -98,6 +99,7 @@ class Optimiser:
             self.settings += [own.copy() for _ in members]
             self.ratios += [ratio] * len(members)
         check_parameters(self.parameters)
+        self.decays = [own["weight_decay"] for own in self.settings]  # of which a schedule gives multiples
         self.steps = [0] * len(self.parameters)
         self.state = [[array_module(p.data).zeros_like(p.data) for _ in self.state_names] for p in self.parameters]
 
@@ -117,6 +119,12 @@ class Optimiser:
         if lr != self.lr and self.lr == 0:
             raise ValueError(f"lr: expected more than 0, which the {lr} of a group can be a multiple of, got 0")
         return 1.0 if lr == self.lr else lr / self.lr
+
+    def scale_decay(self, factor: float) -> None:
+        """Give the next steps so many times the weight decay that each group began with: for a schedule of it."""
+        check_settings({"factor": factor})
+        for own, decay in zip(self.settings, self.decays, strict=True):
+            own["weight_decay"] = factor * decay
 
     def step(self, map: Callable = map) -> None:
         """Change every parameter that has a gradient; with the `map` of a thread pool, on several threads."""

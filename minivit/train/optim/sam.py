@@ -74,6 +74,10 @@ class SAM:
     def lr(self, lr: float) -> None:
         self.optimiser.lr = lr
 
+    def scale_decay(self, factor: float) -> None:
+        """Give the next steps of the other optimiser so many times the weight decay that its groups began with."""
+        self.optimiser.scale_decay(factor)
+
     def step(self, map: Callable = map) -> None:
         """The step of the other optimiser."""
         self.optimiser.step(map)
