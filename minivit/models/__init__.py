@@ -6,6 +6,11 @@ What segmentation, detection, distillation and looking inside rely on, every mod
     features(images)    [(B, H, W, C), ...], what each stage makes, the finest grid first, before any norm behind it;
                         of a model without stages what the head reads, or with layers=(2, 5) what those blocks make
     head                what makes classes of the picture's one vector; Identity with num_classes=0
+
+What learning from masked pictures relies on, those models have that begin with patches:
+
+    patches(images)     (B, H, W, D), tokens before anything tells them where they are, or lets them look at each other
+    encoded(patches)    (B, h, w, C), what the head reads, made of patches some of which may have been changed
 """
 
 import importlib
