@@ -40,6 +40,8 @@ class Family:
         {class of ours that has no counterpart: why}.
     derived : tuple of str
         Regular expressions for the last part of names of tensors that a model of ours computes.
+    unstored : tuple of str
+        Tensors of ours that no file of theirs holds: a model that is loaded keeps those that it begins with.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Family:
     asked: dict = field(default_factory=dict)
     without: dict = field(default_factory=dict)
     derived: tuple = ()
+    unstored: tuple = ()
 
     def config(self, names):
         """The description of the configurations that go with such names; None if there is none."""
