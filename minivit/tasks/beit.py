@@ -107,14 +107,15 @@ class MaskedWords(Module):
         self.mask_token = Parameter((1, 1, dim), truncated_normal(0.02))
         self.head = Linear(dim, words, initialiser=truncated_normal(0.02))
 
-    def forward(self, images, mask):
-        """(B, height, width, C), and bool (B, N), True where hidden -> (B, N, V)"""
+    def forward(self, images, mask=None):
+        """(B, height, width, C), and where patches are hidden bool (B, N), True at those -> (B, N, V)"""
         x = self.encoder.patches(images)                                                        # (B, H, W, D)
         B, H, W, D = x.shape
-        if mask.shape != (B, H * W):
-            raise ValueError(f"mask: expected shape ({B}, {H * W}), pictures by patches, got {mask.shape}")
-        x = self.encoder.encoded(where(mask.reshape(B, H, W, 1), self.mask_token, x))           # (B, H, W, D)
-        return self.head(x.reshape(B, H * W, D))                                                # (B, N, V)
+        if mask is not None:
+            if mask.shape != (B, H * W):
+                raise ValueError(f"mask: expected shape ({B}, {H * W}), pictures by patches, got {mask.shape}")
+            x = where(mask.reshape(B, H, W, 1), self.mask_token, x)                             # (B, H, W, D)
+        return self.head(self.encoder.encoded(x).reshape(B, H * W, D))                          # (B, N, V)
 
 
 class PredictWords(Task):
