@@ -18,7 +18,7 @@ def colours_read(images, colours):
 
 
 class ColoursCase(Case):
-    """The logits of the next colours are compared, and their loss. It has no gradient with respect to pictures: one is added."""
+    """The logits of the next colours are compared, and their loss, to which a gradient for the pictures is added."""
 
     def run(self, model, images, targets):
         """Of the colours."""
