@@ -9,6 +9,7 @@ A file there has any of these lists; docs/adding_an_architecture.md tells what b
 - TIMM, TRANSFORMERS: `Saved`, official models that are saved by their library and loaded here.
 - FIGURES: `Table`, parameters and operations as the literature prints them.
 - WITHOUT_GRADIENT: ("vit", "name of a parameter") of parameters that the logits do not depend on, as a mask token.
+- WITHOUT_PIXELS: "igpt", an architecture whose features have no gradient with respect to the pictures.
 - FEATURES: (class of ours, [(settings of our `features`, settings of timm's `forward_intermediates`) ...]), where the
   maps are not simply those of all stages; an empty list where timm has no such maps.
 - DIFFERENCES: lines for docs/parity.md, where implementations differ from each other.

@@ -7,6 +7,7 @@ from ..precision import PRECISIONS
 
 RECIPE_OPTIONS = ("minutes", "epochs", "steps", "batch_size", "lr", "seed", "data", "pictures", "device", "threads",
                   "precision", "init")
+RUNS = ("teacher", "tokenizer")  # options that name the run of another task
 EXAMPLES = """examples:
   python -m minivit train vit                        the variant "cifar" of ViT, in 4 minutes
   python -m minivit train resnet:cifar20 --epochs 5
@@ -28,6 +29,7 @@ def add_commands(subparsers):
     parser.add_argument("--model", metavar="MODEL[:VARIANT]", help="the model of a task (default vit:cifar)")
     parser.add_argument("--init", metavar="RUN", help="a run whose weights the model begins with, all but the head")
     parser.add_argument("--teacher", metavar="RUN", help="for distil: the run whose model the student learns from")
+    parser.add_argument("--tokenizer", metavar="RUN", help="for beit: the run of a dvae whose words it predicts")
     parser.add_argument("--recipe", metavar="NAME", help="a file of minivit/train/recipes, or your own FILE.py")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--minutes", type=positive(float), metavar="M",
@@ -118,8 +120,9 @@ def chosen_recipe(args):
     if task and task != recipe.task:
         recipe = replace(recipe, **{"task": task, "task_settings": {}} | find_task(task).defaults)
     changes = {name: getattr(args, name) for name in RECIPE_OPTIONS if getattr(args, name) is not None}
-    if args.teacher:
-        changes["task_settings"] = recipe.task_settings | {"teacher": args.teacher}
+    named = {name: getattr(args, name) for name in RUNS if getattr(args, name)}
+    if named:
+        changes["task_settings"] = recipe.task_settings | named
     if model:
         model, _, variant = model.partition(":")
         changes |= {"model": model, "variant": variant or "cifar"}
@@ -142,7 +145,7 @@ def settings_of_run(folder, model):
 
 def refuse_changes(args):
     """A resumed run has its settings from its folder; anything else would not be the same run."""
-    given = [name for name in ("what", "model", "teacher", "recipe", "out", *RECIPE_OPTIONS)
+    given = [name for name in ("what", "model", *RUNS, "recipe", "out", *RECIPE_OPTIONS)
              if getattr(args, name) is not None]
     if given:
         raise ValueError(f"train --resume: the run has its settings from its folder; leave out {', '.join(given)}")

@@ -8,6 +8,8 @@
 import json
 from pathlib import Path
 
+import numpy as np
+
 from .classes import classes_of
 from .config import library_of
 from .families import family_of
@@ -49,6 +51,8 @@ def load(name_or_path, **settings):
     tensors = read_tensors(weights)
     model, family, names, table = build(tensors, weights, content, folder, settings)
     take_over(model, family, table, tensors, weights)
+    if "palette" in family.unstored:
+        _take_palette(model, folder)
     classes = classes_of(content, _outputs(model, family))
     model.eval().pretrained = Pretrained(str(name_or_path), _preprocessing(names, content, folder, model), classes)
     return model
@@ -149,6 +153,14 @@ def _outputs(model, family):
     """How many classes a model tells apart, 0 if it has no head."""
     shapes = {name: parameter.shape for name, parameter in model.named_parameters()}
     return shapes.get(f"{family.head}.weight", (0,))[-1]
+
+
+def _take_palette(model, folder):
+    """Give an Image GPT the colours that the configuration of its processor has, if there is one."""
+    path = folder and folder / "preprocessor_config.json"
+    clusters = read_json(path).get("clusters") if path and path.exists() else None
+    if clusters:
+        model.palette.data = np.asarray(clusters, np.float32).reshape(model.palette.shape)
 
 
 def _preprocessing(names, content, folder, model):

@@ -53,6 +53,8 @@ class Family:
     again : callable
         again(model) -> {their name: their name of the same tensor} of what their files hold more than once, because
         several of their modules share it. `derived` has these names too.
+    unstored : tuple of str
+        Tensors of ours that no file of theirs holds: a model that is loaded keeps those that it begins with.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Family:
     derived: tuple = ()
     kept: Callable = nothing
     again: Callable = nothing
+    unstored: tuple = ()
 
     def table(self, model, names):
         """The table of these names that a model is written with."""

@@ -12,13 +12,14 @@ from ..data import read_picture
 
 FILTERS = ["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]  # the position is the number in Pillow
 # Processors of transformers by the first part of their name: a size of one number is a square, or the shorter side
-SQUARE, SHORTER, CONVNEXT = ("ViT", "DeiT", "Beit", "Pvt", "Swin"), ("CLIP", "Bit", "MobileViT"), ("ConvNext",)
+SQUARE = ("ViT", "DeiT", "Beit", "Pvt", "Swin", "ImageGPT")
+SHORTER, CONVNEXT = ("CLIP", "Bit", "MobileViT"), ("ConvNext",)
 UNDERSTOOD = ("image_processor_type", "feature_extractor_type", "size", "crop_size", "resample", "image_mean",
               "image_std", "do_resize", "do_center_crop", "do_rescale", "rescale_factor", "do_normalize",
               "do_flip_channel_order")
 WITHOUT_EFFECT = ("processor_class", "_valid_processor_keys", "_processor_class", "do_convert_rgb", "do_reduce_labels",
                   "data_format", "input_data_format", "return_tensors", "device", "disable_grouping",
-                  "default_to_square", "image_seq_length")
+                  "default_to_square", "image_seq_length", "clusters", "do_color_quantize")
 NEVER = [("do_pad", False), ("do_thumbnail", False), ("do_align_long_axis", False)]
 IMAGENET = dict(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 

@@ -37,7 +37,8 @@ def to_official(model, names="timm"):
 def rename(model, arrays, names):
     """Arrays under our names, as a model's weights or their gradients, as {official name: array}."""
     family, _ = family_of(model)
-    renamed = write(family.table(model, names), arrays, family.sizes(model))
+    stored = {name: array for name, array in arrays.items() if name not in family.unstored}
+    renamed = write(family.table(model, names), stored, family.sizes(model))
     return {name: np.asarray(array, order="C") for name, array in renamed.items()}
 
 
@@ -61,6 +62,7 @@ def take_over(model, family, table, tensors, source):
     """Load tensors into a model once every one of them has been found to fit."""
     check(model, family, table, tensors, source)
     state = read(table, tensors, family.sizes(model), family.computed).state
+    state |= {name: array for name, array in model.state_dict().items() if name in family.unstored}
     return model.load_state_dict({name: np.asarray(array, order="C") for name, array in state.items()})
 
 
@@ -71,7 +73,8 @@ def shape_only(array):
 
 def check(model, family, table, tensors, source):
     """Raise a ValueError that names every tensor which is missing, left over or misshapen for a model."""
-    ours = {name: shape_only(tensor) for name, tensor in model.named_parameters() + model.named_buffers()}
+    ours = {name: shape_only(tensor) for name, tensor in model.named_parameters() + model.named_buffers()
+            if name not in family.unstored}
     expected = {name: array.shape for name, array in write(table, ours, family.sizes(model)).items()}
     found = {name: array.shape for name, array in tensors.items() if not is_derived(name, family.computed)}
     problems = [f"missing: {name} {expected[name]}" for name in expected if name not in found]

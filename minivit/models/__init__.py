@@ -9,6 +9,11 @@ What segmentation, detection, distillation and looking inside rely on, every mod
 
 A file whose models are made for something else than classification says so: TASK = "detect". Such a model is built on
 one of the others, its `backbone`, by the task of that name.
+
+What learning from masked pictures relies on, those models have that begin with patches:
+
+    patches(images)     (B, H, W, D), tokens before anything tells them where they are, or lets them look at each other
+    encoded(patches)    (B, h, w, C), what the head reads, made of patches some of which may have been changed
 """
 
 import importlib

@@ -45,13 +45,11 @@ class DeiT3(ViT):
         """The class token."""
         self.class_token = Parameter((1, 1, dim), truncated_normal(0.02))
 
-    def embed(self, images):
-        """The patches as tokens, each told where it was, behind the class token.
-
-        (B, height, width, C) -> (B, 1 + N, D)
-        """
-        x = self.patch_embed(images) + interpolate_positions(self.positions, self.grid, self.grid_of(images),
-                                                             antialias=self.antialias)              # (B, N, D)
+    def place(self, x):
+        """Tell each patch where it is, behind a class token that is nowhere.    (B, H, W, D) -> (B, 1 + N, D)"""
+        B, H, W, D = x.shape
+        x = x.reshape(B, H * W, D) + interpolate_positions(self.positions, self.grid, (H, W),
+                                                           antialias=self.antialias)                # (B, N, D)
         return self.dropout(self.prepend(x))
 
 

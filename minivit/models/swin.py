@@ -26,7 +26,7 @@ import numpy as np
 from ..backend import to_device
 from ..engine import Tensor
 from ..nn import (Attention, Dropout, DropPath, Identity, LayerNorm, Linear, Mlp, Module, Parameter, PatchEmbed,
-                  drop_path_rates, in_turn, offset_bias, signed_offsets, truncated_normal)
+                  drop_path_rates, in_turn, offset_bias, signed_offsets, to_grid, truncated_normal)
 from ..ops import expand, gelu, pad, roll
 
 
@@ -219,15 +219,25 @@ class Swin(Module):
 
         (B, height, width, C) -> [(B, H, W, C), (B, H/2, W/2, 2C), ...] with H = height / P, all rounded up
         """
+        return list(in_turn(self.stages, self.dropout(self.patches(images))))
+
+    def patches(self, images):
+        """The patches as tokens, before the first stage.    (B, height, width, C) -> (B, H, W, C)"""
         images = pad_to_multiple(images, self.patch_embed.patch_size)
         grid = [pixels // self.patch_embed.patch_size for pixels in images.shape[1:3]]
-        x = self.patch_norm(self.patch_embed(images))                                    # (B, H W, C)
-        x = x.reshape(len(images), *grid, x.shape[-1])                                   # (B, H, W, C)
-        return list(in_turn(self.stages, self.dropout(x)))
+        return to_grid(self.patch_norm(self.patch_embed(images)), grid)
+
+    def encoded(self, patches):
+        """What the head reads, behind the last norm, of patches of which some may have been changed.
+
+        (B, H, W, C) -> (B, h, w, features), coarser by a half for each merging
+        """
+        *_, x = in_turn(self.stages, self.dropout(patches))
+        return self.norm(x)
 
     def forward(self, images):
         """(B, height, width, C) -> (B, num_classes)"""
-        return self.head(self.norm(self.features(images)[-1]).mean(axis=(1, 2)))
+        return self.head(self.encoded(self.patches(images)).mean(axis=(1, 2)))
 
 
 # section 3.3; "cifar" is our own size

@@ -93,9 +93,18 @@ class ViT(Module):
 
     def embed(self, images):
         """The patches as tokens, each told where it was (eq. 1).    (B, height, width, C) -> (B, prefix + N, D)"""
-        x = self.prepend(self.patch_embed(images))                                          # (B, prefix + N, D)
-        return self.dropout(x + interpolate_positions(self.positions, self.grid, self.grid_of(images),
-                                                      prefix=self.prefix, antialias=self.antialias))
+        return self.place(self.patches(images))
+
+    def patches(self, images):
+        """The patches as tokens that do not know yet where they are.    (B, height, width, C) -> (B, H, W, D)"""
+        return to_grid(self.patch_embed(images), self.grid_of(images))
+
+    def place(self, x):
+        """Tell each patch where it is, behind the tokens in front (eq. 1).    (B, H, W, D) -> (B, prefix + N, D)"""
+        B, H, W, D = x.shape
+        x = self.prepend(x.reshape(B, H * W, D))                                            # (B, prefix + N, D)
+        return self.dropout(x + interpolate_positions(self.positions, self.grid, (H, W), prefix=self.prefix,
+                                                      antialias=self.antialias))
 
     def grid_of(self, images):
         """Rows and columns of the patches of these pictures."""
@@ -106,6 +115,10 @@ class ViT(Module):
         for made in in_turn(self.blocks, x):
             x = made
         return self.norm(x)
+
+    def encoded(self, patches):
+        """What the head reads of the patches, of which some may have been changed.    (B, H, W, D) -> (B, H, W, D)"""
+        return to_grid(self.encode(self.place(patches)), patches.shape[1:3], prefix=self.prefix)
 
     def features(self, images, layers=None):
         """The patches' tokens on their grid, without the tokens in front of them.

@@ -42,12 +42,12 @@ class Module:
         """This module and all its parts."""
         return [module for _, module in self.named_modules()]
 
-    def _named_tensors(self):
-        """(name, tensor) of all parameters and buffers, each once even if two modules share it."""
+    def _named_tensors(self, every_name=False):
+        """(name, tensor) of all parameters and buffers, each once even if two modules share it, or as every_name."""
         seen = set()
         for prefix, module in self.named_modules():
             for name, part in _parts(module, prefix):
-                if isinstance(part, Parameter) and id(part) not in seen:
+                if isinstance(part, Parameter) and (every_name or id(part) not in seen):
                     seen.add(id(part))
                     yield name, part
 
@@ -69,9 +69,12 @@ class Module:
             tensor.redraw((seed, zlib.crc32(name.encode())))
         return self
 
-    def state_dict(self) -> State:
-        """{name: copy of the values in host memory} of all parameters and buffers."""
-        return {name: asnumpy(tensor._array).copy() for name, tensor in self._named_tensors()}
+    def state_dict(self, *, every_name: bool = False) -> State:
+        """{name: copy of the values in host memory} of all parameters and buffers.
+
+        What several modules share is there once, under its first name; with `every_name` under each that it has.
+        """
+        return {name: asnumpy(tensor._array).copy() for name, tensor in self._named_tensors(every_name)}
 
     def load_state_dict(self, state: State) -> Self:
         """Take over values by name; every name must be there, none left over, every shape right.

@@ -109,6 +109,12 @@ class Task(Module):
         """The model that `init` fills, and whose weights are worth taking over: of student and teacher, the teacher."""
         raise NotImplementedError(f"{type(self).__name__}: says nothing about what others can take over (backbone)")
 
+    def prepare(self, samples: Samples) -> None:
+        """Look at the training pictures once, before the first step of a run that begins with weights of its own.
+
+        What is made of them, as a palette, goes into buffers, and is saved with the run.
+        """
+
     def batch(self, samples: Samples, chosen: Array, rng: np.random.Generator) -> tuple[Array, ...]:
         """The arrays of a batch, each (B, ...), from which every thread gets its share.
 

@@ -66,6 +66,8 @@ def fit(task: Task, train_set: Dataset, test_set: Dataset | None, recipe: Recipe
         samples, tests, looks = samples_of(train_set, steps=augmentation), None, None
         if test_set is not None:
             tests, looks = samples_of(test_set), samples_of(test_set.subset(slice(recipe.evaluation_size)))
+        if not recipe.init and not (run and run.checkpoint_path.exists()):
+            task.prepare(samples)
         with Batches(task, samples, recipe) as batches:
             if not recipe.steps:
                 recipe = replace(recipe, steps=count_steps(task, recipe, batches, threads, tests, looks, begun))

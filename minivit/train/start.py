@@ -173,12 +173,15 @@ def load_model(run: Run) -> Module:
 def take_over(model: Module, other: Module, source: AnyPath) -> Module:
     """Give a model the weights of another one; only a head may be missing, or of another shape: it stays as drawn.
 
+    What the other one shares between layers, all layers of the model get that have their own; what the model shares is
+    the first's of the other one.
+
     Raises
     ------
     ValueError
         Names every other tensor that does not fit; nothing has been changed then. `source` is where they come from.
     """
-    own, theirs = model.state_dict(), other.state_dict()
+    own, theirs = model.state_dict(every_name=True), other.state_dict(every_name=True)
     fitting = {name: array for name, array in theirs.items() if name in own and own[name].shape == array.shape}
     problems = [f"{name}: {own[name].shape if name in own else 'not there'} here, "
                 f"{theirs[name].shape if name in theirs else 'not there'} there"
@@ -187,4 +190,4 @@ def take_over(model: Module, other: Module, source: AnyPath) -> Module:
         more = [f"and {len(problems) - 5} more"] if len(problems) > 6 else []
         raise ValueError(f"init: the weights of {source} do not fit this {type(model).__name__}; were both built with "
                          "the same settings?\n  " + "\n  ".join(problems[:5 if more else 6] + more))
-    return model.load_state_dict(own | fitting)
+    return model.load_state_dict({name: fitting.get(name, own[name]) for name in model.state_dict()})
