@@ -109,6 +109,10 @@ class Task(Module):
         """The model that `init` fills, and whose weights are worth taking over: of student and teacher, the teacher."""
         raise NotImplementedError(f"{type(self).__name__}: says nothing about what others can take over (backbone)")
 
+    def learning_rates(self) -> list[tuple[Module, float]]:
+        """Parts that learn slower or faster than the rest: [(part, factor of the recipe's learning rate)]."""
+        return []
+
     def batch(self, samples: Samples, chosen: Array, rng: np.random.Generator) -> tuple[Array, ...]:
         """The arrays of a batch, each (B, ...), from which every thread gets its share.
 
