@@ -209,6 +209,6 @@ VARIANTS = {
     "50": partial(DETR, partial(frozen_resnet, Bottleneck, (3, 4, 6, 3))),
     "101": partial(DETR, partial(frozen_resnet, Bottleneck, (3, 4, 23, 3))),
     # for the built-in scenes: trained from the start, so that its backbone normalises by the batch
-    "scenes": partial(DETR, RESNET["scenes"], num_classes=6, queries=10, dim=64, heads=4, encoder_depth=2,
-                      decoder_depth=2, mlp_dim=128, dropout=0.0),
+    "cifar": partial(DETR, RESNET["scenes"], num_classes=6, queries=10, dim=64, heads=4, encoder_depth=2,
+                     decoder_depth=2, mlp_dim=128, dropout=0.0),
 }

@@ -161,6 +161,6 @@ VARIANTS = {
     "101": partial(MaskFormer, RESNET["101"]),
     **{f"swin-{size}": partial(MaskFormer, partial(NormedGrids, SWIN[size])) for size in ("tiny", "small", "base")},
     # for the built-in scenes
-    "scenes": partial(MaskFormer, RESNET["scenes"], num_classes=6, queries=10, dim=64, heads=4, depth=3, mlp_dim=128,
+    "cifar": partial(MaskFormer, RESNET["scenes"], num_classes=6, queries=10, dim=64, heads=4, depth=3, mlp_dim=128,
                       pixel_dim=32, mask_dim=32, groups=8, dropout=0.0),
 }

@@ -1,5 +1,6 @@
 """MaskFormer: transformers' MaskFormerForInstanceSegmentation, on a ResNet or a Swin."""
 
+import math
 from dataclasses import replace
 from functools import partial
 
@@ -8,7 +9,7 @@ import numpy as np
 from ...models.maskformer import MaskFormer, NormedGrids
 from ...models.resnet import ResNet
 from ...models.swin import Swin
-from ...nn import BatchNorm2d
+from ...nn import BatchNorm2d, signed_offsets
 from ..config import Always, Key, Transformers, fixed
 from ..family import Family
 from ..table import CONV, CONV_AS_LINEAR, conv, linear, norm, optional, tensor, within
@@ -116,22 +117,22 @@ def is_decoder(content, model):
     return True
 
 
-def what_is_not_used(model, names):
+def kept(tensors):
     """How much each class counts in their loss, as MaskFormerConfig has it.
 
     Of a Swin also the norm before its head, and which offset each pair of places in a window has.
     """
-    weights = np.ones(model.head.bias.size, np.float32)
+    weights = np.ones(len(tensors["class_predictor.bias"]), np.float32)
     weights[-1] = 0.1
-    unused = {"criterion.empty_weight": weights}
-    if isinstance(model.backbone, NormedGrids):
-        width, place = model.backbone.norms[-1].weight.size, "model.pixel_level_module.encoder.model"
-        unused |= {f"{place}.layernorm.weight": np.ones(width, np.float32),
-                   f"{place}.layernorm.bias": np.zeros(width, np.float32)}
-        unused |= {f"{place}.encoder.layers.{number}.blocks.{index}.attention.self.relative_position_index":
-                   block.attention.index for number, stage in enumerate(model.backbone.backbone.stages)
-                   for index, block in enumerate(stage.blocks)}
-    return unused
+    found, place = {"criterion.empty_weight": weights}, "model.pixel_level_module.encoder."
+    for name, array in tensors.items():
+        if name.startswith(f"{place}hidden_states_norms"):  # the last of them is as wide as that norm
+            found |= {f"{place}model.layernorm.weight": np.ones(len(array), np.float32),
+                      f"{place}model.layernorm.bias": np.zeros(len(array), np.float32)}
+        elif name.startswith(place) and name.endswith(swin.BIAS):
+            window = (math.isqrt(len(array)) + 1) // 2
+            found[name.replace(swin.BIAS, "relative_position_index")] = signed_offsets((window, window))
+    return found
 
 
 FAMILY = Family(
@@ -143,7 +144,7 @@ FAMILY = Family(
     beside_classes=1,
     asked={"heads": "how many heads share its width {dim}"},
     derived=(r"empty_weight", r"encoder\.model\.layernorm\.(weight|bias)"),
-    beside=what_is_not_used,
+    kept=kept,
     configs={"transformers": Transformers((
         Key("backbone_config", backbone_config, fits=is_backbone),
         Key("decoder_config", lambda model: {"model_type": "detr", **DECODER.content(model)}, "heads",
