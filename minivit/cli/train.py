@@ -99,7 +99,7 @@ def tested_in_words(result):
 
 def chosen_recipe(args):
     """The recipe that is named, or the default one of a task, changed by what the command line gives."""
-    from ..models import list_models
+    from ..models import list_models, task_of
     from ..names import expect
     from ..tasks import find_task, list_tasks
     from ..train import Recipe, load_recipe
@@ -114,6 +114,10 @@ def chosen_recipe(args):
             raise ValueError(f"train: {args.what} is a model, not a task; leave out --model {model}")
         else:
             model = args.what
+    architecture = model.partition(":")[0] if model else None
+    if architecture in list_models() and task_of(architecture) != "classify":
+        raise ValueError(f"train: {architecture} is what a task builds on a model: python -m minivit train "
+                         f"{task_of(architecture)}")
     recipe = load_recipe(args.recipe) if args.recipe else Recipe()
     if args.what and not task:
         task = "classify"

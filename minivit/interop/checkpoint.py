@@ -152,7 +152,8 @@ def _files(model, names, preprocessing, classes):
 def _outputs(model, family):
     """How many classes a model tells apart, 0 if it has no head."""
     shapes = {name: parameter.shape for name, parameter in model.named_parameters()}
-    return shapes.get(f"{family.head}.weight", (0,))[-1]
+    outputs = shapes.get(f"{family.head}.weight", (0,))[-1]
+    return max(outputs - family.beside_classes, 0)
 
 
 def _take_palette(model, folder):

@@ -40,9 +40,13 @@ class Family:
         sizes(model) -> lengths of the axes that layouts merge: {"P": 16, "H": 3}.
     head : str
         Our name of the linear map to the classes; "" if there is none.
+    beside_classes : int
+        How many of its outputs, the last ones, are no class of the data: 1 where it may say "no object".
     asked : dict
         {argument of our constructor that shapes do not tell: what to ask the caller for}, where config.json is missing.
         Settings stand in braces: "how many heads share its width {dim}".
+    counts_batches : bool
+        Whether theirs keeps beside the running statistics of a BatchNorm how many batches it has seen.
     without : dict
         {class of ours that has no counterpart: why}.
     derived : tuple of str
@@ -65,7 +69,9 @@ class Family:
     configs: dict = field(default_factory=dict)
     sizes: Callable = nothing
     head: str = "head"
+    beside_classes: int = 0
     asked: dict = field(default_factory=dict)
+    counts_batches: bool = True
     without: dict = field(default_factory=dict)
     derived: tuple = ()
     kept: Callable = nothing

@@ -14,12 +14,14 @@ FILTERS = ["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]  # the
 # Processors of transformers by the first part of their name: a size of one number is a square, or the shorter side
 SQUARE = ("ViT", "DeiT", "Beit", "Pvt", "Swin", "ImageGPT")
 SHORTER, CONVNEXT = ("CLIP", "Bit", "MobileViT"), ("ConvNext",)
+DETR = ("Detr",)  # the shorter side, unless the longer one would become too long
 UNDERSTOOD = ("image_processor_type", "feature_extractor_type", "size", "crop_size", "resample", "image_mean",
               "image_std", "do_resize", "do_center_crop", "do_rescale", "rescale_factor", "do_normalize",
               "do_flip_channel_order")
 WITHOUT_EFFECT = ("processor_class", "_valid_processor_keys", "_processor_class", "do_convert_rgb", "do_reduce_labels",
                   "data_format", "input_data_format", "return_tensors", "device", "disable_grouping",
                   "default_to_square", "image_seq_length", "clusters", "do_color_quantize")
+OF_DETR = ("max_size", "format", "do_convert_annotations", "do_pad", "pad_size")  # a batch is padded, a picture is not
 NEVER = [("do_pad", False), ("do_thumbnail", False), ("do_align_long_axis", False)]
 IMAGENET = dict(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
@@ -45,6 +47,8 @@ class Preprocessing:
         What bytes are multiplied by.
     reverse : bool
         Whether blue comes first, then green and red.
+    longest : int, optional
+        How long the longer side may become where the shorter one is given; the shorter one gives way.
     """
 
     resize: int | tuple | None
@@ -55,6 +59,7 @@ class Preprocessing:
     floor: bool = False
     scale: float = 1 / 255
     reverse: bool = False
+    longest: int | None = None
 
     def __post_init__(self):
         if self.resize is None or self.crop is None:
@@ -88,9 +93,12 @@ class Preprocessing:
             return height, width
         if not isinstance(self.resize, int):
             return tuple(self.resize)
+        exact = self.resize
+        if self.longest:
+            exact = min(exact, self.longest * min(height, width) / max(height, width))
         if height <= width:
-            return self.resize, int(self.resize * width / height)
-        return int(self.resize * height / width), self.resize
+            return round(exact), int(exact * width / height)
+        return int(exact * height / width), round(exact)
 
     def _middle(self, length, axis):
         kept = self.crop[axis] if self.crop else length
@@ -131,20 +139,21 @@ def from_transformers(config, source="preprocessor_config.json"):
     """
     config = {name: value for name, value in config.items() if value is not None}
     kind = config.get("image_processor_type", config.get("feature_extractor_type", ""))
-    understood = UNDERSTOOD + (("crop_pct",) if kind.startswith(CONVNEXT) else ())
+    understood = UNDERSTOOD + (("crop_pct",) if kind.startswith(CONVNEXT) else OF_DETR if kind.startswith(DETR) else ())
     for name, value in config.items():
         if name not in understood + WITHOUT_EFFECT and (name, value) not in NEVER:
             raise ValueError(f"{source}: {name} = {value!r} has no counterpart in minivit")
-    if kind and not kind.startswith(SQUARE + SHORTER + CONVNEXT):
+    if kind and not kind.startswith(SQUARE + SHORTER + CONVNEXT + DETR):
         raise ValueError(f"{source}: {kind!r} is not known; expected the image_processor_type of "
-                         f"{', '.join(SQUARE + SHORTER + CONVNEXT)}")
-    resize, crop = (_convnext if kind.startswith(CONVNEXT) else _resize_and_crop)(config, kind)
+                         f"{', '.join(SQUARE + SHORTER + CONVNEXT + DETR)}")
+    resize, crop, longest = (_convnext if kind.startswith(CONVNEXT) else _detr if kind.startswith(DETR)
+                             else _resize_and_crop)(config, kind)
     apple = kind.startswith("MobileViT")  # whose processor alone turns the colours round, and does not normalise
     normalised = config.get("do_normalize", not apple)
     return Preprocessing(
         resize, crop, FILTERS[config.get("resample", 2)],
         tuple(config.get("image_mean", (0.5,) * 3)) if normalised else (0.0,) * 3,
-        tuple(config.get("image_std", (0.5,) * 3)) if normalised else (1.0,) * 3, floor=True,
+        tuple(config.get("image_std", (0.5,) * 3)) if normalised else (1.0,) * 3, floor=True, longest=longest,
         scale=config.get("rescale_factor", 1 / 255) if config.get("do_rescale", True) else 1,
         reverse=apple and config.get("do_flip_channel_order", True))
 
@@ -156,8 +165,8 @@ def _resize_and_crop(config, kind):
     shorter = size.get("shortest_edge") if isinstance(size, dict) else None
     resize = (shorter or _height_width(size)) if config.get("do_resize", True) else None
     if config.get("do_center_crop", kind.startswith(("DeiT", *SHORTER))):
-        return resize, _height_width(config.get("crop_size", shorter or size))
-    return resize, None if shorter or resize is None else resize
+        return resize, _height_width(config.get("crop_size", shorter or size)), None
+    return resize, None if shorter or resize is None else resize, None
 
 
 def _convnext(config, kind):
@@ -165,8 +174,19 @@ def _convnext(config, kind):
     size = config.get("size", 384)
     edge = size["shortest_edge"] if isinstance(size, dict) else size
     if not config.get("do_resize", True):
-        return None, None
-    return int(edge / config.get("crop_pct", 224 / 256)) if edge < 384 else (edge, edge), (edge, edge)
+        return None, None, None
+    return int(edge / config.get("crop_pct", 224 / 256)) if edge < 384 else (edge, edge), (edge, edge), None
+
+
+def _detr(config, kind):
+    """The shorter and the longer side: in files of version 4, `size` and `max_size`."""
+    size = config.get("size", {"shortest_edge": 800, "longest_edge": 1333})
+    if isinstance(size, int):
+        size = {"shortest_edge": size, "longest_edge": config.get("max_size")}
+    if config.get("do_center_crop") or "shortest_edge" not in size:
+        raise ValueError(f"preprocessor_config.json: size = {size!r} has no counterpart in minivit, which needs "
+                         "shortest_edge, without do_center_crop")
+    return (size["shortest_edge"], None, size.get("longest_edge")) if config.get("do_resize", True) else (None,) * 3
 
 
 def to_timm(preprocessing):
@@ -190,12 +210,25 @@ def to_transformers(preprocessing):
     resize, crop = preprocessing.resize, preprocessing.crop
     size = resize or crop
     size = {"shortest_edge": size} if isinstance(size, int) else size and _named(size)
+    if preprocessing.longest:
+        return _of_detr(preprocessing, size)
     kind, flip = ("MobileViT", {"do_flip_channel_order": True}) if preprocessing.reverse else ("ViT", {})
     return {"image_processor_type": f"{kind}ImageProcessor", "do_resize": resize is not None, "size": size,
             "resample": FILTERS.index(preprocessing.interpolation), "do_center_crop": crop is not None,
             "crop_size": crop and _named(crop), "do_rescale": preprocessing.scale != 1,
             "rescale_factor": preprocessing.scale, "do_normalize": True, "image_mean": list(preprocessing.mean),
             "image_std": list(preprocessing.std), **flip}
+
+
+def _of_detr(preprocessing, size):
+    if preprocessing.crop or preprocessing.reverse:
+        raise ValueError("preprocessing: transformers' processor of DETR crops nothing and has red first, got "
+                         f"{preprocessing}")
+    return {"image_processor_type": "DetrImageProcessor", "do_resize": True,
+            "size": size | {"longest_edge": preprocessing.longest},
+            "resample": FILTERS.index(preprocessing.interpolation), "do_rescale": preprocessing.scale != 1,
+            "rescale_factor": preprocessing.scale, "do_normalize": True, "image_mean": list(preprocessing.mean),
+            "image_std": list(preprocessing.std)}
 
 
 def _named(size):

@@ -27,7 +27,7 @@ def to_official(model, names="timm"):
     """
     config_of(model, names)  # refuses what has no counterpart
     tensors = rename(model, model.state_dict(), names)
-    for name in list(tensors):
+    for name in list(tensors) if family_of(model)[0].counts_batches else ():
         if name.endswith(".running_var"):  # what PyTorch's BatchNorm keeps beside it
             tensors[name.replace("running_var", "num_batches_tracked")] = np.array(0)
     family, _ = family_of(model)

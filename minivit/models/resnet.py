@@ -134,16 +134,20 @@ class ResNet(ResidualNetwork):
 
 
 class ResNetCIFAR(ResidualNetwork):
-    """For 32 x 32 pictures (section 4.2): a 3 x 3 stem that keeps the grid.    (B, H, W, 3) -> (B, num_classes)"""
+    """For 32 x 32 pictures (section 4.2): a 3 x 3 stem that keeps the grid.    (B, H, W, 3) -> (B, num_classes)
+
+    For somewhat larger pictures the stem may have a stride.
+    """
 
     image_size = (32, 32)
 
-    def __init__(self, block, depths, *, width=64, channels=3, num_classes=10):
-        self.stem, self.norm = Conv2d(channels, width, 3, padding=1, bias=False), BatchNorm2d(width)
+    def __init__(self, block, depths, *, width=64, stride=1, channels=3, num_classes=10):
+        self.stem = Conv2d(channels, width, 3, stride=stride, padding=1, bias=False)
+        self.norm = BatchNorm2d(width)
         self.body = Stages(block, depths, width, num_classes)
 
     def embed(self, images):
-        """The stem.    (B, H, W, C) -> (B, H, W, width)"""
+        """The stem.    (B, H, W, C) -> (B, H/stride, W/stride, width)"""
         return relu(self.norm(self.stem(images)))
 
 
@@ -157,4 +161,5 @@ VARIANTS = {
     "cifar56": partial(ResNetCIFAR, BasicBlock, (9, 9, 9), width=16),
     "cifar110": partial(ResNetCIFAR, BasicBlock, (18, 18, 18), width=16),
     "cifar": partial(ResNetCIFAR, BasicBlock, (2, 2, 2, 2)),
+    "scenes": partial(ResNetCIFAR, BasicBlock, (1, 1, 1), width=32, stride=2),  # a backbone for detection and masks
 }

@@ -10,6 +10,7 @@ from .dropout import Dropout, DropPath, drop_path_rates
 from .embedding import (PatchEmbed, interpolate_positions, patchify, repeat_batch, sincos, sincos_positions, to_grid,
                         unpatchify)
 from .fold import fold, fold_after, fold_before, scale_and_offset, with_values
+from .frozen import FrozenBatchNorm2d, freeze, freeze_batch_norms
 from .linear import Linear, Mlp
 from .lookup import Embedding
 from .mbconv import MBConv

@@ -38,6 +38,7 @@ from .arithmetic import (
 )
 from .attention import attention, attention_weights, self_attention
 from .batch_norm import batch_norm
+from .boxes import corners, generalised_iou
 from .conv import conv2d
 from .dropout import drop_path, dropout
 from .einsum import einsum

@@ -49,7 +49,7 @@ from ..data.features import colours_of, nearest_class
 from ..data.samples import Samples
 from ..engine import no_grad
 from ..models import picture_vectors
-from ..nn import Buffer, Module, Parameter
+from ..nn import Module, Parameter, freeze
 from ..team import all_sum
 from ..tensor import Tensor
 from ..types import Array, Over
@@ -114,6 +114,10 @@ class Task(Module):
 
         What is made of them, as a palette, goes into buffers, and is saved with the run.
         """
+
+    def learning_rates(self) -> list[tuple[Module, float]]:
+        """Parts that learn slower or faster than the rest: [(part, factor of the recipe's learning rate)]."""
+        return []
 
     def batch(self, samples: Samples, chosen: Array, rng: np.random.Generator) -> tuple[Array, ...]:
         """The arrays of a batch, each (B, ...), from which every thread gets its share.
@@ -196,13 +200,6 @@ def slow_copy(module: Module) -> Module:
         tensor.initialiser = partial(_values_of, sources[name])
         tensor.redraw(0)
     return other
-
-
-def freeze(module: Module) -> Module:
-    """Make buffers of a module's parameters, which stay as they are then. Returns the module."""
-    for parameter in module.parameters():
-        parameter.__class__, parameter.requires_grad = Buffer, False  # wherever it is held: in an attribute, in a list
-    return module
 
 
 def _values_of(source, rng, shape):

@@ -22,8 +22,21 @@ def make_optimiser(task, recipe):
     settings, is_sam = dict(recipe.optimiser_settings), recipe.optimiser == "sam"
     rho = {"rho": settings.pop("rho")} if is_sam and "rho" in settings else {}
     optimiser, groups = OPTIMISERS[settings.pop("base", "sgd") if is_sam else recipe.optimiser]
-    made = optimiser(groups(task, recipe.weight_decay), recipe.lr, **settings)
+    divided = divided_by_rate(groups(task, recipe.weight_decay), task.learning_rates(), recipe.lr)
+    made = optimiser(divided, recipe.lr, **settings)
     return SAM(made, **rho) if is_sam else made
+
+
+def divided_by_rate(groups, rates, lr):
+    """Groups of parameters, in which those of a part that has a learning rate of its own are by themselves."""
+    factors = {id(parameter): factor for part, factor in rates for parameter in part.parameters()}
+    divided = []
+    for group in groups:
+        own = [factors.get(id(parameter), 1.0) for parameter in group["params"]]
+        for factor in dict.fromkeys(own):
+            params = [parameter for parameter, rate in zip(group["params"], own, strict=True) if rate == factor]
+            divided.append(group | {"params": params} | ({} if factor == 1.0 else {"lr": factor * lr}))
+    return divided
 
 
 class Diverged(ArithmeticError):

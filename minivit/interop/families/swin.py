@@ -139,7 +139,7 @@ FAMILY = Family(
             Key("num_channels", lambda swin: swin.patch_embed.channels),
             Key("window_size", only_window),
             activation("hidden_act", "transformers", lambda swin: first(swin).mlp.activation),
-            Key("layer_norm_eps", lambda swin: swin.norm.eps, "eps", default=1e-5),
+            Key("layer_norm_eps", lambda swin: swin.patch_norm.eps, "eps", default=1e-5),
             fixed("use_absolute_embeddings", False),
         ), ignored=("num_layers", "hidden_size"), model_type="swin", architecture="SwinForImageClassification"),
     },
