@@ -66,6 +66,7 @@ def positive(kind):
 def train(args):
     """Train, or go on; draw the pictures; say what came out and what to do next."""
     from .. import train as training
+    from ..processes import processes
     try:
         if args.resume:
             refuse_changes(args)
@@ -73,8 +74,11 @@ def train(args):
         else:
             _, run = training.train(chosen_recipe(args), args.out, save_every=args.save_every)
     except training.Stopped as stop:
-        draw(stop.run)
+        if processes().rank == 0:
+            draw(stop.run)
         raise
+    if processes().rank:
+        return
     draw(run)
     result, recipe = run.result(), run.recipe()
     print(f"{tested_in_words(result)}, after {result['epoch']:.1f} epochs in {result['seconds'] / 60:.1f} minutes: see "
