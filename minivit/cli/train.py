@@ -6,7 +6,7 @@ from dataclasses import replace
 from ..precision import PRECISIONS
 
 RECIPE_OPTIONS = ("minutes", "epochs", "steps", "batch_size", "lr", "seed", "data", "device", "threads",
-                  "precision", "init")
+                  "precision", "shard", "init")
 EXAMPLES = """examples:
   python -m minivit train vit                        the variant "cifar" of ViT, in 4 minutes
   python -m minivit train resnet:cifar20 --epochs 5
@@ -14,6 +14,7 @@ EXAMPLES = """examples:
   python -m minivit train vit --init runs/mae-1      begin with the weights that a run has learned
   python -m minivit train --recipe vit_15min         a recipe of minivit/train/recipes, or your own FILE.py
   python -m minivit train --resume runs/vit-cifar-1  go on where a run was stopped
+  mpiexec -n 4 python -m minivit train vit           four processes train one model (requirements-mpi.txt)
 """
 
 
@@ -43,6 +44,8 @@ def add_commands(subparsers):
                                                                                "there is one")
     parser.add_argument("--threads", type=positive(int), metavar="T", help="CPU threads (default: one for each core)")
     parser.add_argument("--precision", choices=PRECISIONS, help="of matrix products: a GPU can be quicker at less")
+    parser.add_argument("--shard", choices=["optimiser"],
+                        help="with mpiexec: what each process keeps a part of, to need less memory")
     parser.add_argument("--out", metavar="FOLDER", help="the run folder (default runs/MODEL-VARIANT-1, -2 ...)")
     parser.add_argument("--resume", metavar="RUN", help="go on with the run in this folder, to the same end")
     parser.add_argument("--save-every", type=positive(float), default=30.0, metavar="SECONDS",
