@@ -4,9 +4,9 @@
     srun -n 64 --mpi=pmix python -m minivit train vit
 
 Every process runs the whole program with the same weights, works on its share of each batch, and changes its weights
-by the same gradient. MPI carries what they exchange (mpi4py, requirements-mpi.txt). Sums are not left to it, for it adds
-in whatever order is quick: here they are taken in the order of the ranks, so that the same number of processes gives
-the same bits.
+by the same gradient. MPI carries what they exchange (mpi4py, requirements-mpi.txt). Sums are not left to it, for it
+adds in whatever order is quick: here they are taken in the order of the ranks, so that the same number of processes
+gives the same bits.
 """
 
 import functools
@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from .backend import array_module, module_for
 from .types import Array
 
 # set by mpiexec of MPICH and its relatives, by Open MPI's, and by Slurm's srun
@@ -29,6 +30,10 @@ class Alone:
     """A group of one process."""
 
     rank, size = 0, 1
+
+    def on(self, device: str) -> "Alone":
+        """The same processes, exchanging what lies on a device; on a GPU, each takes one of its machine's."""
+        return self
 
     def cores(self, own: int) -> int:
         """How many of its `own` cores a process may use, since others on its machine have the same."""
@@ -76,7 +81,11 @@ class MPI(Alone):
         from mpi4py import MPI as library
         self.in_place = library.IN_PLACE
         neighbours = communicator.Split_type(library.COMM_TYPE_SHARED)
-        self.same_machine = neighbours.allgather(_own_cores())
+        self.place, self.same_machine = neighbours.Get_rank(), neighbours.allgather(_own_cores())
+
+    def on(self, device: str) -> Alone:
+        """NCCL's on a GPU."""
+        return self if device == "cpu" else NCCL.of(self)
 
     def cores(self, own: int) -> int:
         """Those of the machine divided by the processes on it, where they have not been bound to different ones."""
@@ -139,6 +148,75 @@ class MPI(Alone):
         print(f"process {self.rank} of {self.size}: {words}", file=sys.stderr, flush=True)
         self.comm.Abort(code)
         return code
+
+
+class NCCL(MPI):
+    """The same processes with a GPU each: arrays on it go through NCCL, all else through MPI.
+
+    NCCL exchanges equal amounts, and so what is shorter is filled up. No machine with several GPUs has run this yet.
+
+    Parameters
+    ----------
+    group : MPI
+    nccl : cupyx.distributed.NCCLBackend
+    """
+
+    def __init__(self, group: MPI, nccl: Any) -> None:
+        vars(self).update(vars(group))
+        self.nccl = nccl
+
+    @classmethod
+    @functools.cache
+    def of(cls, group: MPI) -> "NCCL":
+        """Take a GPU, and meet the others."""
+        cupy = module_for("cuda")
+        cupy.cuda.Device(group.place % cupy.cuda.runtime.getDeviceCount()).use()
+        from cupyx.distributed import init_process_group
+        return cls(group, init_process_group(group.size, group.rank, use_mpi=True))
+
+    def _rows(self, flat, length):
+        """An array of each process, filled up to `length`.    (n,) -> (P, length)"""
+        xp = array_module(flat)
+        padded, everyone = xp.zeros(length, flat.dtype), xp.empty((self.size, length), flat.dtype)
+        padded[:flat.size] = flat
+        self.nccl.all_gather(padded, everyone, length)
+        return everyone
+
+    def all_gather(self, arrays: list[Array]) -> list[Array]:
+        """Of each array the shapes first, through MPI."""
+        found = [[None] * len(arrays) for _ in range(self.size)]
+        for place, array in enumerate(arrays):
+            if array_module(array) is np:
+                parts = super().all_gather([array])
+            else:
+                shapes = self.comm.allgather(array.shape)
+                sizes = [int(np.prod(shape)) for shape in shapes]
+                rows = self._rows(array.reshape(-1), max(sizes))
+                parts = [row[:size].reshape(shape) for row, size, shape in zip(rows, sizes, shapes, strict=True)]
+            for rank, part in enumerate(parts):
+                found[rank][place] = part
+        return [part for parts in found for part in parts]
+
+    def all_sum(self, array: Array) -> Array:
+        """As with MPI: the r-th part of all goes to process r."""
+        if array_module(array) is np:
+            return super().all_sum(array)
+        xp, length = array_module(array), -(-array.size // self.size)
+        mine, parts = xp.zeros((self.size, length), array.dtype), xp.empty((self.size, length), array.dtype)
+        mine.reshape(-1)[:array.size] = array.reshape(-1)                                      # (P, n) -> (P n,)
+        self.nccl.all_to_all(mine, parts)
+        for part in parts[1:]:
+            parts[0] += part
+        return self._rows(parts[0], length).reshape(-1)[:array.size].reshape(array.shape)      # (P, n) -> (P n,)
+
+    def collect(self, flat: Array, bounds: list[int]) -> None:
+        """Every part is filled up to the longest."""
+        if array_module(flat) is np:
+            return super().collect(flat, bounds)
+        rows = self._rows(flat[bounds[self.rank]:bounds[self.rank + 1]], int(np.diff(bounds).max()))
+        for row, start, stop in zip(rows, bounds[:-1], bounds[1:], strict=True):
+            flat[start:stop] = row[:stop - start]
+        return None
 
 
 ALONE = Alone()

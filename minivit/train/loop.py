@@ -61,7 +61,7 @@ def fit(task: Task, train_set: Dataset, test_set: Dataset | None, recipe: Recipe
     begun = time.perf_counter()
     augmentation = [partial(data.augmentation(name), **settings) for name, settings in recipe.augmentation]
     samples_of = partial(data.Samples, mean=mean, std=std, device=recipe.device)
-    with explained(recipe, run), Threads(recipe.threads or 1, processes()) as threads:
+    with explained(recipe, run), Threads(recipe.threads or 1, processes().on(recipe.device)) as threads:
         samples, tests, looks = samples_of(train_set, steps=augmentation), None, None
         if test_set is not None:
             tests, looks = samples_of(test_set), samples_of(test_set.subset(slice(recipe.evaluation_size)))
@@ -106,7 +106,8 @@ def train_steps(trainer: Trainer, run: Run | None, looks: Samples | None, title:
                     with trainer.average.applied() if trainer.average else contextlib.nullcontext():
                         line |= evaluated(trainer.task, looks, trainer.threads, progress=False)
                 written(run, line)
-            stop, late = trainer.threads.processes.any_of(interrupt.requested, time.perf_counter() - saved >= save_every)
+            late = time.perf_counter() - saved >= save_every
+            stop, late = trainer.threads.processes.any_of(interrupt.requested, late)
             if run and (stop or late or trainer.done == recipe.steps):
                 trainer.save(run)
                 saved = time.perf_counter()

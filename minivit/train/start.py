@@ -129,6 +129,7 @@ def decide(recipe: Recipe) -> Recipe:
     """The recipe with a device and a number of threads, and folders named from the root."""
     device = default_device() if recipe.device == "auto" else recipe.device
     module_for(device)  # raises if it cannot be used
+    processes().on(device)
     can_round = device == "cuda" and hasattr(compiled(device), "multiply") and not switched_off()
     if recipe.precision != "float32" and not can_round:
         raise ValueError(f"precision: {recipe.precision!r} needs a GPU with nvmath-python (requirements-gpu.txt) and "

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..backend import random_generator
+from ..backend import array_module, device_of, random_generator
 from ..blas import blas_threads
 from ..engine import grad
 from ..memory import keep_freed_memory
@@ -108,7 +108,7 @@ class Threads:
         def share(thread):
             rank = team.rank(thread)
             start, stop = size * rank // team.size, size * (rank + 1) // team.size
-            with team.member(thread), randomness(random_generator((*seed, rank))):
+            with team.member(thread), randomness(random_generator((*seed, rank), device_of(batch[0]))):
                 loss, numbers = objective(*(array[start:stop] for array in batch))
                 weight = (stop - start) / size
                 # Weighted before the backward pass: batch statistics mix the gradients of the shares on the way.
@@ -129,7 +129,8 @@ class Threads:
 
     def _sum_gradients(self, parameters):
         """One message for all: each would cost its latency."""
-        flat = np.concatenate([parameter.grad.ravel() for parameter in parameters])
+        flat = array_module(parameters[0].grad).concatenate([parameter.grad.ravel() for parameter in parameters])
         ends = np.cumsum([parameter.size for parameter in parameters])
-        for parameter, total in zip(parameters, np.split(self.processes.all_sum(flat), ends[:-1]), strict=True):
-            parameter.grad = total.reshape(parameter.shape)
+        total = self.processes.all_sum(flat)
+        for parameter, end in zip(parameters, ends.tolist(), strict=True):
+            parameter.grad = total[end - parameter.size:end].reshape(parameter.shape)

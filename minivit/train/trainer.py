@@ -119,7 +119,7 @@ class Trainer:
         It returns the loss, the norm, and the task's numbers. clip_units() clips unit by unit, None does not.
         """
         limits = {"max_norm": max_norm, "clip_units": clip_units}
-        if self.recipe.device != "cuda":
+        if self.recipe.device != "cuda" or self.threads.processes.size > 1:
             return partial(self.on_threads, **limits)
         if not self.task.capturable:
             return partial(self.one_by_one, **limits)

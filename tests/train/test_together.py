@@ -22,7 +22,7 @@ from tests.train.together import TASKS, trained
 beside = Path(sys.executable).with_name("mpiexec")
 MPIEXEC = str(beside) if beside.exists() else shutil.which("mpiexec")
 TOGETHER = {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(ROOT),
-            **{name: "1" for name in ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM")}}
+            "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 pytest.importorskip("mpi4py", reason="needs requirements-mpi.txt")
 needs_mpi = pytest.mark.skipif(not MPIEXEC, reason="needs mpiexec: requirements-mpi.txt")
 
@@ -138,7 +138,8 @@ def test_a_loss_that_is_not_finite_in_one_process_stops_all(tmp_path):
     process = start(2, "-c", NAN + COMMAND, "train", "--recipe", recipe, "--out", tmp_path / "run")
     said = ended(process)
     assert process.returncode != 0
-    assert said.count("try a smaller learning rate") == 1 and "process 0 of 2" in said, said
+    assert said.count("try a smaller learning rate") == 1
+    assert "process 0 of 2" in said
 
 
 @needs_mpi
@@ -147,12 +148,14 @@ def test_an_error_of_one_process_that_nobody_expects_stops_all(tmp_path):
     process = start(2, "-c", code)
     said = ended(process)
     assert process.returncode != 0
-    assert "process 1 of 2" in said and "AssertionError" in said
+    assert "process 1 of 2" in said
+    assert "AssertionError" in said
 
 
 @needs_mpi
 def test_fewer_pictures_than_processes_are_an_error(tmp_path):
-    said = ended(start(4, "-c", COMMAND, "train", "vit", "--batch-size", "3", "--steps", "1", "--out", tmp_path / "run"))
+    few = ["--batch-size", "3", "--steps", "1", "--out", tmp_path / "run"]
+    said = ended(start(4, "-c", COMMAND, "train", "vit", *few))
     assert "batch_size: expected a picture for each of 4 processes, got 3" in said
 
 
@@ -160,7 +163,8 @@ def test_fewer_pictures_than_processes_are_an_error(tmp_path):
 @pytest.mark.parametrize("sizes", [[5, 100, 3, 50, 50, 4, 90, 2], [1, 1, 1, 1, 1, 1, 1, 1000], [1000] + 20 * [1]])
 def test_owners_have_parts_of_nearly_equal_size(sizes, count):
     owner = owners(sizes, count)
-    assert owner == sorted(owner) and set(owner) == set(range(count))
+    assert owner == sorted(owner)
+    assert set(owner) == set(range(count))
     parts = [sum(size for size, rank in zip(sizes, owner, strict=True) if rank == part) for part in range(count)]
     assert max(parts) <= sum(sizes) / count + max(sizes)
 
