@@ -131,7 +131,7 @@ class MPI(Alone):
         """One small message."""
         everyone = np.empty((self.size, len(flags)), bool)
         self.comm.Allgather(np.array(flags, bool), everyone)
-        return everyone.any(axis=0).tolist()
+        return [bool(column.any()) for column in everyone.T]                                   # (n, P)
 
     def agreed(self, value: Any) -> Any:
         """The first process sends it."""

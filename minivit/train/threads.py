@@ -124,7 +124,7 @@ class Threads:
         own = [sum(losses), *(sum(each[name] for each in numbers) for name in numbers[0])]
         if self.processes.size > 1:
             self._sum_gradients(parameters)
-            own = sum(self.processes.all_gather([np.array(own)]), start=0.0).tolist()
+            own = np.add.reduce(self.processes.all_gather([np.array(own)])).tolist()  # in the order of the ranks
         return own[0], dict(zip(numbers[0], own[1:], strict=True))
 
     def _sum_gradients(self, parameters):

@@ -8,7 +8,7 @@ sends them to the others. The gradient is everybody's, as without: clipping need
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ def owners(sizes: list[int], count: int) -> list[int]:
     return owner
 
 
-def share_out(tensors: list[Tensor], owner: list[int], group: Alone) -> None:
+def share_out(tensors: Sequence[Tensor], owner: list[int], group: Alone) -> None:
     """Every process gets the values of each tensor from its owner."""
     sizes = np.array([tensor.size for tensor in tensors])
     ends = np.cumsum(sizes)
