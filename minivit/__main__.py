@@ -10,6 +10,7 @@ import sys
 from . import cli
 from .cli import describe
 from .names import expect
+from .processes import processes
 
 
 class Parser(argparse.ArgumentParser):
@@ -54,16 +55,14 @@ def main(arguments=None):
         args = parse(arguments)
         return args.run(args) or 0
     except KeyboardInterrupt as interrupt:
-        print(str(interrupt) or "stopped", file=sys.stderr)
-        return 130
+        return processes().end(str(interrupt) or "stopped", 130)
     except BrokenPipeError:  # whoever reads, as `head` does, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python's last flush finds no fault
         return 0
     except (ValueError, TypeError, OSError, RuntimeError, ArithmeticError, MemoryError) as error:
         if "--debug" in arguments:
             raise
-        print(f"minivit: {describe(error)}", file=sys.stderr)
-        return 1 if isinstance(error, ArithmeticError) else 2
+        return processes().end(f"minivit: {describe(error)}", 1 if isinstance(error, ArithmeticError) else 2)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ NEEDS = {  # beyond running: what it is for: (packages, what brings them)
     "lessons": (("jupyterlab", "ipykernel", "nbclient"), "-r requirements-lessons.txt"),
     "tests": (("pytest", "hypothesis"), "-r requirements-dev.txt"),
     "parity": (("torch", "timm", "transformers"), "-r requirements-parity.txt"),
+    "mpi": (("mpi4py",), "-r requirements-mpi.txt"),
     "hub": (("huggingface_hub",), "huggingface_hub"),
 }
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from ..precision import PRECISIONS
 
 RECIPE_OPTIONS = ("minutes", "epochs", "steps", "batch_size", "lr", "seed", "data", "pictures", "device", "threads",
-                  "precision", "init")
+                  "precision", "shard", "init")
 RUNS = ("teacher", "tokenizer")  # options that name the run of another task
 EXAMPLES = """examples:
   python -m minivit train vit                        the variant "cifar" of ViT, in 4 minutes
@@ -15,6 +15,7 @@ EXAMPLES = """examples:
   python -m minivit train vit --init runs/mae-1      begin with the weights that a run has learned
   python -m minivit train --recipe vit_15min         a recipe of minivit/train/recipes, or your own FILE.py
   python -m minivit train --resume runs/vit-cifar-1  go on where a run was stopped
+  mpiexec -n 4 python -m minivit train vit           four processes train one model (requirements-mpi.txt)
 """
 
 
@@ -47,6 +48,8 @@ def add_commands(subparsers):
                                                                                "there is one")
     parser.add_argument("--threads", type=positive(int), metavar="T", help="CPU threads (default: one for each core)")
     parser.add_argument("--precision", choices=PRECISIONS, help="of matrix products: a GPU can be quicker at less")
+    parser.add_argument("--shard", choices=["optimiser"],
+                        help="with mpiexec: what each process keeps a part of, to need less memory")
     parser.add_argument("--out", metavar="FOLDER", help="the run folder (default runs/MODEL-VARIANT-1, -2 ...)")
     parser.add_argument("--resume", metavar="RUN", help="go on with the run in this folder, to the same end")
     parser.add_argument("--save-every", type=positive(float), default=30.0, metavar="SECONDS",
@@ -70,6 +73,7 @@ def positive(kind):
 def train(args):
     """Train, or go on; draw the pictures; say what came out and what to do next."""
     from .. import train as training
+    from ..processes import processes
     try:
         if args.resume:
             refuse_changes(args)
@@ -77,8 +81,11 @@ def train(args):
         else:
             _, run = training.train(chosen_recipe(args), args.out, save_every=args.save_every)
     except training.Stopped as stop:
-        draw(stop.run)
+        if processes().rank == 0:
+            draw(stop.run)
         raise
+    if processes().rank:
+        return
     draw(run)
     result, recipe = run.result(), run.recipe()
     print(f"{tested_in_words(result)}, after {result['epoch']:.1f} epochs in {result['seconds'] / 60:.1f} minutes: see "

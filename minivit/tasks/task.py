@@ -28,11 +28,11 @@ loop of `minivit.train` asks a task for its batches, its loss and its test, and 
 
     TASK = Rotations
 
-A batch is shared by threads, later by processes. Three rules make the result the same for any number of them:
+A batch is shared by threads and processes. Three rules make the result the same for any number of them:
 
 1. A loss is a mean over the pictures of the share. Any other denominator (the boxes in the batch, say) is summed over
    all shares by `minivit.team.all_sum`.
-2. A buffer is written by one thread: `if first_of_team()`.
+2. A buffer is written by one thread of each process, and in training only: `if self.training and first_of_team()`.
 3. What compares pictures of the batch with each other takes the others' by `minivit.ops.gathered`.
 """
 

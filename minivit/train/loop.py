@@ -9,6 +9,7 @@ from functools import partial
 from .. import data
 from ..data.dataset import Dataset
 from ..data.samples import Samples
+from ..processes import processes
 from ..tasks.task import Task
 from ..types import Line, Numbers
 from .batches import Batches
@@ -62,7 +63,7 @@ def fit(task: Task, train_set: Dataset, test_set: Dataset | None, recipe: Recipe
     begun = time.perf_counter()
     augmentation = [partial(data.augmentation(name), **settings) for name, settings in recipe.augmentation]
     samples_of = partial(data.Samples, mean=mean, std=std, device=recipe.device)
-    with explained(recipe, run), Threads(recipe.threads or 1) as threads:
+    with explained(recipe, run), Threads(recipe.threads or 1, processes().on(recipe.device)) as threads:
         samples, tests, looks = samples_of(train_set, steps=augmentation), None, None
         if test_set is not None:
             tests, looks = samples_of(test_set), samples_of(test_set.subset(slice(recipe.evaluation_size)))
@@ -76,6 +77,7 @@ def fit(task: Task, train_set: Dataset, test_set: Dataset | None, recipe: Recipe
             trainer = Trainer(task, recipe, batches, threads)
             if run:
                 trainer.restore(run)
+                expect_one_folder(run, threads.processes.objects(trainer.done))
             yield from train_steps(trainer, run, looks, title, save_every)
             trainer.take_average()
             task.eval()
@@ -115,8 +117,9 @@ def train_steps(trainer: Trainer, run: Run | None, looks: Samples | None, title:
                     if plateau != before:
                         bar.write(f"step {trainer.done}: the loss stays at {line['loss']:.3f}: {plateau}")
                 written(run, line)
-            if run and (interrupt.requested or trainer.done == recipe.steps
-                        or time.perf_counter() - saved >= save_every):
+            late = time.perf_counter() - saved >= save_every
+            stop, late = trainer.threads.processes.any_of(interrupt.requested, late)
+            if run and (stop or late or trainer.done == recipe.steps):
                 trainer.save(run)
                 saved = time.perf_counter()
             if trainer.done in log_after:
@@ -126,8 +129,15 @@ def train_steps(trainer: Trainer, run: Run | None, looks: Samples | None, title:
                     if run:
                         trainer.save(run)
                     raise
-            if interrupt.requested:
+            if stop:
                 raise KeyboardInterrupt
+
+
+def expect_one_folder(run: Run, steps: list[int]) -> None:
+    """Raise an error if the processes that train together have not found the same checkpoint."""
+    if len(set(steps)) > 1:
+        raise RuntimeError(f"{run.folder}: expected a folder that all processes share; the first one goes on from step "
+                           f"{steps[0]}, others from {', '.join(map(str, sorted(set(steps) - {steps[0]})))}")
 
 
 def written(run: Run | None, line: Line) -> Line:

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,7 @@ def going_over(task: Module, samples: Samples, threads: Threads, *, progress: bo
                 with lock:
                     bar.update(len(chosen))
                 return result
-            return threads.map(apply, range(0, len(samples), BATCH))
+            return threads.map_on_all(apply, range(0, len(samples), BATCH))
         yield over
 
 
@@ -76,22 +77,24 @@ def count_steps(task: Task, recipe: Recipe, batches: Batches, threads: Threads, 
     budget, start = 60 * recipe.minutes, task.state_dict()
     trainer = Trainer(task, replace(recipe, steps=1_000_000), batches, threads)
     trainer.step()  # not measured: it touches fresh memory
-    step_seconds = seconds_each(trainer.step, min(10.0, MEASURING * budget))
+    step_seconds = seconds_each(trainer.step, min(10.0, MEASURING * budget), threads)
     testing = 0.0
     if tests and looks:
-        picture_seconds = seconds_each(lambda: evaluate(task, looks, threads, progress=False), 0) / len(looks)
+        test = partial(evaluate, task, looks, threads, progress=False)
+        picture_seconds = seconds_each(test, 0, threads) / len(looks)
         testing = picture_seconds * (recipe.evaluations * len(looks) + len(tests))
     task.load_state_dict(start)
     steps = max(1, int(PLANNED * (budget - (time.perf_counter() - begun) - testing) / step_seconds))
+    steps = threads.processes.agreed(steps)
     print(f"{steps:,} steps of {batches.size} pictures, {steps / batches.per_epoch:.1f} epochs, fit into "
           f"{recipe.minutes:g} minutes")
     return steps
 
 
-def seconds_each(function: Callable, at_least: float) -> float:
-    """The mean time of a call, over one call or as many as fit into some seconds."""
+def seconds_each(function: Callable, at_least: float, threads: Threads) -> float:
+    """The mean time of a call, over one call or as many as fit into some seconds; of all processes as many."""
     start, calls = time.perf_counter(), 0
-    while not calls or time.perf_counter() - start < at_least:
+    while not calls or threads.processes.any_of(time.perf_counter() - start < at_least)[0]:
         function()
         calls += 1
     return (time.perf_counter() - start) / calls

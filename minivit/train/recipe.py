@@ -83,6 +83,9 @@ class Recipe:
         CPU threads that share each batch, by default one for each core. Another number rounds differently.
     precision : str
         "float32", or on a GPU "tf32" or "bfloat16": see `minivit.precision.product_precision`.
+    shard : str or None
+        "optimiser": of several processes that train together, each keeps only its part of the optimiser's state and of
+        the averaged weights.
     """
 
     task: str = "classify"
@@ -115,6 +118,7 @@ class Recipe:
     device: str = "auto"
     threads: int | None = None
     precision: str = "float32"
+    shard: str | None = None
 
     def __post_init__(self) -> None:
         for names, whole, holds, expected in CHECKS:
@@ -130,6 +134,8 @@ class Recipe:
         if self.optimiser == "sam":
             expect('"base" of sam', self.optimiser_settings.get("base", "sgd"), BASES)
         expect("precision", self.precision, PRECISIONS)
+        if self.shard is not None:
+            expect("shard", self.shard, ("optimiser",))
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as a dictionary that JSON can hold."""

@@ -8,6 +8,7 @@
     confusion.png           which classes are taken for which, on the test set; or pictures.png, what the task draws
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -17,6 +18,7 @@ from subprocess import list2cmdline
 from typing import Any
 
 from ..files import locked, write_atomically
+from ..processes import processes
 from ..types import AnyPath, Line, State
 from .checkpoint import load_checkpoint, save_checkpoint
 from .recipe import Recipe
@@ -141,7 +143,31 @@ class Run:
 
     def resume_command(self) -> str:
         """What to type to go on."""
-        return f"python -m minivit train --resume {list2cmdline([str(self.folder)])}"  # quoted if it has spaces
+        together = f"mpiexec -n {processes().size} " if processes().size > 1 else ""
+        return f"{together}python -m minivit train --resume {list2cmdline([str(self.folder)])}"  # quoted if need be
+
+
+class SharedRun(Run):
+    """The same folder for a process that is not the first of several: it reads, and the first one writes."""
+
+    def alone(self) -> AbstractContextManager:
+        """The first process keeps others away."""
+        return contextlib.nullcontext()
+
+    def write_config(self, recipe: Recipe, **facts: Any) -> None:
+        """The first process does it."""
+
+    def write_recipe(self, recipe: Recipe) -> None:
+        """The first process does it."""
+
+    def log(self, line: Line) -> None:
+        """The first process does it."""
+
+    def forget_metrics_after(self, step: int) -> None:
+        """The first process does it."""
+
+    def save_checkpoint(self, state: dict[str, Any], **states: State) -> None:
+        """The first process does it."""
 
 
 def new_folder(parent: AnyPath, name: str) -> pathlib.Path:

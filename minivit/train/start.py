@@ -1,5 +1,6 @@
 """From a recipe to a trained model, in a new run folder or an old one."""
 
+import os
 import platform
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +15,13 @@ from ..device import cores, loops
 from ..fast_forms import compiled, switched_off
 from ..nn.module import Module
 from ..precision import product_precision
+from ..processes import processes
 from ..tasks import begin_alike, find_task
 from ..tasks.task import Task
 from ..types import AnyPath
 from .loop import fit
 from .recipe import Recipe
-from .run import Run, new_folder
+from .run import Run, SharedRun, new_folder
 
 
 def train(recipe: Recipe, folder: AnyPath | None = None, *, save_every: float = 30.0) -> tuple[Module, Run]:
@@ -47,18 +49,26 @@ def train(recipe: Recipe, folder: AnyPath | None = None, *, save_every: float = 
     if recipe.data == "auto":
         recipe = replace(recipe, data=train_set.name)
     about_data = describe(train_set, test_set)
-    task = build(recipe, about_data)
+    task, group = build(recipe, about_data), processes()
     refuse_lacking(task, train_set)
-    run = Run(folder or new_folder("runs", default_name(recipe)))
+    if not folder and group.rank == 0:
+        folder = new_folder("runs", default_name(recipe))
+    run = open_run(group.agreed(folder))
     with run.alone():
         refuse_taken(run)  # by another process, which was quicker
-        run.write_config(recipe, data=about_data, python=platform.python_version(), numpy=np.__version__, loops=loops())
+        run.write_config(recipe, data=about_data, python=platform.python_version(), numpy=np.__version__, loops=loops(),
+                         processes=group.size)
         return train_task(task, run, recipe, about_data, (train_set, test_set), save_every)
+
+
+def open_run(folder: AnyPath) -> Run:
+    """The run of a folder, in which the first of several processes writes, and the others read."""
+    return (SharedRun if processes().rank else Run)(folder)
 
 
 def refuse_taken(run: Run) -> None:
     """Raise a ValueError if the folder of a new run holds one already."""
-    if run.exists:
+    if run.exists and not isinstance(run, SharedRun):  # which the first of several processes has begun
         raise ValueError(f"{run.folder} holds a run; take another folder, or go on with: {run.resume_command()}")
 
 
@@ -72,7 +82,7 @@ def refuse_lacking(task: Task, dataset: Dataset) -> None:
 
 def resume(folder: AnyPath, *, save_every: float = 30.0) -> tuple[Module, Run]:
     """Go on with a run that ended early; one that is complete is only read. Returns what `train` returns."""
-    run = Run(folder)
+    run = open_run(folder)
     recipe, about_data = run.recipe(), run.about_data()
     if run.result():
         return load_model(run), run
@@ -92,6 +102,7 @@ def train_task(task: Task, run: Run, recipe: Recipe, about_data: dict[str, Any],
     parameters = sum(parameter.size for parameter in task.parameters())
     print(f"{recipe.task}, {recipe.model}:{recipe.variant}, {parameters:,} parameters; {recipe.data}, {len(sets[0]):,} "
           f"pictures; {recipe.device}, threads: {recipe.threads}; run folder {run.folder}")
+    introduce(run)
     with product_precision(recipe.precision):
         for _ in fit(task.to(recipe.device), *sets, recipe, mean=about_data["mean"], std=about_data["std"], run=run,
                      save_every=save_every):
@@ -100,9 +111,22 @@ def train_task(task: Task, run: Run, recipe: Recipe, about_data: dict[str, Any],
 
 
 def sets_of(recipe: Recipe) -> tuple[Dataset, Dataset]:
-    """What a recipe trains on, and what it tests on."""
-    train_set, test_set = data.load(recipe.data)
+    """What a recipe trains on, and what it tests on. Of several processes the first one fetches what is not there."""
+    group = processes()
+    sets = data.load(recipe.data) if group.rank == 0 else None
+    group.any_of(True)
+    train_set, test_set = sets or data.load(recipe.data)
     return train_set.few(recipe.pictures) if recipe.pictures else train_set, test_set
+
+
+def introduce(run: Run) -> None:
+    """Say which processes train together: what ends one of them from outside tells only its number."""
+    group = processes()
+    everyone = group.objects(f"{platform.node()}:{os.getpid()}")
+    if group.size > 1:
+        names = ", ".join(f"{rank} is {name}" for rank, name in enumerate(everyone))
+        print(f"{group.size} processes (rank, machine, process id): {names}. If one ends, all end; then go on with: "
+              f"{run.resume_command()}", flush=True)
 
 
 def default_name(recipe: Recipe) -> str:
@@ -115,17 +139,21 @@ def decide(recipe: Recipe) -> Recipe:
     """The recipe with a device and a number of threads, and folders named from the root."""
     device = default_device() if recipe.device == "auto" else recipe.device
     module_for(device)  # raises if it cannot be used
+    processes().on(device)
     can_round = device == "cuda" and hasattr(compiled(device), "multiply") and not switched_off()
     if recipe.precision != "float32" and not can_round:
         raise ValueError(f"precision: {recipe.precision!r} needs a GPU with nvmath-python (requirements-gpu.txt) and "
                          f"without MINIVIT_KERNELS=0; on this device ({device!r}), take 'float32'")
-    threads = 1 if device == "cuda" else recipe.threads or cores()
+    group = processes()
+    if recipe.batch_size < group.size:
+        raise ValueError(f"batch_size: expected a picture for each of {group.size} processes, got {recipe.batch_size}")
+    threads = 1 if device == "cuda" else recipe.threads or group.cores(cores())
     where = str(Path(recipe.data).resolve()) if data.is_folder(recipe.data) else recipe.data
     runs = {name: rooted_run(recipe.task_settings[name]) for name in find_task(recipe.task).runs
             if name in recipe.task_settings}
-    return replace(recipe, data=where, device=device, threads=min(threads, recipe.batch_size),
-                   init=recipe.init and rooted_run(recipe.init),
-                   task_settings=recipe.task_settings | runs)
+    return group.agreed(replace(
+        recipe, data=where, device=device, threads=min(threads, recipe.batch_size // group.size),
+        init=recipe.init and rooted_run(recipe.init), task_settings=recipe.task_settings | runs))
 
 
 def rooted_run(folder: AnyPath) -> str:

@@ -8,22 +8,24 @@ import numpy as np
 
 from ..backend import random_generator
 from ..nn import randomness
+from ..processes import ALONE
 from .batches import FORWARD
 from .graph import Captured, clipped_gradients, read_later
-from .optim import (SAM, SGD, AdamW, ExponentialMovingAverage, Muon, clip_gradients, clip_units, clipped_units,
-                    muon_groups, parameter_groups, unchanged, warmup_cosine)
+from .optim import (SAM, SGD, AdamW, ExponentialMovingAverage, Muon, Sharded, ShardedAverage, clip_gradients,
+                    clip_units, clipped_units, muon_groups, parameter_groups, unchanged, warmup_cosine)
 
 # a recipe's name for it: (the optimiser, what sorts a model's parameters for it)
 OPTIMISERS = {"adamw": (AdamW, parameter_groups), "sgd": (SGD, parameter_groups), "muon": (Muon, muon_groups)}
 
 
-def make_optimiser(task, recipe):
-    """The optimiser that a recipe names, for the parameters of a task."""
+def make_optimiser(task, recipe, group=ALONE):
+    """The optimiser that a recipe names, for the parameters of a task; `group`: the processes that share it out."""
     settings, is_sam = dict(recipe.optimiser_settings), recipe.optimiser == "sam"
     rho = {"rho": settings.pop("rho")} if is_sam and "rho" in settings else {}
     optimiser, groups = OPTIMISERS[settings.pop("base", "sgd") if is_sam else recipe.optimiser]
+    make = partial(optimiser, lr=recipe.lr, **settings)
     divided = divided_by_rate(groups(task, recipe.weight_decay), task.learning_rates(), recipe.lr)
-    made = optimiser(divided, recipe.lr, **settings)
+    made = Sharded(make, divided, group) if recipe.shard and group.size > 1 else make(divided)
     return SAM(made, **rho) if is_sam else made
 
 
@@ -74,8 +76,11 @@ class Trainer:
 
     def __init__(self, task, recipe, batches, threads):
         self.task, self.recipe, self.batches, self.threads = task, recipe, batches, threads
-        self.optimiser = make_optimiser(task, recipe)
-        self.average = ExponentialMovingAverage(task, recipe.average) if recipe.average else None
+        self.optimiser, self.average = make_optimiser(task, recipe, threads.processes), None
+        if recipe.average and recipe.shard and threads.processes.size > 1:
+            self.average = ShardedAverage(task, recipe.average, threads.processes)
+        elif recipe.average:
+            self.average = ExponentialMovingAverage(task, recipe.average)
         self.done, self.seconds, self.meter = 0, 0.0, Meter()
         self.names, self.pending = (), None  # of the numbers of a step, and the numbers that are still on their way
         units = partial(clip_units, clipped_units(task), recipe.agc) if recipe.agc else None
@@ -131,7 +136,7 @@ class Trainer:
         It returns the loss, the norm, and the task's numbers. clip_units() clips unit by unit, None does not.
         """
         limits = {"max_norm": max_norm, "clip_units": clip_units}
-        if self.recipe.device != "cuda":
+        if self.recipe.device != "cuda" or self.threads.processes.size > 1:
             return partial(self.on_threads, **limits)
         if not self.task.capturable:
             return partial(self.one_by_one, **limits)

@@ -33,7 +33,7 @@ class SelfDistillation(Task):
         with no_grad():
             codes = [self.teacher(Tensor.without_copy(view)).data for view in (one, two)]
         total = all_sum((codes[0] + codes[1]).sum(axis=0)) / (2 * all_sum(np.array(len(one))))
-        if first_of_team():
+        if self.training and first_of_team():
             self.seen.mutable()[...] = total
         targets = [ops.softmax((code - self.centre.data) / 0.04).data for code in codes]
         answers = [self.student(Tensor.without_copy(view)) / 0.1 for view in (one, two)]

@@ -5,4 +5,5 @@ from .average import ExponentialMovingAverage
 from .muon import Muon, muon_groups
 from .optimisers import SGD, AdamW, clip_gradients, parameter_groups
 from .sam import SAM, unchanged
+from .sharded import Sharded, ShardedAverage
 from .schedule import warmup_cosine

@@ -24,13 +24,16 @@ class ExponentialMovingAverage:
     decay : float
         d; the average reaches about 1 / (1 - d) steps back. It starts smaller and grows, min(d, (1 + t) / (10 + t))
         at step t, so that the weights drawn at random at the start are soon forgotten.
+    names : list of str, optional
+        The only parameters and buffers to average.
     """
 
-    def __init__(self, model: Module, decay: float) -> None:
+    def __init__(self, model: Module, decay: float, *, names: list[str] | None = None) -> None:
         if not 0 <= decay < 1:
             raise ValueError(f"decay: expected 0 <= decay < 1, got {decay}")
         self.decay, self.steps = decay, 0
-        self.tensors = dict(model.named_parameters() + model.named_buffers())
+        tensors = dict(model.named_parameters() + model.named_buffers())
+        self.tensors = tensors if names is None else {name: tensors[name] for name in names}
         self.averages = {name: tensor.data.copy() for name, tensor in self.tensors.items()}
         self.device = next(iter(self.tensors.values())).device
         if self.device != "cpu":
