@@ -37,7 +37,7 @@ A batch is shared by threads and processes. Three rules make the result the same
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Self
 
@@ -170,7 +170,7 @@ class Task(Module):
         return {name: float(np.average([numbers[name] for numbers in measured], weights=counts))
                 for name in measured[0]}
 
-    def pictures(self, samples: Samples, chosen: Any) -> dict[str, np.ndarray | Drawing]:
+    def pictures(self, samples: Samples, chosen: Any) -> Mapping[str, np.ndarray | Drawing]:
         """What is worth looking at, made of some pictures: {title: uint8 (n, H, W, 3) or Drawing}; by default nothing.
 
         A Drawing has masks, boxes and words to be drawn over the pictures. `predict` shows the same of pictures of

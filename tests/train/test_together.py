@@ -16,11 +16,12 @@ from minivit.processes import ALONE
 from minivit.train import Run
 from minivit.train.optim.sharded import owners
 from tests.train.runs import assert_same_end
-from tests.train.test_processes import COMMAND, RECIPE, ROOT
+from tests.train.test_processes import COMMAND, RECIPE, ROOT, TASKS as SETTINGS
 from tests.train.together import TASKS, trained
 
 beside = Path(sys.executable).with_name("mpiexec")
 MPIEXEC = str(beside) if beside.exists() else shutil.which("mpiexec")
+CLASSIFY = RECIPE.format(task="classify", settings=SETTINGS["classify"]).replace("threads=2", "threads=1")
 TOGETHER = {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(ROOT),
             "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 pytest.importorskip("mpi4py", reason="needs requirements-mpi.txt")
@@ -74,7 +75,7 @@ def test_processes_train_to_what_one_process_trains_to(name, shard, together, al
 def run_of(tmp_path_factory):
     """Start a run in a folder, or go on with it, with two processes."""
     recipe = tmp_path_factory.mktemp("recipe") / "recipe.py"
-    recipe.write_text(RECIPE.replace("threads=2", "threads=1"))
+    recipe.write_text(CLASSIFY)
 
     def begin(folder, *, resume=False):
         words = ["--resume", folder] if resume else ["--recipe", recipe, "--save-every", "0.05", "--out", folder]
@@ -113,7 +114,7 @@ if processes().rank == 0:
 @needs_mpi
 def test_a_full_disk_of_the_first_process_stops_all(tmp_path):
     recipe = tmp_path / "recipe.py"
-    recipe.write_text(RECIPE)
+    recipe.write_text(CLASSIFY)
     said = ended(process := start(2, "-c", FULL_DISK + COMMAND, "train", "--recipe", recipe, "--out", tmp_path / "run"))
     assert process.returncode != 0
     assert re.search(r"process 0 of 2: minivit: .* cannot be written", said), said
@@ -134,7 +135,7 @@ Classify.loss = loss
 @needs_mpi
 def test_a_loss_that_is_not_finite_in_one_process_stops_all(tmp_path):
     recipe = tmp_path / "recipe.py"
-    recipe.write_text(RECIPE)
+    recipe.write_text(CLASSIFY)
     process = start(2, "-c", NAN + COMMAND, "train", "--recipe", recipe, "--out", tmp_path / "run")
     said = ended(process)
     assert process.returncode != 0

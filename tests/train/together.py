@@ -13,8 +13,7 @@ from minivit.processes import processes
 from minivit.tasks.classify import Classify
 from minivit.train import Recipe, fit
 from tests.tasks.test_dino import make as dino
-from tests.tasks.test_moco import make as moco
-from tests.tasks.tiny_tasks import tiny_vit
+from tests.tasks.tiny_tasks import Contrast, tiny_vit
 
 RECIPE = Recipe(data="shapes10", device="cpu", threads=1, steps=20, batch_size=14, optimiser="adamw", lr=1e-3,
                 average=0.9, evaluations=1, evaluation_size=24)
@@ -22,7 +21,7 @@ TASKS = {
     "vit": lambda: Classify(tiny_vit(num_classes=10), label_smoothing=0.1, mixup=0.2),
     "resnet": lambda: Classify(ResNetCIFAR(BasicBlock, (1, 1), width=4)),
     "dino": dino,
-    "moco": moco,
+    "contrast": Contrast,
 }
 
 
