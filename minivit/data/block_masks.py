@@ -7,7 +7,7 @@ from .augment import expect_range
 
 
 def blockwise_mask(rng: np.random.Generator, grid: tuple[int, int], count: int, *, smallest: int = 4,
-               aspect: tuple[float, float] = (0.3, 1 / 0.3)) -> np.ndarray:
+                   aspect: tuple[float, float] = (0.3, 1 / 0.3)) -> np.ndarray:
     """Hide rectangles of patches, which may overlap, until `count` patches are hidden.    -> bool (rows, columns)
 
     Bao et al., BEiT, ICLR 2022, arXiv:2106.08254, algorithm 1. Each block is drawn up to ten times, until it hides

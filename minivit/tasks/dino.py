@@ -11,9 +11,9 @@ centred, so that no output wins always, and sharpened by a low temperature, so t
     q = softmax((t - c) / T) of a global view, p = softmax(s / 0.1) of any other view: loss = mean of -sum_k q_k log p_k
 
 Two numbers tell how it goes, beside ln K: the entropy of q and the divergence KL(q || p), which make up the loss. An
-entropy of 0 says that one output always wins (no centring), ln K that all are equal (no sharpening); and whenever the
-divergence is 0, every picture gets the same answer. `information` is what an answer tells about the picture: the
-entropy of the mean answer less the mean entropy, between 0 and ln K.
+entropy of 0 says that one output always wins (no centring), ln K that all are equal (no sharpening). `information` is
+what an answer tells about the picture: the entropy of the mean answer less the mean entropy, between 0 and ln K. Where
+it is 0, every picture gets the same answer, whichever that is; and the divergence is 0 once the student knows it.
 
 Departures from the paper: positions of another grid are stretched without the 0.1 that the authors' code adds to its
 sides. All gradients are clipped together, as in DINOv2's code, and not tensor by tensor. The last layer rests for the
@@ -112,6 +112,8 @@ class DINO(Task):
             expect_number(name, value, 0, 1)
         for name, scale in [("global_scale", global_scale), ("local_scale", local_scale)]:
             expect_range(name, scale, 1)
+        if len(temperatures) != 2:
+            raise ValueError(f"temperatures: expected two, the first and the last, got {temperatures}")
         for temperature in temperatures:
             expect_number("temperatures", temperature, 0, above=True)
         self.student = self.network(model, self.head(width_of(model), outputs, hidden, bottleneck))
@@ -150,20 +152,16 @@ class DINO(Task):
         both = xp.concatenate([one, two])                                                     # (2 B, H, W, C)
         with no_grad():
             logits = self.teacher(both).data                                                  # (2 B, K)
-        q, log_q = self.answers(logits, self.centre, self.seen)
-        q, log_q = (x.reshape(2, B, -1) for x in (q, log_q))                                  # (2, B, K)
+        q, log_q = (x.reshape(2, B, -1) for x in self.answers(logits))                        # (2, B, K)
         loss = self.distilled(self.student(both, *map(view_by_view, local)), q)
         return loss, self.numbers(loss, q, log_q)
 
-    def answers(self, logits, centre, seen):
-        """What the teacher answers, and its logarithm; what is seen, the logits' mean over the batch, is noted.
-
-        (n, K), (K,), (K,) -> 2 (n, K)
-        """
+    def answers(self, logits):
+        """What the teacher answers, and its logarithm; the mean of the logits is noted.    (n, K) -> 2 (n, K)"""
         total, count = all_sum(logits.sum(axis=0)), int(all_sum(np.array(len(logits))))
         if self.training and first_of_team():
-            seen.mutable()[...] = total / count
-        return self.sharpened(logits, centre)
+            self.seen.mutable()[...] = total / count
+        return self.sharpened(logits, self.centre)
 
     def sharpened(self, logits, centre):
         """q = softmax((t - c) / T), and log q.    (n, K), (K,) -> 2 (n, K)"""

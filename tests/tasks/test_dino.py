@@ -247,6 +247,7 @@ def test_a_picture_is_lit_where_the_map_is_large():
     (dict(outputs=1), "outputs: expected a whole number of at least 2, got 1"),
     (dict(local_views=-1), "local_views: expected a whole number of at least 0, got -1"),
     (dict(momentum=1.5), r"momentum: expected a number from 0 to 1, got 1\.5"),
+    (dict(temperatures=(0.04,)), r"temperatures: expected two, the first and the last, got \(0\.04,\)"),
     (dict(temperatures=(0.0, 0.1)), r"temperatures: expected a number above 0, got 0\.0"),
     (dict(global_scale=(0.4, 1.2)), "global_scale: expected a number above 0, up to 1, got 1.2")])
 def test_settings_that_cannot_be(settings, message):
