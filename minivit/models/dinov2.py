@@ -20,7 +20,7 @@ from functools import partial
 
 from ..names import expect
 from ..nn import (Identity, Linear, Module, Parameter, interpolate_positions, normal, repeat_batch, sincos,
-                  to_grid, truncated_normal, zeros)
+                  truncated_normal, zeros)
 from ..ops import concatenate, silu, split, where
 from .cait import ScaledBlock
 from .vit import SIZES, ViT
@@ -111,17 +111,6 @@ class DINOv2(ViT):
             x = where(mask.reshape(B, H, W, 1), self.mask_token, x)
         return self.place(x)
 
-    def patches(self, images):
-        """The patches as tokens that do not know yet where they are.    (B, height, width, C) -> (B, H, W, D)"""
-        return to_grid(self.patch_embed(images), self.grid_of(images))
-
-    def place(self, x):
-        """Tell each patch where it is, behind the class token.    (B, H, W, D) -> (B, 1 + N, D)"""
-        B, H, W, D = x.shape
-        x = self.prepend(x.reshape(B, H * W, D))                                           # (B, 1 + N, D)
-        return self.dropout(x + interpolate_positions(self.positions, self.grid, (H, W), prefix=1,
-                                                      antialias=self.antialias))
-
     def pool(self, x):
         """What the head reads; without a head, the class token.    (B, prefix + N, D) -> (B, 2 D) or (B, D)"""
         if isinstance(self.head, Identity) or not self.head_reads_patches:
@@ -151,7 +140,7 @@ class DINOv2Registers(DINOv2):
             self.positions = Parameter((1, N - 1, D), initialiser)
 
     def place(self, x):
-        """The same with the registers between class token and patches.    (B, H, W, D) -> (B, 1 + R + N, D)"""
+        """Tell each patch where it is, behind class token and registers.    (B, H, W, D) -> (B, 1 + R + N, D)"""
         B, H, W, D = x.shape
         x, placed = x.reshape(B, H * W, D), int(self.class_position)                       # (B, N, D)
         positions = interpolate_positions(self.positions, self.grid, (H, W), prefix=placed, antialias=self.antialias)

@@ -23,13 +23,13 @@ import numpy as np
 
 from ..backend import array_module
 from ..data.augment import expect_range
-from ..data.block_masks import blockwise_mask
 from ..engine import Tensor, no_grad
 from ..models.dinov2 import DINOv2
 from ..nn import Buffer, Parameter, ones, zeros
 from ..ops import concatenate, cross_entropy, gathered, l2_normalise, log, norm
 from ..settings import expect_number
 from ..team import all_sum, first_of_team
+from .beit import blockwise_mask
 from .dino import DINO, Head, Network, view_by_view
 from .mae import pick
 
@@ -166,7 +166,7 @@ def draw_masks(rng, count, grid, share, ratio):
     ends = np.linspace(*ratio, hiding + 1)
     masks = np.zeros((count, N), bool)
     for picture, low, high in zip(rng.permutation(count), ends, ends[1:], strict=False):
-        masks[picture] = blockwise_mask(rng, grid, int(N * rng.uniform(low, high))).reshape(N)
+        masks[picture] = blockwise_mask(rng, grid, int(N * rng.uniform(low, high)), smallest=4).reshape(N)
     return masks
 
 

@@ -8,7 +8,6 @@ import pytest
 
 import minivit
 from minivit import Tensor, data, gradcheck
-from minivit.data.block_masks import blockwise_mask
 from minivit.tasks.dinov2 import DINOv2Task, ScaledHead, draw_masks, koleo, sinkhorn_knopp
 from minivit.train import Threads
 from tests.tasks.contract import check_captured, check_resume, check_threads
@@ -167,19 +166,6 @@ def test_masks_hide_blocks_in_half_of_the_pictures_and_the_ratio_goes_through_it
     assert counts.max() <= 32
     assert 1 <= counts[counts > 0].min() <= 9
     assert counts[counts > 0].mean() == pytest.approx(0.3 * 64, abs=3)
-
-
-def test_a_block_mask_hides_nearly_as_many_as_asked_in_rectangles(rng):
-    masks = np.array([blockwise_mask(rng, (14, 14), 75, smallest=16) for _ in range(60)])
-    counts = masks.sum(axis=(1, 2))
-    assert counts.max() <= 75
-    assert counts.mean() > 65
-    inside = masks[:, 1:-1, 1:-1]
-    beside = sum(masks[:, 1 + a:13 + a, 1 + b:13 + b] for a, b in [(0, 1), (0, -1), (1, 0), (-1, 0)])
-    assert beside[inside].mean() > 3  # of four neighbours; scattered patches would have 1.5
-    assert not blockwise_mask(rng, (4, 4), 0).any()
-    with pytest.raises(ValueError, match="blockwise_mask: count: expected a whole number from 0 to 16, got 17"):
-        blockwise_mask(rng, (4, 4), 17)
 
 
 def test_the_batch_says_which_patches_are_hidden(sets, rng):
