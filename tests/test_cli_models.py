@@ -6,7 +6,7 @@ from minivit import device
 from minivit.__main__ import main
 from minivit.data import cifar
 
-VARIANTS_OF_RESNET = ["18", "34", "50", "101", "152", "cifar20", "cifar56", "cifar110"]
+VARIANTS_OF_RESNET = ["18", "34", "50", "101", "152", "cifar20", "cifar56", "cifar110", "scenes"]
 
 
 def test_models_lists_every_variant_with_its_cost(capsys):

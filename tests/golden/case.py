@@ -90,7 +90,7 @@ class Case:
     def run_official(self, official, images, targets):
         """Outputs and losses of the official model: lists of torch's tensors."""
         from tests.parity.official import logits_of, torch, without_rounding
-        with without_rounding():
+        with without_rounding(images.dtype):
             outputs = (self.outputs or logits_of)(official(images, **self.forward))
         outputs = list(outputs) if isinstance(outputs, (tuple, list)) else [outputs]
         return outputs, [torch.nn.functional.cross_entropy(x, targets) if x.ndim == 2

@@ -53,11 +53,15 @@ def counterpart(case):
 
 
 @contextlib.contextmanager
-def without_rounding():
+def without_rounding(dtype=torch.float64):
     """Positions are rounded to single precision before they are used: here doubles are let be, and made of integers.
 
-    By .float() in timm, by .to(torch.float32) in transformers' DINOv2 and in timm's XCiT.
+    By .float() in timm, by .to(torch.float32) in transformers' DINOv2 and in timm's XCiT. Nothing changes where another
+    precision than float64 is asked for.
     """
+    if dtype != torch.float64:
+        yield
+        return
     rounding, converting = torch.Tensor.float, torch.Tensor.to
 
     def to(x, *args, **settings):
