@@ -39,8 +39,9 @@ class CrossAttention(Module):
 
     def keys_values(self, context):
         """What is attended to.    (B, M, C) -> two of (B, H, M, d)"""
-        (B, M, _), H = context.shape, self.heads
-        return self.key_value(context).reshape(B, M, 2, H, -1).transpose(2, 0, 3, 1, 4)        # 2 (B, H, M, d)
+        both, H = self.key_value(context), self.heads                                          # (B, M, 2 D)
+        B, M, D2 = both.shape
+        return both.reshape(B, M, 2, H, D2 // (2 * H)).transpose(2, 0, 3, 1, 4)                # 2 (B, H, M, d)
 
     def _queries(self, x):
         (B, N, D), H = x.shape, self.heads

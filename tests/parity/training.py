@@ -16,7 +16,8 @@ def batches(case, size=8):
     """Twenty times (pictures, labels), the same five again and again."""
     for step in range(STEPS):
         pixels = draw(f"batch {step % 5}", (1, size * case.pixels[0] * case.pixels[1], 3))
-        yield pixels.reshape(size, *case.pixels, 3), np.random.default_rng(step % 5).integers(0, case.classes, size)
+        labels = np.random.default_rng(step % 5).integers(0, case.classes or 4, size)
+        yield pixels.reshape(size, *case.pixels, 3), labels
 
 
 def losses_of(case, optimiser, settings):
