@@ -74,7 +74,7 @@ def same_everywhere(model, official, name):
     ours = [module for module in model.modules() if not isinstance(module, Dropout)]
     theirs = list(official.modules())
     # timm's order is another; weights that are standardised, in convolutions, are compared by their outputs
-    eps = [sorted(m.eps for m in modules if hasattr(m, "eps") and hasattr(m, "weight")  # XCiT's positions have no weight
+    eps = [sorted(m.eps for m in modules if hasattr(m, "eps") and hasattr(m, "weight")  # not XCiT's positions
                   and not isinstance(m, (Conv2d, torch.nn.Conv2d))) for modules in (ours, theirs)]
     assert eps[0] == eps[1], name
     heads = [m for m in theirs if hasattr(m, "num_heads")]
