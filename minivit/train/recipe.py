@@ -23,7 +23,7 @@ BASES = ("adamw", "sgd", "muon")  # optimisers; "sam" is around one of them
 CHECKS = [
     (("pictures", "steps", "batch_size", "evaluation_size", "threads"), True, lambda n: n > 0,
      "a whole number above 0"),
-    (("seed", "evaluations"), True, lambda n: n >= 0, "a whole number of at least 0"),
+    (("seed", "evaluations", "held_out"), True, lambda n: n >= 0, "a whole number of at least 0"),
     (("epochs", "minutes", "lr", "clip", "agc"), False, lambda x: x > 0, "a number above 0"),
     (("weight_decay", "final_weight_decay"), False, lambda x: x >= 0, "a number of at least 0"),
     (("warmup", "final_lr"), False, lambda x: 0 <= x <= 1, "a number from 0 to 1"),
@@ -50,6 +50,9 @@ class Recipe:
         are drawn.
     data : str
         "auto", "cifar10", "cifar100", "shapes10", "scenes" or a folder.
+    held_out : int
+        How many pictures at the end of the training set are tested on in the place of the test set, and not trained on:
+        to choose by.
     pictures : int or None
         Train on the first so many pictures only, as many of each class; by default on all.
     seed : int
@@ -95,6 +98,7 @@ class Recipe:
     settings: dict = field(default_factory=dict)
     init: str | None = None
     data: str = "auto"
+    held_out: int = 0
     pictures: int | None = None
     seed: int = 0
     steps: int | None = None

@@ -116,6 +116,12 @@ def sets_of(recipe: Recipe) -> tuple[Dataset, Dataset]:
     sets = data.load(recipe.data) if group.rank == 0 else None
     group.any_of(True)
     train_set, test_set = sets or data.load(recipe.data)
+    if recipe.held_out >= len(train_set):
+        raise ValueError(f"held_out: expected fewer than the {len(train_set):,} pictures of {recipe.data}, got "
+                         f"{recipe.held_out:,}")
+    if recipe.held_out:
+        cut = len(train_set) - recipe.held_out
+        train_set, test_set = train_set.subset(slice(cut)), train_set.subset(slice(cut, None))
     return train_set.few(recipe.pictures) if recipe.pictures else train_set, test_set
 
 

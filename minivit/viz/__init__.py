@@ -7,6 +7,7 @@ from ..nn import attention_maps
 from .attention import attention_picture
 from .bars import speed_bars
 from .confusion import confusion_matrix
+from .costs import against_costs
 from .curves import curves
 from .drawing import drawings
 from .figure import png
