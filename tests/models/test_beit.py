@@ -60,7 +60,8 @@ def test_the_head_reads_the_mean_of_the_patches_and_masked_prediction_each_of_th
     grid = model.features(images)[0]
     expected = model.head(model.norm(grid.mean(axis=(1, 2))))
     np.testing.assert_allclose(model(images).numpy(), expected.numpy(), rtol=1e-5, atol=1e-6)
-    np.testing.assert_array_equal(model.encoded(model.patches(images)).numpy(), model.norm(grid).numpy())
+    encoded = model.encoded(model.patches(images)).numpy()
+    np.testing.assert_allclose(encoded, model.norm(grid).numpy(), rtol=1e-5, atol=1e-6)  # one more row in the products
 
 
 def test_it_shows_where_it_looks(rng):
