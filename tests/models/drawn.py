@@ -25,6 +25,13 @@ def assert_folds(model, images, rng):
     return folded
 
 
+def assert_folds_whole(model, images, rng):
+    """The same, and no BatchNorm is left."""
+    folded = assert_folds(model, images, rng)
+    assert not norms(folded)
+    return folded
+
+
 def norms(model):
     """The names of the BatchNorms that a model has left."""
     return [name for name, module in model.named_modules() if isinstance(module, nn.BatchNorm2d)]

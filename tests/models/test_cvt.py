@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minivit.models.cvt import ConvAttention, ConvProjection, CvT
-from tests.models.inference import assert_folds, drawn
+from tests.models.drawn import assert_folds_whole, drawn
 
 SIZES = dict(num_classes=5, dims=(8, 16, 24), depths=(1, 1, 2), heads=(1, 2, 3))
 
@@ -36,7 +36,7 @@ def test_attention_one_query_after_the_other(rng):
 
 def test_the_inference_form_computes_the_same(rng):
     model, images = CvT(**SIZES), rng.standard_normal((2, 37, 50, 3))
-    assert_folds(model, images, rng)
+    assert_folds_whole(model, images, rng)
 
 
 def test_settings_that_do_not_fit_are_named():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minivit.models.efficientformer import Attention, ConvMlp, DistilledEfficientFormer, EfficientFormer, PoolingBlock
-from tests.models.inference import assert_folds, drawn
+from tests.models.drawn import assert_folds_whole, drawn
 
 SIZES = dict(image_size=(64, 48), num_classes=5, dims=(8, 16), depths=(1, 3), attention_blocks=2, heads=2, key_dim=4)
 
@@ -38,7 +38,7 @@ def test_attention_one_query_after_the_other(rng):
 @pytest.mark.parametrize("make", [EfficientFormer, DistilledEfficientFormer])
 def test_the_inference_form_has_no_batch_norms_and_computes_the_same(make, rng):
     model, images = make(**SIZES), rng.standard_normal((2, 61, 48, 3))
-    folded = assert_folds(model, images, rng)
+    folded = assert_folds_whole(model, images, rng)
     assert [type(part) for part in folded.modules()].count(ConvMlp) == 2
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minivit.models.efficientvit import CascadedGroupAttention, EfficientViT, WindowedAttention
-from tests.models.inference import assert_folds, drawn
+from tests.models.drawn import assert_folds_whole, drawn
 
 SIZES = dict(image_size=(96, 64), num_classes=5, dims=(16, 24), depths=(1, 2), heads=(2, 3), key_dim=4, window=3)
 
@@ -38,7 +38,7 @@ def test_windows_are_padded_with_zeros_that_are_attended_to(rng):
 
 def test_the_inference_form_has_no_norms_and_computes_the_same(rng):
     model, images = EfficientViT(**SIZES), rng.standard_normal((2, 90, 75, 3))
-    assert_folds(model, images, rng)
+    assert_folds_whole(model, images, rng)
 
 
 def test_pictures_of_any_size_and_what_does_not_fit(rng):

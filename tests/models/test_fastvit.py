@@ -7,7 +7,7 @@ import minivit
 from minivit import nn
 from minivit.models.fastvit import AttentionBlock, FastViT, MixerBlock, RepMixer
 from tests.families.fastvit import FIGURES
-from tests.models.inference import assert_folds
+from tests.models.drawn import assert_folds_whole
 from tests.models.test_counts import rounds_to
 
 SIZES = dict(num_classes=5, dims=(8, 16, 32), depths=(1, 2, 1), attention_stages=1)
@@ -19,16 +19,16 @@ SIZES = dict(num_classes=5, dims=(8, 16, 32), depths=(1, 2, 1), attention_stages
 def test_branches_become_one_convolution(inputs, outputs, kernels, settings, rng):
     branches = nn.Branches(inputs, outputs, kernels, **settings)
     assert (branches.norm is not None) == (inputs == outputs)
-    assert isinstance(assert_folds(branches, rng.standard_normal((2, 5, 8, inputs)), rng), nn.Conv2d)
+    assert isinstance(assert_folds_whole(branches, rng.standard_normal((2, 5, 8, inputs)), rng), nn.Conv2d)
 
 
 def test_the_mixer_becomes_one_convolution(rng):
-    assert isinstance(assert_folds(RepMixer(6, 1e-5), rng.standard_normal((2, 5, 4, 6)), rng), nn.Conv2d)
+    assert isinstance(assert_folds_whole(RepMixer(6, 1e-5), rng.standard_normal((2, 5, 4, 6)), rng), nn.Conv2d)
 
 
 @pytest.mark.parametrize("block", [MixerBlock, AttentionBlock])
 def test_blocks_keep_their_shortcuts_round_what_is_not_linear(block, rng):
-    folded = assert_folds(block(32, mlp_ratio=2, layer_scale=1e-5), rng.standard_normal((2, 5, 4, 32)), rng)
+    folded = assert_folds_whole(block(32, mlp_ratio=2, layer_scale=1e-5), rng.standard_normal((2, 5, 4, 32)), rng)
     assert isinstance(folded, block)
 
 
@@ -48,7 +48,7 @@ def test_what_a_norm_adds_is_the_same_at_the_border():
 @pytest.mark.parametrize("settings", [{}, dict(attention_stages=0, stem_strides=(2, 1))])
 def test_the_inference_form_has_no_norms_and_computes_the_same(settings, rng):
     model, images = FastViT(**SIZES | settings), rng.standard_normal((2, 45, 64, 3))
-    assert_folds(model, images, rng)
+    assert_folds_whole(model, images, rng)
 
 
 @pytest.mark.parametrize("line", FIGURES[0].lines, ids=lambda line: line.variant)

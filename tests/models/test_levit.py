@@ -5,7 +5,7 @@ import pytest
 
 from minivit.models.levit import Attention, DistilledLeViT, LeViT, ShrinkingAttention
 from minivit.ops import hardswish
-from tests.models.inference import assert_folds, drawn
+from tests.models.drawn import assert_folds_whole, drawn
 
 SIZES = dict(image_size=(64, 48), num_classes=5, dims=(16, 24, 32), depths=(1, 2, 1), heads=(2, 3, 1), key_dim=8)
 
@@ -33,7 +33,7 @@ def test_attention_one_query_after_the_other(shrinks, rng):
 @pytest.mark.parametrize("make", [LeViT, DistilledLeViT])
 def test_the_inference_form_has_no_norms_and_computes_the_same(make, rng):
     model, images = make(**SIZES), rng.standard_normal((2, 64, 48, 3))
-    assert_folds(model, images, rng)
+    assert_folds_whole(model, images, rng)
 
 
 def test_a_mirrored_picture_has_mirrored_attention(rng):
