@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from .table import DERIVED
 
 
-def nothing(_):
+def nothing(*_):
     """{}, for most architectures: no layout merges axes, no tensor stands in a file twice or beside the weights."""
     return {}
 
@@ -52,11 +52,9 @@ class Family:
     derived : tuple of str
         Regular expressions for the last part of names of tensors that a model of ours computes.
     kept : callable
-        kept(tensors) -> {their name: array} of those among them that their code asks for in a file; `tensors` are the
-        weights under their names.
-    again : callable
-        again(model) -> {their name: their name of the same tensor} of what their files hold more than once, because
-        several of their modules share it. `derived` has these names too.
+        kept(model, tensors) -> {their name: array} of what their code asks for in a file besides the weights, which
+        `tensors` has under their names: some of these tables, or a weight once more, because several of their modules
+        share it. `derived` has these names too.
     unstored : tuple of str
         Tensors of ours that no file of theirs holds: a model that is loaded keeps those that it begins with.
     """
@@ -75,7 +73,6 @@ class Family:
     without: dict = field(default_factory=dict)
     derived: tuple = ()
     kept: Callable = nothing
-    again: Callable = nothing
     unstored: tuple = ()
 
     def table(self, model, names):

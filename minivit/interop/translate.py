@@ -26,12 +26,12 @@ def to_official(model, names="timm"):
         If the model has no counterpart there.
     """
     config_of(model, names)  # refuses what has no counterpart
+    family, _ = family_of(model)
     tensors = rename(model, model.state_dict(), names)
-    for name in list(tensors) if family_of(model)[0].counts_batches else ():
+    for name in list(tensors) if family.counts_batches else ():
         if name.endswith(".running_var"):  # what PyTorch's BatchNorm keeps beside it
             tensors[name.replace("running_var", "num_batches_tracked")] = np.array(0)
-    family, _ = family_of(model)
-    return tensors | family.kept(tensors) | {name: tensors[same] for name, same in family.again(model).items()}
+    return tensors | family.kept(model, tensors)
 
 
 def rename(model, arrays, names):

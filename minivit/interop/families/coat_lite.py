@@ -35,9 +35,9 @@ TIMM = [
 ]
 
 
-def again(coat):
-    """Their names of what the blocks of a stage share, and of what it is: the stage's."""
-    return {f"serial_blocks{number}.{block}.{inner}.{part}": f"{outer}{number}.{part}"
+def kept(coat, tensors):
+    """What the blocks of a stage share, once more for each of them."""
+    return {f"serial_blocks{number}.{block}.{inner}.{part}": tensors[f"{outer}{number}.{part}"]
             for number, stage in enumerate(coat.stages, 1) for block in range(len(stage.blocks))
             for inner, outer, layers in (("cpe", "cpe", ["proj"]), ("factoratt_crpe.crpe", "crpe", [
                 f"conv_list.{conv}" for conv in range(len(stage.around.convs))]))
@@ -100,7 +100,7 @@ FAMILY = Family(
     models={CoaTLite: ("timm",)},
     tables={"timm": [TIMM]},
     shapes=shapes,
-    again=again,
+    kept=kept,
     configs={"timm": Timm((
         Key("img_size", lambda coat: list(coat.image_size), "image_size", pair),
         Key("patch_size", patch_size),

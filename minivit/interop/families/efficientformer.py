@@ -88,7 +88,7 @@ def mlp_ratio(model):
     return model.stages[0].blocks[0].mlp.linear1.bias.size / dims(model)[0]
 
 
-def kept(tensors):
+def kept(model, tensors):
     """Which bias belongs to which pair of tokens."""
     sides = {name: math.isqrt(table.shape[1]) for name, table in tensors.items() if name.endswith("attention_biases")}
     return {name.replace("attention_biases", "attention_bias_idxs"): absolute_offsets((side, side))

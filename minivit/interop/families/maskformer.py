@@ -117,7 +117,7 @@ def is_decoder(content, model):
     return True
 
 
-def kept(tensors):
+def kept(model, tensors):
     """How much each class counts in their loss, as MaskFormerConfig has it.
 
     Of a Swin also the norm before its head, and which offset each pair of places in a window has.
