@@ -33,7 +33,7 @@ class ExponentialMovingAverage:
             raise ValueError(f"decay: expected 0 <= decay < 1, got {decay}")
         self.decay, self.steps = decay, 0
         tensors = dict(model.named_parameters() + model.named_buffers())
-        self.tensors = tensors if names is None else {name: tensors[name] for name in names}
+        self.all, self.tensors = tensors, {name: tensors[name] for name in (tensors if names is None else names)}
         self.averages = {name: tensor.data.copy() for name, tensor in self.tensors.items()}
         self.device = next(iter(self.tensors.values())).device
         if self.device != "cpu":
@@ -61,15 +61,19 @@ class ExponentialMovingAverage:
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
         """Inside the `with` block, the model has the averaged weights."""
-        weights = {name: tensor.data.copy() for name, tensor in self.tensors.items()}
+        weights = {name: tensor.data.copy() for name, tensor in self.all.items()}
         try:
-            self._assign(self.averages)
+            self._assign(self.whole())
             yield
         finally:
             self._assign(weights)
 
+    def whole(self) -> State:
+        """{name: average} of all that the model has, on its device."""
+        return self.averages
+
     def _assign(self, values):
-        for name, tensor in self.tensors.items():
+        for name, tensor in self.all.items():
             tensor.mutable()[...] = values[name]
 
     def state_dict(self) -> State:

@@ -16,15 +16,16 @@ climb for the whole batch (the paper lets each of several accelerators climb by 
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from ...backend import array_module
 from ...engine import Tensor
-from ...types import Array, State
+from ...types import Array
+from .around import Around
 from .optimisers import Optimiser, check_settings, clip_gradients
 
 
-class SAM:
+class SAM(Around):
     """Another optimiser whose steps follow the gradient from uphill.
 
         optimiser = SAM(SGD(parameter_groups(model, weight_decay=5e-4), lr=0.1), rho=0.05)
@@ -64,35 +65,6 @@ class SAM:
                 weight = parameter.mutable()
                 weight += array_module(g).asarray(self.rho / (norm + 1e-12), dtype=g.dtype) * g
             yield
-
-    @property
-    def lr(self) -> float:
-        """The learning rate of the next step."""
-        return self.optimiser.lr
-
-    @lr.setter
-    def lr(self, lr: float) -> None:
-        self.optimiser.lr = lr
-
-    def scale_decay(self, factor: float) -> None:
-        """Give the next steps of the other optimiser so many times the weight decay that its groups began with."""
-        self.optimiser.scale_decay(factor)
-
-    def step(self, map: Callable = map) -> None:
-        """The step of the other optimiser."""
-        self.optimiser.step(map)
-
-    def zero_grad(self) -> None:
-        """Forget all gradients."""
-        self.optimiser.zero_grad()
-
-    def state_dict(self) -> State:
-        """That of the other optimiser: SAM has no state of its own."""
-        return self.optimiser.state_dict()
-
-    def load_state_dict(self, state: State) -> None:
-        """Take over what `state_dict` returned."""
-        self.optimiser.load_state_dict(state)
 
 
 @contextlib.contextmanager

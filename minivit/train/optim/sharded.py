@@ -7,8 +7,7 @@ sends them to the others. The gradient is everybody's, as without: clipping need
 (Rajbhandari et al., "ZeRO", SC 2020, arXiv:1910.02054, section 5.1: the first of its three stages)
 """
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,9 @@ import numpy as np
 from ...backend import array_module, to_device
 from ...engine import Tensor
 from ...nn.module import Module
-from ...nn.parameter import Parameter
 from ...processes import Alone
 from ...types import Array, Params, State
+from .around import Around
 from .average import ExponentialMovingAverage
 from .optimisers import Optimiser
 
@@ -50,7 +49,7 @@ def share_out(tensors: Sequence[Tensor], owner: list[int], group: Alone) -> None
             tensor.mutable()[...] = flat[end - tensor.size:end].reshape(tensor.shape)
 
 
-class Sharded:
+class Sharded(Around):
     """An optimiser whose state is shared out.
 
     Parameters
@@ -64,35 +63,17 @@ class Sharded:
     """
 
     def __init__(self, make: Callable[[Params], Optimiser], groups: list[dict[str, Any]], group: Alone) -> None:
-        self.parameters: list[Parameter] = [parameter for each in groups for parameter in each["params"]]
+        self.parameters = [parameter for each in groups for parameter in each["params"]]
         self.group, self.owner = group, owners([parameter.size for parameter in self.parameters], group.size)
         mine = {id(parameter) for parameter, rank in zip(self.parameters, self.owner, strict=True)
                 if rank == group.rank}
         parts = [each | {"params": [p for p in each["params"] if id(p) in mine]} for each in groups]
         self.optimiser = make([part for part in parts if part["params"]])
 
-    @property
-    def lr(self) -> float:
-        """The learning rate of the next step."""
-        return self.optimiser.lr
-
-    @lr.setter
-    def lr(self, lr: float) -> None:
-        self.optimiser.lr = lr
-
-    def scale_decay(self, factor: float) -> None:
-        """Give the next steps so many times the weight decay that the groups began with."""
-        self.optimiser.scale_decay(factor)
-
     def step(self, map: Callable = map) -> None:
         """Every owner changes what it owns, then all have it."""
-        self.optimiser.step(map)
+        super().step(map)
         share_out(self.parameters, self.owner, self.group)
-
-    def zero_grad(self) -> None:
-        """Forget all gradients."""
-        for parameter in self.parameters:
-            parameter.grad = None
 
     def state_dict(self) -> State:
         """That of the optimiser which one process would have; all processes have to ask for it."""
@@ -132,22 +113,14 @@ class ShardedAverage(ExponentialMovingAverage):
     """
 
     def __init__(self, model: Module, decay: float, group: Alone) -> None:
-        self.all, self.group = dict(model.named_parameters() + model.named_buffers()), group
-        owner = owners([tensor.size for tensor in self.all.values()], group.size)
-        super().__init__(model, decay, names=[name for name, rank in zip(self.all, owner, strict=True)
+        sizes = {name: tensor.size for name, tensor in model.named_parameters() + model.named_buffers()}
+        owner, self.group = owners(list(sizes.values()), group.size), group
+        super().__init__(model, decay, names=[name for name, rank in zip(sizes, owner, strict=True)
                                               if rank == group.rank])
 
-    @contextlib.contextmanager
-    def applied(self) -> Iterator[None]:
-        """Inside the `with` block, the model has the averaged weights."""
-        weights = {name: tensor.data.copy() for name, tensor in self.all.items()}
-        try:
-            for name, average in self.state_dict().items():
-                self.all[name].mutable()[...] = to_device(average, self.device)
-            yield
-        finally:
-            for name, tensor in self.all.items():
-                tensor.mutable()[...] = weights[name]
+    def whole(self) -> State:
+        """What the others have, too."""
+        return {name: to_device(average, self.device) for name, average in self.state_dict().items()}
 
     def state_dict(self) -> State:
         """{name: average} of all; all processes have to ask for it."""
