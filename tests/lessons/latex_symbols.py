@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass, field
 
 TOKEN = re.compile(r"\\[A-Za-z]+|\\.|[A-Za-z]|\d[\d.]*|\S")
-GREEK = {f"\\{name}" for name in (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi varphi chi "
-    "psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega").split()}
+GREEK = set(re.findall(r"\\\w+", r"""
+    \alpha \beta \gamma \delta \epsilon \zeta \eta \theta \iota \kappa \lambda \mu \nu \xi \pi \rho \sigma \tau
+    \upsilon \phi \varphi \chi \psi \omega \Gamma \Delta \Theta \Lambda \Xi \Pi \Sigma \Upsilon \Phi \Psi \Omega"""))
 PREFIXES = {r"\hat", r"\tilde", r"\bar", r"\mathbf", r"\Delta"}  # part of the symbol: \hat x is not x
 WORDS = {r"\mathrm", r"\text", r"\operatorname"}  # their argument is a word, as in \mathrm{softmax}
 DELIMITED = re.compile(r"\$\$(.+?)\$\$|\$([^$]+?)\$", flags=re.DOTALL)

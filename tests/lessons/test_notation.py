@@ -29,7 +29,8 @@ def written(cell):
 SYMBOLS = [(symbol, lesson) for row in table(NOTATION, "symbol") for symbol in written(row[0])
            for lesson in row[3].split()]
 ALSO = [(symbol, row[0]) for row in table(NOTATION, "lesson") for symbol in written(row[1])]
-INDICES = [(symbol, lesson) for row in table(NOTATION, "index") for symbol in written(row[0]) for lesson in row[2].split()]
+INDICES = [(symbol, lesson) for row in table(NOTATION, "index") for symbol in written(row[0])
+           for lesson in row[2].split()]
 NAMES = [(name, row[2].split()) for row in table(NOTATION, "name") for name in row[0].split(", ")]
 COMPOUNDS = {symbol for symbol, _ in SYMBOLS if "_" in symbol or "^" in symbol}
 
@@ -123,7 +124,7 @@ def test_the_glossary_is_one_list_in_order():
     assert terms == sorted(set(terms), key=str.casefold)
 
 
-@pytest.mark.parametrize("entry", TERM.finditer(GLOSSARY), ids=lambda entry: entry["term"])
+@pytest.mark.parametrize("entry", list(TERM.finditer(GLOSSARY)), ids=lambda entry: entry["term"])
 def test_a_term_stands_where_the_glossary_says(entry):
     assert entry["link"] == LESSONS[entry["lesson"]].name
     assert re.search(rf"\b{re.escape(spaced(entry['term']))}", spaced(sections(entry["lesson"])[entry["section"]]))
