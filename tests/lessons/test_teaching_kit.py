@@ -118,6 +118,14 @@ def test_the_core_of_a_syllabus_is_written_lessons_each_once():
         assert not planned & set(core)
 
 
+def test_the_demos_that_pages_name_exist():
+    demos = Path(pytest.importorskip("minivit.demos", reason="there are no demos yet").__file__).parent
+    named = {name for path in PAGES for name in re.findall(r"python -m minivit demo (\w+)", read(path))}
+    rows = re.findall(r"^\| \d+ \| .+ \|$", read(DOCS / "teaching" / "syllabus.md"), flags=re.MULTILINE)
+    named |= {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert {name for name in named if not (demos / f"{name}.py").exists()} == set()
+
+
 def programs(page):
     return re.findall(r"```python\n(?!>>>)(.*?)```", read(DOCS / "teaching" / page), flags=re.DOTALL)
 
