@@ -130,6 +130,11 @@ def programs(page):
     return re.findall(r"```python\n(?!>>>)(.*?)```", read(DOCS / "teaching" / page), flags=re.DOTALL)
 
 
+def rows(path):
+    with open(path, encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
 @pytest.fixture
 def platforms(tmp_path, monkeypatch):
     """The programs of the page on learning platforms, in an empty folder with results of a grading."""
@@ -154,15 +159,13 @@ def test_blackboards_archive_is_sorted_by_user(platforms, tmp_path):
 
 
 def test_the_tables_of_blackboard_and_ilias_are_filled(platforms):
-    Path("results/grades-03.csv").write_text(
-        "student,points,graded\naex1,85,yes\nbex2,,not graded\nExample_Ada_aex1_301,85,yes\n", encoding="utf-8-sig")
-    Path("blackboard.csv").write_text(
-        '"Last Name","Username","Exercise 03 [Total Pts: 100 Score] |77"\nExample,aex1,\nExample,bex2,\n', encoding="utf-8")
-    Path("status.csv").write_text("update,usr_id,login,lastname,firstname,status,mark\n"
-                                  "0,301,aex1,Example,Ada,notgraded,\n0,302,bex2,Example,Ben,notgraded,\n", encoding="utf-8")
+    results, blackboard, ilias = Path("results/grades-03.csv"), Path("blackboard.csv"), Path("status.csv")
+    results.write_text("student,points,graded\naex1,85,yes\nbex2,,not graded\nExample_Ada_aex1_301,85,yes\n",
+                       encoding="utf-8-sig")
+    blackboard.write_text('Username,"Exercise 03 [Total Pts: 100 Score] |77"\naex1,\nbex2,\n', encoding="utf-8")
+    ilias.write_text("update,usr_id,login,lastname,firstname,status,mark\n0,301,aex1,Example,Ada,notgraded,\n"
+                     "0,302,bex2,Example,Ben,notgraded,\n", encoding="utf-8")
     exec("\n".join(platforms[2:4]), {})
-    with open("blackboard.csv", encoding="utf-8") as stream:
-        assert [list(row.values()) for row in csv.DictReader(stream)] == [["Example", "aex1", "85"], ["Example", "bex2", ""]]
-    with open("status.csv", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
-    assert [(row["update"], row["status"], row["mark"]) for row in rows] == [("1", "passed", "85"), ("0", "notgraded", "")]
+    assert [list(row.values()) for row in rows(blackboard)] == [["aex1", "85"], ["bex2", ""]]
+    assert [(row["update"], row["status"], row["mark"]) for row in rows(ilias)] == [
+        ("1", "passed", "85"), ("0", "notgraded", "")]
