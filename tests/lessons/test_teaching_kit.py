@@ -119,7 +119,9 @@ def test_the_core_of_a_syllabus_is_written_lessons_each_once():
 
 
 def test_the_demos_that_pages_name_exist():
-    demos = Path(pytest.importorskip("minivit.demos", reason="there are no demos yet").__file__).parent
+    demos = FOLDER.parent / "minivit" / "demos"
+    if not demos.exists():
+        pytest.skip("there are no demos yet")
     named = {name for path in PAGES for name in re.findall(r"python -m minivit demo (\w+)", read(path))}
     rows = re.findall(r"^\| \d+ \| .+ \|$", read(DOCS / "teaching" / "syllabus.md"), flags=re.MULTILINE)
     named |= {name for row in rows for name in re.findall(r"`(\w+)`", row)}
