@@ -78,14 +78,14 @@ def grades(path, records):
 
 
 def moodle(path, records, roster):
-    """The columns of Moodle's grading worksheet that an upload needs."""
+    """The columns of Moodle's grading worksheet that an upload needs; Moodle refuses a file without the last one."""
     lines = []
     for record in records:
         row = find(record, roster)
         lines.append([row.get("Identifier") or f"Participant {record['identifier']}".strip(),
                       row.get("Full name", record["student"]), row.get("Email address", ""), points(record),
-                      record["possible"] or 100])
-    rows(path, ["Identifier", "Full name", "Email address", "Grade", "Maximum Grade"], lines)
+                      record["possible"] or 100, (row.get("Last modified (grade)") or "").strip("-")])
+    rows(path, ["Identifier", "Full name", "Email address", "Grade", "Maximum Grade", "Last modified (grade)"], lines)
 
 
 def canvas(path, records, roster, number):

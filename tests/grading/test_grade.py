@@ -128,14 +128,16 @@ def table(path):
 
 def test_every_report_is_written(small, tmp_path):
     records = list(small.values())
-    roster = [{"Identifier": "Participant 5", "Full name": "error", "Email address": "e@x.org"}]
+    roster = [{"Identifier": "Participant 5", "Full name": "error", "Email address": "e@x.org",
+               "Last modified (grade)": "Friday, 20 November 2026, 10:00 AM"}]
     reports.write_all(tmp_path, records, roster)
     rows = table(tmp_path / "grades-90.csv")
     assert {row["student"]: row["points"] for row in rows}["'=cmd()"] == "70"
     assert "not a notebook" in next(row["flags"] for row in rows if row["student"] == "broken")
     assert rows[0].keys() >= {"double", "softmax", "both"}
     moodle = table(tmp_path / "moodle-90.csv")
-    assert ("Participant 5", "80") in [(row["Identifier"], row["Grade"]) for row in moodle]
+    assert ("Participant 5", "80", "Friday, 20 November 2026, 10:00 AM") in [
+        (row["Identifier"], row["Grade"], row["Last modified (grade)"]) for row in moodle]
     canvas = table(tmp_path / "canvas-90.csv")
     assert canvas[0].keys() >= {"Student", "ID", "SIS User ID", "Exercise 90"}
     suites = ElementTree.parse(tmp_path / "junit.xml").getroot()
