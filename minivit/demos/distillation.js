@@ -1,15 +1,9 @@
 const softLabels = (logits, temperature) => softmax(logits.map(logit => logit / temperature));
 const entropy = labels => -labels.reduce((sum, p) => sum + (p ? p * Math.log(p) : 0), 0);
 
-byId("answer").innerHTML = data.classes.map(name => `<span>${name}</span><i></i><b></b>`).join("");
-
 function draw({temperature, picture: number, squared}) {
   const labels = softLabels(Array.from(data.logits.at(number).values), temperature);
-  const bars = byId("answer").querySelectorAll("i"), percents = byId("answer").querySelectorAll("b");
-  labels.forEach((p, i) => {
-    bars[i].style.width = `${100 * p}%`;
-    percents[i].textContent = `${(100 * p).toFixed(1)} %`;
-  });
+  bars(byId("answer"), data.classes, labels, data.names[number]);
   picture(byId("shown"), data.pictures.at(number));
   byId("entropy").textContent = `${entropy(labels).toFixed(2)} of ${Math.log(labels.length).toFixed(2)}`;
 
@@ -20,7 +14,7 @@ function draw({temperature, picture: number, squared}) {
   lineChart(byId("chart"), {
     label: "length of the gradient by temperature, with and without the factor T squared",
     x: {label: "temperature T", from: 0.25, to: 20, log: true, ticks: [0.25, 0.5, 1, 2, 5, 10, 20]},
-    y: {label: "length of the gradient at a student that knows nothing", from: 0.001, to: 10, log: true,
+    y: {label: "length of the gradient", from: 0.001, to: 10, log: true,
         ticks: [0.001, 0.01, 0.1, 1, 10]},
     at: temperature, height: 260,
     series: [{name: "times T²", x: data.temperatures, y: withFactor, colour: squared ? "loss" : "quiet",

@@ -20,8 +20,8 @@ def data():
     """The teacher's logits for the pictures, and what a student who knows nothing yet would get as gradients."""
     logits = samples.logits(samples.pictures())                      # (8, 10)
     gradients = [[gradient_size(one, T) for T in TEMPERATURES] for one in logits]
-    return {"pictures": samples.pictures(), "classes": list(samples.classifier().classes), "logits": logits,
-            "temperatures": TEMPERATURES, "gradients": np.array(gradients)}  # (8, temperatures)
+    return {"pictures": samples.pictures(), "names": samples.NAMES, "classes": samples.classifier().classes,
+            "logits": logits, "temperatures": TEMPERATURES, "gradients": np.array(gradients)}  # (8, temperatures)
 
 
 def gradient_size(logits, temperature):

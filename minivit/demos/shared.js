@@ -52,10 +52,10 @@ function softmax(scores) {  // exp(s_i) / sum_j exp(s_j)
 // Each kind: its value at the start, the values that it can take (null: any), and the control, made by `build`.
 const range = (label, {values, start, show = String}) => ({label, values, start, build: buildRange, show});
 const choice = (label, {options, start = 0}) =>
-  ({label, values: options.map((_, i) => i), start, build: buildChoice, options});
+  ({label, values: upTo(options.length), start, build: buildChoice, options});
 const toggle = (label, {start}) => ({label, values: [false, true], start, build: buildToggle});
 const press = (label, {times = 1000} = {}) =>  // a button; its value counts how often it was pressed
-  ({label, values: Array.from({length: times}, (_, i) => i), start: 0, build: buildPress});
+  ({label, values: upTo(times), start: 0, build: buildPress});
 const text = (label, {start}) => ({label, values: null, start, build: buildText});
 const hidden = ({values, start}) => ({values, start});  // state that is changed on the stage, as by a click
 
@@ -143,10 +143,7 @@ function demo({knobs, draw, keys = () => null}) {
     controls[name].node.dataset.knob = name;
     form.append(controls[name].node);
   }
-  const reset = element("button", {type: "button", id: "reset"});
-  reset.textContent = "reset";
-  reset.onclick = () => set(start);
-  form.append(reset);
+  byId("reset").onclick = () => set(start);
   form.onsubmit = event => event.preventDefault();
 
   const again = () => draw(state);
@@ -193,6 +190,8 @@ function readLink(knobs) {
 
 // ---------------------------------------------------------------------------------------------------- pictures
 
+const upTo = count => Array.from({length: count}, (_, i) => i);  // [0, 1, ... count - 1]
+
 function element(tag, attributes = {}) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
@@ -201,6 +200,8 @@ function element(tag, attributes = {}) {
 
 const byId = id => document.getElementById(id);
 const escaped = words => String(words).replace(/[&<>"]/g, letter => `&#${letter.charCodeAt(0)};`);
+
+const colour = meaning => getComputedStyle(document.documentElement).getPropertyValue(`--${meaning}`);  // for a canvas
 
 // the colour of a number between 0 and 1, [red, green, blue]; `map` is "viridis" for amounts, "RdBu" for signs
 const colourOf = (number, map = "viridis") =>
@@ -216,11 +217,23 @@ function picture(canvas, pixels) {  // uint8 Grid (height, width, 3), one pixel 
 }
 
 function pictureOptions(pictures, size = 40) {  // small pictures to choose from, uint8 Grid (N, height, width, 3)
-  return Array.from({length: pictures.shape[0]}, (_, i) => {
+  return upTo(pictures.shape[0]).map(i => {
     const canvas = picture(element("canvas", {role: "img", "aria-label": `picture ${i + 1}`}), pictures.at(i));
     canvas.style.width = canvas.style.height = `${size}px`;
     return canvas;
   });
+}
+
+function pictureButtons(node, pictures, pick) {  // to choose on the stage; returns a function that shows the choice
+  const buttons = pictureOptions(pictures).map((canvas, i) => {
+    const button = element("button", {type: "button", "aria-label": `picture ${i + 1}`});
+    button.append(canvas);
+    button.onclick = () => pick(i);
+    return button;
+  });
+  node.classList.add("pictures");
+  node.append(...buttons);
+  return chosen => buttons.forEach((button, i) => button.setAttribute("aria-pressed", i === chosen));
 }
 
 function heat(canvas, values, columns, {from = 0, to = Math.max(...values), map = "viridis"} = {}) {
@@ -234,6 +247,19 @@ function heat(canvas, values, columns, {from = 0, to = Math.max(...values), map 
 
 // ---------------------------------------------------------------------------------------------------- charts
 
+function bars(node, names, shares, truth = null) {  // shares of 1, a bar each; the name that is true stands out
+  if (!node.children.length) {
+    node.classList.add("bars", "moves");
+    node.innerHTML = names.map(name => `<span>${escaped(name)}</span><i></i><b></b>`).join("");
+  }
+  const [labels, rods, percents] = ["span", "i", "b"].map(tag => node.querySelectorAll(tag));
+  shares.forEach((share, i) => {
+    labels[i].className = names[i] === truth ? "true" : "";
+    rods[i].style.width = `${100 * share}%`;
+    percents[i].textContent = `${(100 * share).toFixed(1)} %`;
+  });
+}
+
 /* Lines in an element, as wide as it is. Labels stand at the end of their line.
    series: [{name, x: [...], y: [...], colour: "query", dashed}], colour a meaning of the palette
    x, y: {label, from, to, log, ticks: [...]};  at: a value of x that is marked by a vertical line */
@@ -245,8 +271,12 @@ function lineChart(node, {series, x, y, at, height = 280, label}) {
   };
   const across = place(x, left, width - right), down = place(y, height - bottom, top);
   let svg = "";
-  for (const tick of x.ticks) svg += `<text class="quiet" x="${across(tick)}" y="${height - bottom + 20}"
-    text-anchor="middle">${tick}</text>`;
+  let free = -Infinity;  // where there is no tick yet
+  for (const tick of x.ticks) {
+    if (across(tick) < free) continue;
+    svg += `<text class="quiet" x="${across(tick)}" y="${height - bottom + 20}" text-anchor="middle">${tick}</text>`;
+    free = across(tick) + 40;
+  }
   for (const tick of y.ticks) svg += `<path d="M${left} ${down(tick)}H${width - right}" stroke="var(--quiet)"
     opacity=".35"/><text class="quiet" x="${left - 8}" y="${down(tick) + 5}" text-anchor="end">${tick}</text>`;
   svg += `<text x="${(left + width - right) / 2}" y="${height - 6}" text-anchor="middle">${escaped(x.label)}</text>
