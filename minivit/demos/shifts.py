@@ -78,5 +78,5 @@ def data():
     layers = {0: convolution()} | {size: patches(size) for size in SIZES}
     found = {str(size): compared(layer, max(size, 1), images) for size, layer in layers.items()}
     return {"pictures": pictures, "names": samples.NAMES, "shifts": SHIFTS, "sizes": SIZES,
-            "maps": {size: maps for size, (maps, _) in found.items()},
+            "seen": {size: maps for size, (maps, _) in found.items()},
             "similarities": {size: similarities for size, (_, similarities) in found.items()}}
