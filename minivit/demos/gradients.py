@@ -15,8 +15,7 @@ from ..ops import cross_entropy
 from ..train import AdamW
 
 TITLE = "Without a residual path no gradient reaches the first block"
-LOOK_FOR = ("The loss sends its gradient from the right to the left. Where the line falls, the blocks before hear nothing "
-            "of it.")
+LOOK_FOR = "how far each line falls on the gradient's way from the loss, at the right, to the first block, at the left."
 QUESTION = ("At step 0 post-norm and pre-norm both look healthy. After how many steps do they differ, in which blocks, and "
             "what has pre-norm that “residual” lacks?")
 

@@ -15,8 +15,7 @@ from ..engine import Tensor
 from ..train import SGD, AdamW, Muon
 
 TITLE = "Each optimiser needs a learning rate of its own"
-LOOK_FOR = ("All four start at the ring with one learning rate. Too small, they crawl; too large, SGD and momentum leave "
-            "the map.")
+LOOK_FOR = "the rates at which each of the four, which all start at the ring, crawls, arrives, trembles, or leaves the map."
 QUESTION = ("Turn the valley. Three of the paths turn with it and keep their shape: which one does not, and why? And why do "
             "AdamW and Muon tremble where SGD explodes?")
 

@@ -92,6 +92,6 @@ function draw(state) {
 
 const page = demo({draw, knobs: {
   build: range("build", {values: BUILDS.map((_, i) => i), start: 2, show: i => `${i + 1} of ${BUILDS.length}`}),
-  token: range("token", {values: tiles.map((_, i) => i), start: 51}),
+  token: range("token", {values: tiles.map((_, i) => i), start: 0}),
   shift: choice("moved by", {options: data.shifts.map(String), start: 2})}});
 sayKeys(["← →", "build"], ["↑ ↓", "token"], ["space", "moved by"], ["click", "choose a token"]);

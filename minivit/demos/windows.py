@@ -19,7 +19,7 @@ QUESTION = "How many regions does the mask keep apart for each shift, and which 
 PICTURE = 6
 SIDE, WINDOW, PATCH = 8, 4, 4
 SHIFTS = (0, 1, 2, 3)
-SHARPNESS = 2.0  # by which queries and keys are multiplied
+SHARPNESS = 0.6  # by which queries and keys are multiplied
 
 
 def rolled(shift):
