@@ -15,9 +15,9 @@ from ..ops import cross_entropy
 from ..train import AdamW
 
 TITLE = "Without a residual path no gradient reaches the first block"
-LOOK_FOR = "how far each line falls on the gradient's way from the loss, at the right, to the first block, at the left."
-QUESTION = ("At step 0 post-norm and pre-norm both look healthy. After how many steps do they differ, in which blocks, and "
-            "what has pre-norm that “residual” lacks?")
+LOOK_FOR = "how far each line falls on the gradient's way from the loss, on the right, to the first block."
+QUESTION = ("At step 0 post-norm and pre-norm both look healthy. After how many steps do they differ, in which blocks, "
+            "and what has pre-norm that “residual” lacks?")
 
 WIRINGS = {"plain": lambda x, part, norm: part(x),
            "residual": lambda x, part, norm: x + part(x),
@@ -29,7 +29,7 @@ DIM, BATCH, RATE = 32, 16, 1e-3
 
 
 class Block(Sequential):
-    """The attention, the MLP and the two norms of a ViT's block, joined in one of the wirings.  (B, N, D) -> (B, N, D)"""
+    """The parts of a ViT's block, joined in one of the wirings.    (B, N, D) -> (B, N, D)"""
 
     def __init__(self, block, wire):
         super().__init__(block.norm1, block.attention, block.norm2, block.mlp)
@@ -81,7 +81,7 @@ def training(wiring, depth, pictures):
 
 
 def data():
-    """Every wiring at every depth, with norms[wiring] of shape (depths, steps, deepest), not-a-number behind the last."""
+    """Every wiring at every depth: norms[wiring] (depths, steps, deepest), with not-a-number behind the last block."""
     pictures, _ = load_shapes10(train=BATCH * (STEPS[-1] + 2), test=0)
     norms, losses = {}, {}
     for wiring in WIRINGS:

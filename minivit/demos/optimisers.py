@@ -1,4 +1,4 @@
-"""Where SGD, momentum, AdamW and Muon walk on a small loss surface, for learning rates from far too low to far too high.
+"""Where SGD, momentum, AdamW and Muon walk on a small loss surface, for learning rates from too low to too high.
 
 The parameter is a matrix W of 2 x 2 weights, so that Muon, which sees directions of a matrix, can act. It is
 U diag(a, b) U^T with a fixed turn U, and each loss depends on a and b alone. Then the gradient has the same form, and
@@ -15,8 +15,8 @@ from ..engine import Tensor
 from ..train import SGD, AdamW, Muon
 
 TITLE = "Each optimiser needs a learning rate of its own"
-LOOK_FOR = "the rates at which each of the four, which all start at the ring, crawls, arrives, trembles, or leaves the map."
-QUESTION = ("Turn the valley. Three of the paths turn with it and keep their shape: which one does not, and why? And why do "
+LOOK_FOR = "the rates at which each of the four, all from one ring, crawls, arrives, trembles, or leaves the map."
+QUESTION = ("Turn the valley. Three of the paths turn with it and keep their shape: which does not, and why? And why do "
             "AdamW and Muon tremble where SGD explodes?")
 
 STEPS = 60

@@ -43,7 +43,7 @@ function draw({shift, size: which, picture: number}) {
     series: [{name: "convolution", x: data.shifts, y: like(STILL), colour: "query"},
              {name: "patches", x: data.shifts, y: like(size), colour: "key"}],
     x: {label: "shift in pixels", from: 0, to: 16, ticks: [0, 4, 8, 12, 16]},
-    y: {label: "likeness to the first row, moved along (cosine)", from: 0, to: 1, ticks: [0, 0.5, 1]},
+    y: {label: "likeness to the first row (cosine)", from: 0, to: 1, ticks: [0, 0.5, 1]},
     at: shift, height: innerWidth > 800 ? 336 : 240,
     label: `likeness of a convolution's map and of tokens of ${size} x ${size} pixels, by shift`});
   byId("said").textContent = `Moved by ${shift}: convolution ${like(STILL)[shift].toFixed(2)}, ` +

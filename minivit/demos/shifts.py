@@ -14,7 +14,7 @@ from ..ops import roll
 from . import samples
 
 TITLE = "A convolution moves along with the picture, patches do not"
-LOOK_FOR = "what is left in the third row, where the first row, moved as far as the picture was, is taken from the second."
+LOOK_FOR = "what is left in the third row: the second, less the first moved along with the picture."
 QUESTION = "At which shifts is the patches' similarity 1? Predict them for each patch size before you look."
 SHIFTS = tuple(range(17))
 SIZES = (2, 4, 8)  # of the patches

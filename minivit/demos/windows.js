@@ -57,11 +57,11 @@ function drawBoard({build, token, shift}) {
   byId("board").lastChild.innerHTML = svg;
 }
 
-function drawMatrix({build, token, shift}) {  // the window's n x n pairs: white where allowed, dark where forbidden
+function drawMatrix({build, token, shift}) {  // the window's n x n pairs: what the mask allows, then how much they look
   const by = movedBy(build, shift), slot = data.members.at(by).values.indexOf(token), window = Math.floor(slot / n);
   const mask = data.masks.at(by, window).values, weights = data.attention.at(by, build >= 4 ? 1 : 0, window).values;
   const canvas = byId("matrix");
-  heat(canvas, build < 3 ? mask : weights, n, {from: 0, to: 1});
+  heat(canvas, build < 3 ? mask : weights, n, {from: 0});
   const pen = canvas.getContext("2d"), large = element("canvas", {width: 16 * n, height: 16 * n});
   const draw = large.getContext("2d");
   draw.imageSmoothingEnabled = false;
@@ -79,13 +79,14 @@ function draw(state) {
   const {build, shift} = state;
   drawBoard(state);
   const {seen, away} = drawMatrix(state), count = new Set(data.regions.at(movedBy(build, shift)).values).size;
+  byId("shades").textContent = build < 3 ? "yellow is allowed, dark is masked." : "the brighter, the more.";
   byId("step").textContent = BUILDS[build];
   byId("told").textContent = [
     `Each token looks at its own ${M} × ${M} window: ${count} windows, which never meet.`,
     `Moved by ${shift}, windows bridge the old borders, but ${count} pieces of unequal size are left.`,
     `Rolled by ${shift}, the pieces fill ${side * side / n} whole windows. Pieces of different colour are no neighbours.`,
     `Without a mask, ${(100 * away).toFixed(0)} % of the marked token’s attention goes to tokens from elsewhere. ` +
-      `The matrix has its window: who looks (rows) at whom (columns); moved by ${shift}.`,
+      `Windows are moved by ${shift}.`,
     `With the mask none does: the marked token sees ${seen} of ${n}. Moved by ${shift}, ${count} pieces stay apart.`,
     `Rolled back by ${shift}: each token stands where it was, and has looked across the old borders.`][build];
 }

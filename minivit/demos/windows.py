@@ -1,9 +1,9 @@
-"""Swin's shifted windows on a grid of 8 x 8 tokens: cut, moved, rolled, masked.  Liu et al., ICCV 2021, arXiv:2103.14030.
+"""Swin's shifted windows on a grid of 8 x 8 tokens.  Liu et al., ICCV 2021, arXiv:2103.14030.
 
-Windows that are moved by some tokens leave pieces of unequal size at the border (figure 2). Rolling the grid makes whole
-windows of them again, and a mask forbids attention between pieces that are no neighbours (figure 4). Rolled places,
-windows, masks and attention are those of `minivit.models.swin`; the one head's queries and keys are the pixels of the
-patches themselves, so that alike patches look at each other.
+Windows that are moved by some tokens leave pieces of unequal size at the border (figure 2). Rolling the grid makes
+whole windows of them again, and a mask forbids attention between pieces that are no neighbours (figure 4). Rolled
+places, windows, masks and attention are those of `minivit.models.swin`; the one head's queries and keys are the pixels
+of the patches themselves, so that alike patches look at each other.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ from . import samples
 
 TITLE = "Swin rolls the picture, so that moved windows are whole again"
 LOOK_FOR = "the strangers that share a window after the roll, and what the mask does with them."
-QUESTION = "How many regions does the mask keep apart for each shift, and which tokens see a whole window even with the mask?"
+QUESTION = "How many pieces does the mask keep apart for each shift? Which tokens see a whole window in spite of it?"
 PICTURE = 6
 SIDE, WINDOW, PATCH = 8, 4, 4
 SHIFTS = (0, 1, 2, 3)

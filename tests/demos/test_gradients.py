@@ -43,5 +43,7 @@ def test_without_a_residual_path_less_gradient_arrives_with_every_block(batch):
 def test_a_run_has_norms_for_each_step_that_is_shown():
     pictures, _ = load_shapes10(train=BATCH * (STEPS[-1] + 2), test=0)
     norms, losses = training("pre-norm", 2, pictures)
-    assert norms.shape == (len(STEPS), 2) and losses.shape == (len(STEPS),)
-    assert np.isfinite(norms).all() and len(np.unique(losses)) == len(STEPS)
+    assert norms.shape == (len(STEPS), 2)
+    assert losses.shape == (len(STEPS),)
+    assert np.isfinite(norms).all()
+    assert len(np.unique(losses)) == len(STEPS)

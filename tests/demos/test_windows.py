@@ -39,7 +39,8 @@ def test_attention_sums_to_one_and_the_mask_leaves_nothing_for_strangers(rng):
     without, masked = attention(2, rng.standard_normal((32, 32, 3)).astype(np.float32))   # each (w, n, n)
     mask = shift_mask((SIDE, SIDE), WINDOW, 2)
     assert np.allclose([without.sum(axis=-1), masked.sum(axis=-1)], 1, atol=1e-6)
-    assert (masked[~mask] == 0).all() and (without[~mask] > 0).all()
+    assert (masked[~mask] == 0).all()
+    assert (without[~mask] > 0).all()
     expected = np.where(mask, without, 0)
     assert np.allclose(masked, expected / expected.sum(axis=-1, keepdims=True), atol=1e-6)
 
