@@ -16,8 +16,8 @@ from ..train import SGD, AdamW, Muon
 
 TITLE = "Each optimiser needs a learning rate of its own"
 LOOK_FOR = "the rates at which each of the four, all from one ring, crawls, arrives, trembles, or leaves the map."
-QUESTION = ("Turn the valley. Three of the paths turn with it and keep their shape: which does not, and why? And why do "
-            "AdamW and Muon tremble where SGD explodes?")
+QUESTION = ("Turn the valley. Three of the paths turn with it and keep their shape; which does not, and why? "
+            "And why do AdamW and Muon tremble where SGD explodes?")
 
 STEPS = 60
 GRID, REACH = 121, 2.4  # points of the map on each axis, and how far it reaches from 0
