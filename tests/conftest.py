@@ -6,6 +6,7 @@ import pytest
 from minivit.blas import blas_threads
 from minivit.train import graph
 from tests import cuda_streams, cupy_stand_in
+from tests.browser import browser, open_page  # noqa: F401, fixtures
 
 
 def _usable_gpu():
@@ -43,6 +44,13 @@ def pytest_generate_tests(metafunc):
     """A test with an argument `case` runs once for each row of its module's CASES."""
     if "case" in metafunc.fixturenames:
         metafunc.parametrize("case", metafunc.module.CASES, ids=str)
+
+
+def pytest_collection_modifyitems(items):
+    """Tests that need the browser run in one process (--dist loadgroup), which starts one."""
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 @pytest.fixture(autouse=True, scope="session")

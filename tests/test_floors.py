@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "minivit"
 README = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
 FLOORS = {name: int(floor) for floor, told in re.findall(r"^\| (\d+) \| (`.*) \|$", README, flags=re.MULTILINE)
-          for name in re.findall(r"`(\w+)`", told)} | {"__init__": 12}
+          for name in re.findall(r"`(\w+)`", told)} | {"__init__": 13}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -33,3 +33,10 @@ def css():
             f"@media(prefers-color-scheme:dark){{:root{{color-scheme:dark;{sides[1]}}}}}\n"
             f".dark{{color-scheme:dark;{sides[1]}}}\n"
             f".light{{color-scheme:light;{sides[0]}}}\n")
+
+
+def colour_map(name):
+    """A colour map of matplotlib, from its low to its high end, for pages that colour numbers.    -> uint8 (256, 3)"""
+    from matplotlib import colormaps
+    from numpy import arange
+    return colormaps[name](arange(256), bytes=True)[:, :3]
