@@ -1,5 +1,7 @@
 """The two JavaScript libraries that slides are made with, fetched once and kept: reveal.js and MathJax."""
 
+import contextlib
+import os
 import shutil
 import subprocess
 import tarfile
@@ -8,9 +10,9 @@ from tempfile import TemporaryDirectory
 
 from ..data import cache_folder
 from ..data.download import download, verify
-from ..files import write_atomically
 
 DELIVERY = "https://cdn.jsdelivr.net/npm/"  # serves the files of npm's packages one by one
+PATIENCE = 120  # seconds for a package
 PUBLISHED = {  # package@version/file: MD5. Licences: MIT (reveal.js), Apache 2.0 (MathJax)
     "reveal.js@5.2.1/dist/reveal.js": "48de495ecf689d20087cfdc18ce77d3f",
     "reveal.js@5.2.1/dist/reveal.css": "dfeb30f7f80e87e7f46117c58f605bd7",
@@ -56,8 +58,11 @@ def fetch(file, path, md5):
         if content is None:
             raise ConnectionError(f"slides need {path.name} once: {error}. Fetch {DELIVERY + file} elsewhere, and put it "
                                   f"into {path.parent}") from error
-        write_atomically(path, content)
-        verify(path, md5)
+        with TemporaryDirectory(dir=path.parent) as folder:
+            arrived = Path(folder) / path.name
+            arrived.write_bytes(content)
+            verify(arrived, md5)
+            os.replace(arrived, path)
 
 
 def packed(file):
@@ -66,9 +71,9 @@ def packed(file):
     package, _, inside = file.partition("/")
     if npm is None:
         return None
-    with TemporaryDirectory() as folder:
-        subprocess.run([npm, "pack", package, "--silent", "--ignore-scripts", f"--pack-destination={folder}"],
-                       cwd=folder, capture_output=True, timeout=300, check=False)
+    with TemporaryDirectory() as folder, contextlib.suppress(subprocess.TimeoutExpired):
+        subprocess.run([npm, "pack", package, "--ignore-scripts", "--fetch-retries=0", f"--pack-destination={folder}"],
+                       cwd=folder, capture_output=True, timeout=PATIENCE, check=False)
         for archive in Path(folder).glob("*.tgz"):
             with tarfile.open(archive) as tar:
                 return tar.extractfile(f"package/{inside}").read()

@@ -10,7 +10,7 @@ from pygments.lexers import PythonLexer
 
 LINES, WIDTH = 12, 80  # of code that can be read from the last row
 PAUSE = re.compile(r"^\. \. \.$", flags=re.MULTILINE)
-TYPE = 24, 32  # size of code in pixels on 1280 x 720, smallest and largest
+TYPE = 24, 36  # size of code in pixels on 1280 x 720, smallest and largest
 AREA = 1172, 400  # pixels that code may take, width and height
 ADVANCE, LEADING = 0.605, 1.35  # a letter's width and a line's height, as parts of the size
 FIGURES = {  # kind of output: its HTML, the best first
@@ -59,9 +59,15 @@ def code(source, wanted, highlighted):
     if len(rows) > LINES or longest > WIDTH:
         raise ValueError(f"code_lines: {len(rows)} lines of up to {longest} characters; a slide has room for {LINES} lines "
                          f"of {WIDTH}")
-    size = min(TYPE[1], int(min(AREA[0] / ADVANCE / longest, AREA[1] / LEADING / len(rows))))
     formatter = HtmlFormatter(hl_lines=[n for n, (_, stands_out) in enumerate(rows, 1) if stands_out])
-    return f'<div class="code" style="font-size: {max(TYPE[0], size)}px">{highlight(text, PythonLexer(), formatter)}</div>'
+    return f'<div class="code" style="font-size: {size(text)}px">{highlight(text, PythonLexer(), formatter)}</div>'
+
+
+def size(text):
+    """The largest size of type in pixels in which lines of code, or what code prints, fit into AREA."""
+    lines = text.split("\n")
+    fitting = min(AREA[0] / ADVANCE / max(1, *map(len, lines)), AREA[1] / LEADING / len(lines))
+    return max(TYPE[0], min(TYPE[1], int(fitting)))
 
 
 def fitted(line):

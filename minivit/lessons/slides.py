@@ -11,7 +11,7 @@ import jinja2
 import nbformat
 from nbconvert.filters import markdown2html
 
-from .slide_parts import FIGURES, code, lines_of, paragraphs
+from .slide_parts import FIGURES, code, lines_of, paragraphs, size
 
 TEMPLATE = Path(__file__).with_name("slides.html.j2")
 FIELDS = {"slide_type", "title", "text", "code_lines", "highlight", "printed", "figure", "finding", "demo", "predict",
@@ -124,7 +124,8 @@ def printed(cell, wanted):
     chosen = said if wanted is True else [said[number - 1] for number in lines_of(wanted, len(said), "printed")]
     if not chosen:
         raise ValueError("printed: the cell prints nothing")
-    return f'<pre class="printed">{html.escape(chr(10).join(chosen))}</pre>'
+    text = "\n".join(chosen)
+    return f'<pre class="printed" style="font-size: {size(text)}px">{html.escape(text)}</pre>'
 
 
 def figure(cell, wanted, title):
