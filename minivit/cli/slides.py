@@ -6,10 +6,10 @@ def add_commands(subparsers):
     slides = subparsers.add_parser(
         "slides", help="write a lesson as slides",
         description="Write a lesson as slides for the lecture hall: one HTML file that needs no network. The two "
-                    "libraries in it, reveal.js and MathJax, are fetched the first time. Space and arrows go on, S opens "
-                    "the speaker's view with the notes, D makes it dark, Esc shows all slides.")
+                    "libraries in it, reveal.js and MathJax, are fetched the first time. Space and arrows go on, S "
+                    "opens the speaker's view with the notes, D makes it dark, Esc shows all slides.")
     slides.add_argument("lesson", metavar="LESSON", help="a number such as 17, a name such as swin, or a notebook")
-    slides.add_argument("--out", metavar="FILE", help="the file (default: NN_name.slides.html, or .pdf, in this folder)")
+    slides.add_argument("--out", metavar="FILE", help="the file (default: NN_name.slides.html or .pdf in this folder)")
     slides.add_argument("--pdf", action="store_true", help="a handout instead, a slide on each page (needs Chromium)")
     slides.set_defaults(run=write_slides)
 

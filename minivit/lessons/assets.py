@@ -56,8 +56,8 @@ def fetch(file, path, md5):
     except ConnectionError as error:
         content = packed(file)
         if content is None:
-            raise ConnectionError(f"slides need {path.name} once: {error}. Fetch {DELIVERY + file} elsewhere, and put it "
-                                  f"into {path.parent}") from error
+            raise ConnectionError(f"slides need {path.name} once: {error}. Fetch {DELIVERY + file} elsewhere, and put "
+                                  f"it into {path.parent}") from error
         with TemporaryDirectory(dir=path.parent) as folder:
             arrived = Path(folder) / path.name
             arrived.write_bytes(content)

@@ -57,8 +57,8 @@ def code(source, wanted, highlighted):
     text = textwrap.dedent("\n".join(line for line, _ in rows))
     longest = max(map(len, text.split("\n")))
     if len(rows) > LINES or longest > WIDTH:
-        raise ValueError(f"code_lines: {len(rows)} lines of up to {longest} characters; a slide has room for {LINES} lines "
-                         f"of {WIDTH}")
+        raise ValueError(f"code_lines: {len(rows)} lines of up to {longest} characters; a slide has room for {LINES} "
+                         f"lines of {WIDTH}")
     formatter = HtmlFormatter(hl_lines=[n for n, (_, stands_out) in enumerate(rows, 1) if stands_out])
     return f'<div class="code" style="font-size: {size(text)}px">{highlight(text, PythonLexer(), formatter)}</div>'
 

@@ -1,6 +1,6 @@
 """A lesson as slides for the lecture hall: one HTML file, which needs no network.
 
-What stands on a slide is written into the metadata of a cell of the lesson, and nothing else appears: see docs/slides.md.
+What stands on a slide is written into the metadata of a cell of the lesson (docs/slides.md), and nothing else appears.
 """
 
 import html

@@ -18,13 +18,17 @@ FAULTS = """
   Reveal.slide(number);
   const sheet = section.querySelector('.sheet'), title = sheet.querySelector('h2'), found = [];
   const size = element => parseFloat(getComputedStyle(element).fontSize);
-  if (sheet.scrollHeight > 720 || sheet.scrollWidth > 1280) found.push(`runs out: ${sheet.scrollWidth} x ${sheet.scrollHeight}`);
+  const wider = element => element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).display !== 'inline';
+  if (sheet.scrollHeight > 720 || sheet.scrollWidth > 1280)
+    found.push(`runs out: ${sheet.scrollWidth} x ${sheet.scrollHeight}`);
   if (sheet.children.length < 2 && !sheet.matches('.predict')) found.push('nothing below the title');
   if (title.getBoundingClientRect().height > 4 * 68) found.push('the title has more than four lines');
   for (const wide of sheet.querySelectorAll('pre, table, mjx-container'))
-    if (wide.scrollWidth > wide.clientWidth + 1 && getComputedStyle(wide).display !== 'inline') found.push(`${wide.tagName} is cut off`);
-  for (const text of sheet.querySelectorAll('pre, p, li, td, code')) if (size(text) < 24) found.push(`type of ${size(text)} px`);
-  for (const figure of sheet.querySelectorAll('.figure, .demo')) if (figure.clientHeight < 280) found.push(`a figure ${figure.clientHeight} px high`);
+    if (wider(wide)) found.push(`${wide.tagName} is cut off`);
+  for (const text of sheet.querySelectorAll('pre, p, li, td, code'))
+    if (size(text) < 24) found.push(`type of ${size(text)} px`);
+  for (const figure of sheet.querySelectorAll('.figure, .demo'))
+    if (figure.clientHeight < 280) found.push(`a figure ${figure.clientHeight} px high`);
   return found.length ? `${title.innerText}: ${found.join(', ')}` : '';
 }).filter(Boolean)
 """
