@@ -50,7 +50,7 @@ def code(source, wanted, highlighted):
     rows = []  # (line, whether it stands out)
     for before, number in zip([numbers[0] - 1, *numbers], numbers, strict=False):
         if number > before + 1 and lines[before:number - 1] != [""] * (number - 1 - before):
-            rows.append((re.match(" *", lines[number - 1])[0] + "...", False))
+            rows.append((re.match(" *", lines[before])[0] + "...", False))
         elif number > before + 1:
             rows.append(("", False))
         rows += [(row, number in marked) for row in fitted(lines[number - 1])]

@@ -14,6 +14,7 @@ from nbconvert.filters import markdown2html
 from .slide_parts import FIGURES, code, lines_of, paragraphs, size
 
 TEMPLATE = Path(__file__).with_name("slides.html.j2")
+BAR = "%|"  # of progress, as tqdm draws it
 FIELDS = {"slide_type", "title", "text", "code_lines", "highlight", "printed", "figure", "finding", "demo", "predict",
           "notes"}
 
@@ -118,9 +119,9 @@ def parts(cell, given, demo):
 
 
 def printed(cell, wanted):
-    """The lines that a cell prints: all of them if `wanted` is True, or some, as "1-3, 5"."""
+    """The lines that a cell prints: all of them if `wanted` is True, or some, as "1-3, 5"; no progress bars."""
     text = "".join(output.text for output in cell.get("outputs", []) if output.get("name") == "stdout")
-    said = text.rstrip("\n").split("\n") if text else []
+    said = [line.rstrip() for line in text.rstrip("\n").split("\n") if text and BAR not in line]
     chosen = said if wanted is True else [said[number - 1] for number in lines_of(wanted, len(said), "printed")]
     if not chosen:
         raise ValueError("printed: the cell prints nothing")

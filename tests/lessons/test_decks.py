@@ -18,7 +18,8 @@ FAULTS = """
   Reveal.slide(number);
   const sheet = section.querySelector('.sheet'), title = sheet.querySelector('h2'), found = [];
   const size = element => parseFloat(getComputedStyle(element).fontSize);
-  const wider = element => element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).display !== 'inline';
+  const block = element => getComputedStyle(element).display !== 'inline';
+  const wider = element => block(element) && element.scrollWidth > element.clientWidth + 1;
   if (sheet.scrollHeight > 720 || sheet.scrollWidth > 1280)
     found.push(`runs out: ${sheet.scrollWidth} x ${sheet.scrollHeight}`);
   if (sheet.children.length < 2 && !sheet.matches('.predict')) found.push('nothing below the title');

@@ -74,7 +74,7 @@ def test_a_fragment_joins_the_slide_before_it():
 
 
 def test_code_shows_its_lines_and_what_it_prints_waits():
-    printed = new_output("stream", name="stdout", text="one\ntwo <b>\nthree\n")
+    printed = new_output("stream", name="stdout", text="fit: 100%|###| 9/9\none\ntwo <b>\nthree\n")
     one, = deck([code_cell("a = 1\nb = 2\nc = 3", [printed], code_lines="2-3", highlight="3", printed="2")])
     (program, _), (said, waits) = one.parts
     words = re.sub("<[^>]+>", "", program)
