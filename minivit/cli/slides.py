@@ -38,7 +38,7 @@ def write_slides(args):
 
 
 def live_demo():
-    """A function that gives the HTML text of a demo by its name."""
+    """A function that gives the HTML text of a demo by its name, or None where there is no such demo."""
     from importlib.util import find_spec
     if find_spec("minivit.demos") is None:
         return None
@@ -48,6 +48,8 @@ def live_demo():
     from .. import demos
 
     def demo(name):
+        if name not in demos.list_demos():
+            return None
         with TemporaryDirectory() as folder:
             path = Path(folder) / "demo.html"
             demos.write(name, path)

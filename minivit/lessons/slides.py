@@ -42,7 +42,7 @@ def slides(path, assets, demo=None):
     assets : dict
         As `minivit.lessons.assets.assets` returns it.
     demo : callable, optional
-        demo(name) -> the HTML text of a live demo. Without it a slide tells the command that opens the demo.
+        demo(name) -> the HTML text of a live demo, or None. Without it a slide tells the command that opens the demo.
 
     Raises
     ------
@@ -141,9 +141,10 @@ def figure(cell, wanted, title):
 
 def embedded(name, demo):
     """A live demo in a frame of its own, or the command that opens it."""
-    if demo is None:
+    page = demo(name) if demo else None
+    if page is None:
         return f"<p>Live: <code>python -m minivit demo {html.escape(name)}</code></p>"
-    return f'<iframe class="demo" title="demo {html.escape(name)}" srcdoc="{html.escape(demo(name))}"></iframe>'
+    return f'<iframe class="demo" title="demo {html.escape(name)}" srcdoc="{html.escape(page)}"></iframe>'
 
 
 def inline(text):

@@ -107,7 +107,8 @@ def test_a_figure_is_svg_where_there_is_svg():
 
 def test_a_demo_is_embedded_or_its_command_told():
     cell = text_cell(text="", demo="attention")
-    assert "python -m minivit demo attention" in shown(deck([cell])[0])
+    for absent in (None, lambda name: None):
+        assert "python -m minivit demo attention" in shown(deck([cell], demo=absent)[0])
     assert 'srcdoc="&lt;p&gt;attention"' in shown(deck([cell], demo=lambda name: f"<p>{name}")[0])
 
 
