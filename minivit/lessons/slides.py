@@ -106,13 +106,13 @@ def parts(cell, given, demo):
 
     What code prints waits, and so does the sentence that says what a figure shows: first everybody looks.
     """
-    pieces = paragraphs(given.get("text", cell.source if cell.cell_type == "markdown" and len(given) == 1 else ""))
+    pieces = paragraphs(given.get("text", ""))
     if "code_lines" in given:
         pieces.append((code(cell.source, given["code_lines"], given.get("highlight", "")), False))
     if "printed" in given:
         pieces.append((printed(cell, given["printed"]), "code_lines" in given))
     if "figure" in given:
-        pieces.append((figure(cell, given["figure"], given["title"]), False))
+        pieces.append((figure(cell, given["figure"], given.get("title", "")), False))
     if "demo" in given:
         pieces.append((embedded(given["demo"], demo), False))
     return pieces + [(part, True) for part, _ in paragraphs(given.get("finding", ""))]

@@ -68,8 +68,10 @@ def test_a_deck_ends_with_a_question_for_the_break():
 
 
 def test_a_fragment_joins_the_slide_before_it():
-    one, = deck([text_cell(text="First."), text_cell(slide_type="fragment", text="Then.", notes="And this.")])
-    assert [waits for _, waits in one.parts] == [False, True]
+    then = new_code_cell("draw()", outputs=[figure()], metadata={
+        "slideshow": {"slide_type": "fragment", "text": "Then.", "figure": True, "notes": "And this."}})
+    one, = deck([text_cell(text="First."), then])
+    assert [waits for _, waits in one.parts] == [False, True, True]
     assert one.notes == "Say so.\n\nAnd this."
 
 
