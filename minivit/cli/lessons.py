@@ -1,4 +1,4 @@
-"""python -m minivit course, lesson, slides: the map of the lessons; one of them read, run, or shown to a class."""
+"""python -m minivit course, lesson: the map of the lessons; one of them read, or run."""
 
 
 def add_commands(subparsers):
@@ -20,13 +20,6 @@ def add_commands(subparsers):
                         help="with --run: write here, not back into the lesson (a smoke run: into "
                              "NN_name.smoke.ipynb in this folder)")
     lesson.set_defaults(run=open_or_execute)
-    slides = subparsers.add_parser(
-        "slides", help="write a lesson as slides",
-        description="Write a lesson as slides for the lecture hall: one HTML file that needs no network. The two "
-                    "libraries in it, reveal.js and MathJax, are downloaded the first time.")
-    slides.add_argument("lesson", metavar="LESSON", help="a number such as 16, a name such as swin, or a notebook")
-    slides.add_argument("--out", metavar="FILE", help="the file (default: NN_name.slides.html in this folder)")
-    slides.set_defaults(run=write_slides)
 
 
 def list_lessons(args):
@@ -80,21 +73,6 @@ def open_in_jupyterlab(path):
     from ..lessons.execute import kernel_environment
     return subprocess.run([sys.executable, "-m", "jupyterlab", str(path.resolve())], cwd=FOLDER.parent,
                           env=kernel_environment()).returncode
-
-
-def write_slides(args):
-    """The command `slides`."""
-    from pathlib import Path
-
-    from ..lessons.course import locate
-    path = locate(args.lesson)
-    needs("nbconvert", "writing slides")
-    from ..files import write_atomically
-    from ..lessons.assets import assets
-    from ..lessons.slides import slides
-    out = Path(args.out or f"{path.stem}.slides.html")
-    write_atomically(out, slides(path, assets()))
-    print(f"{out}: open it in a browser; space and arrows go on, Esc shows all slides")
 
 
 def needs(package, what):

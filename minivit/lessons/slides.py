@@ -1,29 +1,39 @@
 """A lesson as slides for the lecture hall: one HTML file, which needs no network.
 
-A heading starts a column of slides, and below it stand, one idea each: paragraphs, tables, short code with what it
-prints, figures with the sentence that says what to see in them. Where a cell's metadata has `slideshow.slide_type`
-(slide, subslide, fragment, skip, notes), that decides.
+What stands on a slide is written into the metadata of a cell of the lesson (docs/slides.md), and nothing else appears.
 """
 
-import re
-from copy import deepcopy
+import html
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import jinja2
 import nbformat
-from nbconvert import SlidesExporter
-from nbformat.v4 import new_markdown_cell
+from nbconvert.filters import markdown2html
 
-from .break_lines import break_lines
+from .slide_parts import FIGURES, code, lines_of, paragraphs, size
 
 TEMPLATE = Path(__file__).with_name("slides.html.j2")
-LETTERS = 520  # of text on a slide in large type
-LINES = 18, 24  # of code on a slide, longer code is cut at an empty line; with what it prints
-SHORT = 250, 14  # letters, and lines of code and what it prints, that go onto one slide
-BRIEF = 80, 3  # letters above a table, lines below a figure
-FIGURE = ("image/png", "image/svg+xml", "image/jpeg")
+BAR = "%|"  # of progress, as tqdm draws it
+FIELDS = {"slide_type", "title", "text", "code_lines", "highlight", "printed", "figure", "finding", "demo", "predict",
+          "notes"}
 
 
-def slides(path, assets):
+@dataclass
+class Slide:
+    """One slide: a sentence as title, pieces of HTML below it, some of which wait for a key, and what is said.
+
+    kind : "first", "slide", "predict" (a question before its answer), or "break" (a question to end with).
+    parts : [(HTML, whether it waits)]
+    """
+
+    title: str
+    notes: str
+    kind: str = "slide"
+    parts: list = field(default_factory=list)
+
+
+def slides(path, assets, demo=None):
     """The HTML text of a notebook's slides.
 
     Parameters
@@ -31,132 +41,112 @@ def slides(path, assets):
     path : Path
     assets : dict
         As `minivit.lessons.assets.assets` returns it.
+    demo : callable, optional
+        demo(name) -> the HTML text of a live demo, or None. Without it a slide tells the command that opens the demo.
+
+    Raises
+    ------
+    ValueError
+        If the metadata of a cell is wrong, with the cell's name and what was expected.
     """
+    from ..viz.palette import css
     notebook = nbformat.read(path, as_version=4)
-    notebook.cells = arrange(notebook.cells)
-    exporter = SlidesExporter(raw_template=TEMPLATE.read_text(encoding="utf-8"))
-    title = re.sub(r"[#*`]", "", notebook.cells[0].source.partition("\n")[0]).strip()
     scripts = {name: text.replace("</script", "<\\/script") for name, text in assets.items()}
-    html, _ = exporter.from_notebook_node(notebook, {"slides": {"title": title, "assets": scripts}})
-    return html
+    lesson = notebook.cells[0].source.partition("\n")[0].lstrip("# ")
+    environment = jinja2.Environment(autoescape=False, undefined=jinja2.StrictUndefined)
+    environment.filters |= {"inline": inline, "markdown": markdown2html}
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        lesson=lesson, slides=deck(notebook.cells, demo), assets=scripts, colours=css())
 
 
-def arrange(cells):
-    """The cells of the slides, each with its slide_type."""
-    arranged = []
+def deck(cells, demo=None):
+    """The slides of a lesson, one for each cell whose metadata says so, and one for each question before it."""
+    shown = []
     for cell in cells:
-        given = cell.metadata.get("slideshow", {}).get("slide_type")
-        if given:
-            arranged.append(typed(deepcopy(cell), given))
-        elif cell.cell_type == "markdown":
-            shown = arranged[-1].get("outputs", []) if arranged else []
-            arranged += text_slides(cell.source, follows_figure=any(map(has_figure, shown)))
-        elif cell.cell_type == "code":
-            arranged += code_slides(cell, arranged[-1] if arranged else None)
-    for number, cell in enumerate(arranged):
-        cell["id"] = f"slide-{number}"
-    return arranged
+        given = cell.metadata.get("slideshow", {})
+        try:
+            add(shown, cell, given, demo)
+        except ValueError as error:
+            raise ValueError(f"slides: cell {cell.id}: {error}") from error
+    if not shown:
+        raise ValueError("slides: no cell of this lesson has slide_type in its metadata; docs/slides.md tells how")
+    shown[0].kind = "first"
+    if shown[-1].title.endswith("?"):
+        shown[-1].kind = "break"
+    return shown
 
 
-def text_slides(source, follows_figure=False):
-    """Markdown as slides: a new one at each heading, table and hidden answer, and where the last one is full."""
-    slides, letters, whole = [], 0, True
-    for block in finding_first(blocks(source)) if follows_figure else blocks(source):
-        finding = follows_figure and not slides and re.match(r"\*[^*]", block)
-        if block.startswith("#"):
-            kind, letters = "slide" if re.match(r"##? ", block) else "subslide", 0
-        elif finding:
-            kind = "-"
-        elif slides and whole and letters <= room_above(block):
-            slides[-1].source += f"\n\n{block}"
-            kind = None
-        else:
-            kind, letters = "subslide", 0
-        if kind:
-            slides.append(typed(new_markdown_cell(block), kind))
-        letters += len(block)
-        whole = not finding and not alone(block)
-    return slides
+def add(shown, cell, given, demo):
+    """Add to the slides `shown` what the metadata `given` of a cell asks for."""
+    if unknown := set(given) - FIELDS:
+        raise ValueError(f"slideshow has {', '.join(map(repr, sorted(unknown)))}, expected {', '.join(sorted(FIELDS))}")
+    kind = given.get("slide_type", "skip")
+    if kind not in ("slide", "fragment", "skip"):
+        raise ValueError(f"slide_type: expected 'slide', 'fragment' or 'skip', got {kind!r}")
+    if kind == "skip":
+        return
+    if kind == "fragment":
+        if not shown:
+            raise ValueError("slide_type: a fragment needs a slide before it")
+        shown[-1].parts += [(part, True) for part, _ in parts(cell, given, demo)]
+        shown[-1].notes += "\n\n" + given.get("notes", "")
+        return
+    for name in ("title", "notes"):
+        if not given.get(name, "").strip():
+            raise ValueError(f"{name}: a slide needs a {name}")
+    if question := given.get("predict"):
+        title, _, rest = question.partition("\n")
+        shown.append(Slide(title, "Read the question out, wait until everybody has an answer, let two or three say it. "
+                                  "Then go on.", "predict", paragraphs(rest)))
+    shown.append(Slide(given["title"], given["notes"], parts=parts(cell, given, demo)))
 
 
-def room_above(block):
-    """How many letters may stand above a block on its slide; a formula belongs to the words before it."""
-    return BRIEF[0] if alone(block) else LETTERS if block.startswith("$$") else LETTERS - len(block)
+def parts(cell, given, demo):
+    """The pieces of HTML of a slide, and whether each waits for a key: [(text, bool)].
+
+    What code prints waits, and so does the sentence that says what a figure shows: first everybody looks.
+    """
+    pieces = paragraphs(given.get("text", ""))
+    if "code_lines" in given:
+        pieces.append((code(cell.source, given["code_lines"], given.get("highlight", "")), False))
+    if "printed" in given:
+        pieces.append((printed(cell, given["printed"]), "code_lines" in given))
+    if "figure" in given:
+        pieces.append((figure(cell, given["figure"], given.get("title", "")), False))
+    if "demo" in given:
+        pieces.append((embedded(given["demo"], demo), False))
+    return pieces + [(part, True) for part, _ in paragraphs(given.get("finding", ""))]
 
 
-def finding_first(blocks):
-    """The sentence that says what to see in a figure apart from a long text after it: the figure needs the space."""
-    sentence = re.match(r"(\*[^*]+\*)\s+(?=\S)", blocks[0]) if blocks and len(blocks[0]) > SHORT[0] else None
-    return [sentence[1], blocks[0][sentence.end():], *blocks[1:]] if sentence else blocks
+def printed(cell, wanted):
+    """The lines that a cell prints: all of them if `wanted` is True, or some, as "1-3, 5"; no progress bars."""
+    text = "".join(output.text for output in cell.get("outputs", []) if output.get("name") == "stdout")
+    said = [line.rstrip() for line in text.rstrip("\n").split("\n") if text and BAR not in line]
+    chosen = said if wanted is True else [said[number - 1] for number in lines_of(wanted, len(said), "printed")]
+    if not chosen:
+        raise ValueError("printed: the cell prints nothing")
+    text = "\n".join(chosen)
+    return f'<pre class="printed" style="font-size: {size(text)}px">{html.escape(text)}</pre>'
 
 
-def blocks(source):
-    """The paragraphs, lists, tables, formulas and <details> of a Markdown text."""
-    return [block.rstrip() for block in re.findall(
-        r"<details>.*?</details>|```.*?```|(?:(?!<details>)[^\n]+(?:\n|$))+", source, flags=re.DOTALL)]
+def figure(cell, wanted, title):
+    """A figure of a cell, the first if `wanted` is True, else the one with this number; SVG where there is SVG."""
+    found = [output.data for output in cell.get("outputs", []) if FIGURES.keys() & output.get("data", {}).keys()]
+    number = int(wanted)
+    if not 1 <= number <= len(found):
+        raise ValueError(f"figure: the cell has {len(found)} figures, asked for number {number}")
+    kind, show = next((kind, show) for kind, show in FIGURES.items() if kind in found[number - 1])
+    return f'<div class="figure">{show(found[number - 1][kind], html.escape(title))}</div>'
 
 
-def alone(block):
-    """Whether a block has a slide for itself, or below a few words: a long table, an answer, code."""
-    return block.startswith(("<details>", "```")) or block.startswith("|") and len(block) > LETTERS / 2
+def embedded(name, demo):
+    """A live demo in a frame of its own, or the command that opens it."""
+    page = demo(name) if demo else None
+    if page is None:
+        return f"<p>Live: <code>python -m minivit demo {html.escape(name)}</code></p>"
+    return f'<iframe class="demo" title="demo {html.escape(name)}" srcdoc="{html.escape(page)}"></iframe>'
 
 
-def code_slides(cell, before):
-    """A code cell as slides: short code with what it prints, below a short text before it; figures for themselves."""
-    outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
-    if not outputs and re.match(r"(import|from) ", cell.source):
-        return []
-    source = break_lines(re.sub(r"(\S) {3,}#", r"\1  #", cell.source))  # aligned comments would make long lines
-    if any(map(has_figure, outputs)):
-        return [code_slide(cell, source, group, "folded") for group in around_figures(outputs)]
-    *above, last = parts(source)
-    slides = [code_slide(cell, part, [], "plain") for part in above] + [code_slide(cell, last, outputs, "plain")]
-    if last.count("\n") + sum(map(printed_lines, outputs)) > LINES[1]:
-        slides[-1:] = [code_slide(cell, last, [], "plain"), code_slide(cell, last, outputs, "folded")]
-    lines = slides[0].source.count("\n") + sum(map(printed_lines, slides[0].outputs))
-    if before and before.cell_type == "markdown" and len(before.source) < SHORT[0] and lines < SHORT[1]:
-        typed(slides[0], "-")
-    return slides
-
-
-def parts(source):
-    """Code cut at empty lines between definitions, where it is longer than a slide."""
-    cut = [""]
-    for piece in re.split(r"\n\n+(?=\S)", source):
-        joined = f"{cut[-1]}\n\n{piece}".strip("\n")
-        cut[-1:] = [joined] if not cut[-1] or joined.count("\n") < LINES[0] else [cut[-1], piece]
-    return cut
-
-
-def around_figures(outputs):
-    """What a cell shows, in its order, by slides: each figure with the few lines printed beside it."""
-    groups = [[]]
-    for output in outputs:
-        joined = [*groups[-1], output]
-        fits = sum(map(has_figure, joined)) <= 1 and sum(map(printed_lines, joined)) <= BRIEF[1]
-        groups[-1:] = [joined] if fits or not groups[-1] else [groups[-1], [output]]
-    return groups
-
-
-def code_slide(cell, source, outputs, look):
-    """Code with what it shows; `look` is plain, or folded: code behind a button."""
-    copy = deepcopy(cell)
-    copy.source, copy.outputs = source, outputs
-    copy.metadata["tags"] = [look]
-    return typed(copy, "subslide")
-
-
-def typed(cell, slide_type):
-    """The cell with its slide_type."""
-    cell.metadata["slideshow"] = {"slide_type": slide_type}
-    return cell
-
-
-def has_figure(output):
-    """Whether an output is a figure."""
-    return any(kind in output.get("data", {}) for kind in FIGURE)
-
-
-def printed_lines(output):
-    """How many lines an output prints."""
-    return output.get("text", "").count("\n")
+def inline(text):
+    """A line of Markdown as HTML without a paragraph around it."""
+    return markdown2html(text).strip().removeprefix("<p>").removesuffix("</p>")

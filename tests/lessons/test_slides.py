@@ -1,132 +1,191 @@
-"""A lesson as slides: what stands on which slide, and that the file needs nothing beside it."""
+"""A lesson as slides: what the metadata of a cell puts onto them, and that the file needs nothing beside it."""
 
 import hashlib
+import json
 import re
+import shutil
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from minivit.lessons import assets as assets_module
+from minivit.lessons.course import FOLDER
 
 pytest.importorskip("nbconvert")
-from minivit.lessons.slides import LETTERS, arrange, slides, text_slides  # noqa: E402
+from minivit.__main__ import main  # noqa: E402
+from minivit.lessons import handout  # noqa: E402
+from minivit.lessons.slide_parts import LINES, WIDTH, code, lines_of  # noqa: E402
+from minivit.lessons.slides import deck, slides  # noqa: E402
 
+PATHS = sorted(FOLDER.glob("*.ipynb"))
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNkYAAAAAYAAjCB0C8AAAAASUVORK5CYII="
-ASSETS = {"reveal.js": "let reveal = '</script>'", "reveal.css": ".reveal {}", "tex-svg.js": "let mathjax"}
+ASSETS = {"reveal.js": "let reveal = '</script>'", "reveal.css": ".reveal {}", "tex-svg.js": "let mathjax",
+          "notes.js": "let notes"}
+TOLD = {"slide_type": "slide", "title": "It works", "notes": "Say so."}
 
 
-def figure():
-    return new_output("display_data", {"image/png": PNG})
+def text_cell(source="Long text.", **given):
+    return new_markdown_cell(source, metadata={"slideshow": TOLD | given})
 
 
-def printed(text, name="stdout"):
-    return new_output("stream", name=name, text=text)
+def code_cell(source, outputs=(), **given):
+    return new_code_cell(source, outputs=list(outputs), metadata={"slideshow": TOLD | given})
 
 
-def kinds(cells):
-    return [cell.metadata.slideshow.slide_type for cell in cells]
+def figure(**kinds):
+    return new_output("display_data", {"image/png": PNG} | kinds)
 
 
-def test_headings_tables_and_answers_start_slides():
-    table, answer = "| a |\n|---|\n" + 40 * "| one |\n", "<details><summary>1?</summary>\n\nYes.\n\n</details>"
-    text = f"# Title\n\n{20 * 'Word '}\n\n{table}\n\n{' '.join(20 * ['After'])}\n\n{answer}"
-    arranged = text_slides(text)
-    assert kinds(arranged) == ["slide", "subslide", "subslide", "subslide"]
-    assert [cell.source.partition("\n")[0] for cell in arranged] == [
-        "# Title", "| a |", " ".join(20 * ["After"]), "<details><summary>1?</summary>"]
-    assert arranged[-1].source.endswith("</details>")
-    assert len(text_slides(f"## Only a heading\n\n{table}")) == 1
-    assert len(text_slides(f"And three words:\n\n{table}")) == 1
+def shown(slide):
+    return "".join(part for part, _ in slide.parts)
 
 
-def test_a_small_table_stands_between_its_sentences():
-    assert len(text_slides(f"{20 * 'Before '}\n\n| a |\n|---|\n| 1 |\n\n{20 * 'After '}")) == 1
-
-
-def test_a_formula_stands_with_the_words_before_it():
-    assert len(text_slides(f"{90 * 'Word '}\n\n$${40 * 'x +'} y.$$")) == 1
-
-
-def test_indented_shapes_stay_code():
-    assert text_slides("A walk:\n\n    (B, N) -> (B, V)\n\nAnd back.")[0].source == (
-        "A walk:\n\n    (B, N) -> (B, V)\n\nAnd back.")
-
-
-def test_long_text_takes_several_slides():
-    paragraph = "word " * 50
-    arranged = text_slides("\n\n".join([paragraph] * 5))
-    assert len(arranged) == 3
-    assert all(len(cell.source) <= LETTERS for cell in arranged)
-
-
-def test_a_figure_stands_with_its_finding_and_its_code_behind_a_button():
-    cell = new_code_cell("draw()", outputs=[printed("3\n2\n1\n0\n"), figure(), printed("3 pictures\n")])
-    arranged = arrange([cell, new_markdown_cell("*It rises.* For a reason.\n\nThe next thought.")])
-    assert [len(cell.outputs) for cell in arranged[:2]] == [1, 2]
-    assert kinds(arranged) == ["subslide", "subslide", "-", "subslide"]
-    assert [cell.metadata.get("tags") for cell in arranged[:2]] == [["folded"], ["folded"]]
-    assert arranged[2].source == "*It rises.* For a reason."
-
-
-def test_a_long_text_leaves_the_figure_its_space():
-    cell, reasons = new_code_cell("draw()", outputs=[figure()]), "It rises for a reason. " * 15
-    _, finding, rest = arrange([cell, new_markdown_cell(f"*It rises.* {reasons}")])
-    assert (finding.source, rest.source) == ("*It rises.*", reasons.strip())
-    assert kinds([finding, rest]) == ["-", "subslide"]
-    _, bold = arrange([cell, new_markdown_cell(f"**Why?** {reasons}")])
-    assert bold.source == f"**Why?** {reasons.strip()}"
-
-
-def test_code_stands_below_a_short_text_if_it_is_short():
-    short, long = (new_code_cell("a = 1\n" * lines, outputs=[printed("1\n")]) for lines in (1, 16))
-    arranged = arrange([new_markdown_cell("Now:"), short, long])
-    assert kinds(arranged) == ["subslide", "-", "subslide"]
-    assert all(cell.metadata.tags == ["plain"] for cell in arranged[1:])
-
-
-def test_much_that_is_printed_stands_for_itself():
-    code, result = arrange([new_code_cell("a = 1\n" * 16, outputs=[printed("1\n" * 12)])])
-    assert [len(cell.outputs) for cell in (code, result)] == [0, 1]
-    assert [cell.metadata.tags for cell in (code, result)] == [["plain"], ["folded"]]
-
-
-def test_long_code_is_cut_at_an_empty_line():
-    double, triple = "def double(a):\n" + 10 * "    a = a\n\n", "def triple(a):\n" + 5 * "    a = a\n"
-    first, second = arrange([new_code_cell(f"{double}\n{triple}", outputs=[printed("1\n")])])
-    assert first.source.startswith("def double")
-    assert (second.source, len(second.outputs)) == (triple.rstrip(), 1)
-    assert first.outputs == []
-
-
-def test_imports_progress_bars_and_what_is_skipped_are_not_shown():
+def test_what_has_no_metadata_does_not_appear():
     skipped = new_markdown_cell("Secret", metadata={"slideshow": {"slide_type": "skip"}})
-    bar = new_code_cell("fit()", outputs=[printed("100%", "stderr"), printed("done\n")])
-    imports, first, second = arrange([new_markdown_cell("# T"), new_code_cell("import numpy"), skipped, bar])
-    assert (imports.source, first.source, second.outputs) == ("# T", "Secret", bar.outputs[1:])
-    assert kinds([first]) == ["skip"]
+    cells = [new_markdown_cell("# T"), text_cell(text="Short."), new_code_cell("x = 1"), skipped]
+    one, = deck(cells)
+    assert (one.title, one.kind) == ("It works", "first")
+    assert "Short." in shown(one)
+    assert "Long" not in shown(one)
+
+
+def test_what_stands_behind_a_pause_waits():
+    one, = deck([text_cell(text="First.\n\n. . .\n\nThen.\n\n. . .\n\nLast.")])
+    assert [waits for _, waits in one.parts] == [False, True, True]
+
+
+def test_a_question_has_a_slide_before_its_answer():
+    first, question, answer = deck([text_cell(), text_cell(predict="How many?\nTen, or *more*?", text="Twelve.")])
+    assert (question.title, question.kind) == ("How many?", "predict")
+    assert "<em>more</em>" in shown(question)
+    assert "Twelve" in shown(answer)
+
+
+def test_a_deck_ends_with_a_question_for_the_break():
+    assert deck([text_cell(), text_cell(title="Why?")])[-1].kind == "break"
+    assert deck([text_cell(), text_cell()])[-1].kind == "slide"
+
+
+def test_a_fragment_joins_the_slide_before_it():
+    then = new_code_cell("draw()", outputs=[figure()], metadata={
+        "slideshow": {"slide_type": "fragment", "text": "Then.", "figure": True, "notes": "And this."}})
+    one, = deck([text_cell(text="First."), then])
+    assert [waits for _, waits in one.parts] == [False, True, True]
+    assert one.notes == "Say so.\n\nAnd this."
+
+
+def test_code_shows_its_lines_and_what_it_prints_waits():
+    printed = new_output("stream", name="stdout", text="fit: 100%|###| 9/9\none\ntwo <b>\nthree\n")
+    one, = deck([code_cell("a = 1\nb = 2\nc = 3", [printed], code_lines="2-3", highlight="3", printed="2")])
+    (program, _), (said, waits) = one.parts
+    words = re.sub("<[^>]+>", "", program)
+    assert "a = 1" not in words
+    assert "b = 2\nc = 3" in words
+    assert program.count('class="hll"') == 1
+    assert waits
+    assert "two &lt;b&gt;" in said
+    assert "one" not in said
+
+
+def test_three_dots_stand_for_lines_that_are_left_out():
+    words = re.sub("<[^>]+>", "", code("def f():\n    a = 1\n    b = 2\n\n    return b", "1, 3, 5", ""))
+    assert words.rstrip() == "def f():\n    ...\n    b = 2\n\n    return b"
+
+
+def test_a_comment_that_does_not_fit_stands_above_its_line():
+    words = re.sub("<[^>]+>", "", code(f"x = {'1' * 60}          # {'shape ' * 5}\ny = 2          # short", "1-2", ""))
+    assert words.rstrip() == f"# {'shape ' * 5}\nx = {'1' * 60}\ny = 2  # short"
+
+
+def test_a_figure_is_svg_where_there_is_svg():
+    outputs = [figure(), figure(**{"image/svg+xml": "<?xml version='1.0'?><svg>drawn</svg>"})]
+    first, second = deck([code_cell("draw()", outputs, figure=True),
+                          code_cell("draw()", outputs, figure=2, finding="So.")])
+    assert f'data:image/png;base64,{PNG}" alt="It works"' in shown(first)
+    assert '<div class="figure"><svg>drawn</svg></div>' in shown(second)
+    assert second.parts[-1][1]
+
+
+def test_a_demo_is_embedded_or_its_command_told():
+    cell = text_cell(text="", demo="attention")
+    for absent in (None, lambda name: None):
+        assert "python -m minivit demo attention" in shown(deck([cell], demo=absent)[0])
+    assert 'srcdoc="&lt;p&gt;attention"' in shown(deck([cell], demo=lambda name: f"<p>{name}")[0])
+
+
+@pytest.mark.parametrize(("cell", "complaint"), [
+    (text_cell(slide_type="subslide"), "slide_type: expected 'slide', 'fragment' or 'skip', got 'subslide'"),
+    (text_cell(slide_type="fragment"), "a fragment needs a slide before it"),
+    (text_cell(notes=" "), "notes: a slide needs a notes"),
+    (text_cell(title=""), "title: a slide needs a title"),
+    (text_cell(heading="x"), "slideshow has 'heading', expected code_lines, demo"),
+    (code_cell("a = 1", code_lines="1-2"), "code_lines: expected growing numbers of 1 lines, got '1-2'"),
+    (code_cell("a = 1", code_lines="one"), "expected line numbers such as '2-4, 7', got 'one'"),
+    (code_cell("a = 1\n" * 20, code_lines="1-13"), f"13 lines of up to 5 characters; a slide has room for {LINES}"),
+    (code_cell("a" * 81, code_lines="1"), f"1 lines of up to 81 characters; .* of {WIDTH}"),
+    (code_cell("a = 1\nb = 2", code_lines="1", highlight="2"), r"highlight: lines \[2\] are not among"),
+    (code_cell("a = 1", printed=True), "the cell prints nothing"),
+    (code_cell("a = 1", [figure()], figure=2), "the cell has 1 figures, asked for number 2"),
+    (new_markdown_cell("# T"), "no cell of this lesson has slide_type"),
+])
+def test_errors_name_the_cell_and_what_was_expected(cell, complaint):
+    cell["id"] = "07-03"
+    with pytest.raises(ValueError, match=complaint) as caught:
+        deck([cell])
+    assert "slideshow" not in cell.metadata or "cell 07-03" in str(caught.value)
+
+
+def test_numbers_of_lines():
+    assert lines_of("2-4, 7", 9, "code_lines") == [2, 3, 4, 7]
+    for wrong in ("4-2", "2, 2", "0-1", "9-10"):
+        with pytest.raises(ValueError, match="growing numbers of 9 lines"):
+            lines_of(wrong, 9, "code_lines")
 
 
 def test_the_file_needs_nothing_beside_it(tmp_path):
-    cells = [new_markdown_cell("# 07 Try\n\n$x^2$"), new_code_cell("draw()", outputs=[figure()])]
-    cells.append(new_markdown_cell("Secret", metadata={"slideshow": {"slide_type": "skip"}}))
     path = tmp_path / "07_try.ipynb"
-    nbformat.write(new_notebook(cells=cells), path)
+    nbformat.write(new_notebook(cells=[new_markdown_cell("# 07 Try"), text_cell(text="$x^2$", title="`x` grows"),
+                                       code_cell("draw()", [figure()], figure=True)]), path)
     html = slides(path, ASSETS)
     assert "<title>07 Try</title>" in html
     assert all(text.replace("</script", "<\\/script") in html for text in ASSETS.values())
-    assert f"data:image/png;base64,{PNG}" in html.replace("\n", "")
     assert "$x^2$" in html
-    assert "Secret" not in html
+    assert "<h2><code>x</code> grows</h2>" in html
+    assert '<aside class="notes"><p>Say so.</p>' in html
     assert not re.findall(r"""(?:src|href|import|url)\s*[=(]?\s*["']?(?:https?:)?//[^"']*""", html)
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_a_lesson_is_a_lecture(path):
+    shown = deck(nbformat.read(path, as_version=4).cells)
+    assert 20 <= len(shown) <= 25, f"{len(shown)} slides"
+    assert shown[0].kind == "first"
+    assert shown[-1].kind == "break"
+    assert sum(slide.kind == "predict" for slide in shown) >= 3
+    assert sum('class="figure"' in part for slide in shown for part, _ in slide.parts) >= 5
+    for slide in shown:
+        assert slide.parts or slide.kind == "predict", f"nothing below the title {slide.title!r}"
+        assert len(slide.title.split()) >= 4, f"{slide.title!r}: a sentence that says the message"
+        assert not slide.title.endswith((".", ":")), slide.title
+        assert slide.title.endswith("?") == (slide.kind in ("predict", "break")), slide.title
+        assert len(slide.notes.split()) >= 10, f"{slide.title!r}: notes that a lecturer can speak"
+    assert len({slide.title for slide in shown}) == len(shown)
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_a_slide_is_told_in_metadata_alone(path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    given = [cell["metadata"]["slideshow"] for cell in cells if "slideshow" in cell["metadata"]]
+    assert all("slide_type" in each for each in given)
 
 
 @pytest.fixture
 def address(monkeypatch):
     """Where a file is published, the only one that slides need."""
-    address = "http://127.0.0.1:9/reveal.js"
-    monkeypatch.setattr(assets_module, "PUBLISHED", {address: hashlib.md5(b"let reveal").hexdigest()})
-    return address
+    monkeypatch.setattr(assets_module, "DELIVERY", "http://127.0.0.1:9/")
+    monkeypatch.setattr(assets_module, "PUBLISHED", {"some@1.0/dist/reveal.js": hashlib.md5(b"let reveal").hexdigest()})
+    return "http://127.0.0.1:9/some@1.0/dist/reveal.js"
 
 
 def test_libraries_are_fetched_once_and_verified(address, tmp_path, monkeypatch):
@@ -144,6 +203,25 @@ def test_libraries_are_fetched_once_and_verified(address, tmp_path, monkeypatch)
         assets_module.assets(tmp_path)
 
 
-def test_without_a_network_the_error_says_what_to_do(address, tmp_path):
+def test_without_a_network_the_error_says_what_to_do(address, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(ConnectionError, match=f"slides need reveal.js once: .* Fetch {address} elsewhere, and put"):
         assets_module.assets(tmp_path)
+
+
+def test_npm_is_asked_where_the_address_cannot_be_reached(address, tmp_path, monkeypatch):
+    monkeypatch.setattr(assets_module, "packed", {"some@1.0/dist/reveal.js": b"let reveal"}.get)
+    assert assets_module.assets(tmp_path) == {"reveal.js": "let reveal"}
+    monkeypatch.setattr(assets_module, "packed", lambda file: b"something else")
+    (tmp_path / "reveal.js").unlink()
+    with pytest.raises(ValueError, match="expected the published file"):
+        assets_module.assets(tmp_path)
+    assert not (tmp_path / "reveal.js").exists()
+
+
+def test_a_handout_needs_chromium(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(handout.shutil, "which", lambda name: None)
+    monkeypatch.setattr(assets_module, "assets", lambda: ASSETS)
+    assert main(["slides", "17", "--pdf", "--out", str(tmp_path / "out.pdf")]) == 2
+    assert "--pdf needs Chromium or Chrome: none of chromium, " in capsys.readouterr().err
+    assert not (tmp_path / "out.pdf").exists()
