@@ -2,6 +2,7 @@
 
 from ..bars import in_notebook
 from .training import SMOKE_RUN, Pictures, accuracy, budget, fit, load_pictures
+from .weights import trained
 
 if in_notebook() and budget(False, smoke=True):
     print(SMOKE_RUN)  # below the first cell of a lesson, which imports this

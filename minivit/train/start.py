@@ -196,7 +196,8 @@ def load_task(run: Run) -> Task:
     if checkpoint is None:
         raise FileNotFoundError(f"{run.kept()}; go on with: {run.resume_command()}")
     _, states = checkpoint
-    return build(recipe, about_data).load_state_dict(states.get("average", states["task"])).eval()
+    weights = states.get("average", states["task"])
+    return build(recipe, about_data).load_state_dict(weights).astype(np.float32).eval()  # kept ones are float16
 
 
 def load_model(run: Run) -> Module:
