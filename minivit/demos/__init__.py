@@ -1,5 +1,6 @@
-"""Live demos for the lecture hall, one a file, found by looking into this folder: each becomes one HTML file, which needs
-no network and no Python.
+"""Live demos for the lecture hall, one a file, found by looking into this folder.
+
+Each becomes one HTML file, which needs no network and no Python.
 
 A demo NAME is three files. NAME.py says what it is about and computes its numbers:
 

@@ -1,5 +1,4 @@
 const softLabels = (logits, temperature) => softmax(logits.map(logit => logit / temperature));
-const entropy = labels => -labels.reduce((sum, p) => sum + (p ? p * Math.log(p) : 0), 0);
 
 function draw({temperature, picture: number, squared}) {
   const labels = softLabels(Array.from(data.logits.at(number).values), temperature);
@@ -10,7 +9,7 @@ function draw({temperature, picture: number, squared}) {
   const withFactor = Array.from(data.gradients.at(number).values);
   const without = withFactor.map((size, i) => size / data.temperatures[i] ** 2);
   const size = (squared ? withFactor : without)[data.temperatures.indexOf(temperature)];
-  byId("gradient").textContent = size < 0.01 ? size.toExponential(1) : size.toFixed(2);
+  byId("gradient").textContent = size < 0.01 ? size.toExponential(2) : size.toFixed(4);
   lineChart(byId("chart"), {
     label: "length of the gradient by temperature, with and without the factor T squared",
     x: {label: "temperature T", from: 0.25, to: 20, log: true, ticks: [0.25, 0.5, 1, 2, 5, 10, 20]},

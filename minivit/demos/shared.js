@@ -47,6 +47,8 @@ function softmax(scores) {  // exp(s_i) / sum_j exp(s_j)
   return powers.map(power => power / sum);
 }
 
+const entropy = shares => -shares.reduce((sum, p) => sum + (p ? p * Math.log(p) : 0), 0);  // in nats
+
 // ---------------------------------------------------------------------------------------------------- knobs
 
 // Each kind: its value at the start, the values that it can take (null: any), and the control, made by `build`.
@@ -198,6 +200,7 @@ function element(tag, attributes = {}) {
   return made;
 }
 
+const percent = share => `${(100 * share).toFixed(1)} %`;
 const byId = id => document.getElementById(id);
 const escaped = words => String(words).replace(/[&<>"]/g, letter => `&#${letter.charCodeAt(0)};`);
 
@@ -245,6 +248,31 @@ function heat(canvas, values, columns, {from = 0, to = Math.max(...values), map 
   return canvas;
 }
 
+/* A picture or a heat map in which a patch is chosen by a click: `pick(patch)` is called with its number, row by row.
+   Returns {canvas, mark}: mark(patch) draws the frame. */
+function patchMap(node, grid, pick) {
+  const canvas = element("canvas"), frame = element("i");
+  node.classList.add("map");
+  node.append(canvas, frame);
+  node.onclick = event => {
+    const box = node.getBoundingClientRect();
+    const [column, row] = [event.clientX - box.left, event.clientY - box.top].map(
+      distance => Math.min(Math.floor(distance / box.width * grid), grid - 1));
+    pick(row * grid + column);
+  };
+  frame.style.width = frame.style.height = `${100 / grid}%`;
+  return {canvas, mark(patch) {
+    frame.style.left = `${patch % grid * 100 / grid}%`;
+    frame.style.top = `${Math.floor(patch / grid) * 100 / grid}%`;
+  }};
+}
+
+function arrowsMove(key, patch, grid) {  // the neighbour of a patch to which an arrow key leads, or undefined
+  const row = Math.floor(patch / grid), column = patch % grid, last = grid - 1;
+  return {ArrowLeft: patch - (column > 0), ArrowRight: patch + (column < last),
+          ArrowUp: patch - (row > 0) * grid, ArrowDown: patch + (row < last) * grid}[key];
+}
+
 // ---------------------------------------------------------------------------------------------------- charts
 
 function bars(node, names, shares, truth = null) {  // shares of 1, a bar each; the name that is true stands out
@@ -256,7 +284,7 @@ function bars(node, names, shares, truth = null) {  // shares of 1, a bar each; 
   shares.forEach((share, i) => {
     labels[i].className = names[i] === truth ? "true" : "";
     rods[i].style.width = `${100 * share}%`;
-    percents[i].textContent = `${(100 * share).toFixed(1)} %`;
+    percents[i].textContent = percent(share);
   });
 }
 

@@ -1,7 +1,7 @@
 """Layers: where parameters meet operations."""
 
 from .attention import Attention, by_head, joined_heads
-from .attention_maps import attention_maps, looking
+from .attention_maps import attention_maps, looking, rollout
 from .branches import Branches, add_identity
 from .conv import Conv2d, same_padding
 from .conv_positions import ConvPositions

@@ -62,7 +62,8 @@ def test_the_link_restores_the_state(name, written, open_page):
     page = open_page(written(name))
     for knob in knobs_of(page):
         move(page, knob)
-    link, moved = page.evaluate("location.hash.slice(1)"), [page.evaluate(FINGERPRINTS, knob) for knob in knobs_of(page)]
+    link = page.evaluate("location.hash.slice(1)")
+    moved = [page.evaluate(FINGERPRINTS, knob) for knob in knobs_of(page)]
     assert link
     again = open_page(written(name), fragment=link)
     assert [again.evaluate(FINGERPRINTS, knob) for knob in knobs_of(again)] == moved
