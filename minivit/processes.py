@@ -23,7 +23,8 @@ from .types import Array
 
 # set by mpiexec of MPICH and its relatives, by Open MPI's, and by Slurm's srun
 LAUNCHED = ("PMI_SIZE", "PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
-PATIENCE = 2.0  # seconds that the others leave the first process to tell an error that all of them have
+PATIENCE = 5.0  # seconds that the others leave the first process to tell an error that all of them have
+HEARD = 1.0  # seconds in which mpiexec passes on what a process has said, before all are ended
 
 
 class Alone:
@@ -146,6 +147,7 @@ class MPI(Alone):
         if self.rank:
             time.sleep(PATIENCE)
         print(f"process {self.rank} of {self.size}: {words}", file=sys.stderr, flush=True)
+        time.sleep(HEARD)
         self.comm.Abort(code)
         return code
 
