@@ -17,7 +17,7 @@ const OPERATIONS = {
   "relu": [a => Math.max(a, 0), (y, a) => [Number(a > 0)]],
 };
 
-// A value, and how it was computed. A leaf has the operation "leaf"; a bare number in a formula has none, and no gradient.
+// A value, and how it was computed. A leaf's operation is "leaf"; a bare number in a formula has none, and no gradient.
 const node = (operation, parents, value, name = "") => ({operation, parents, value, name, gradient: 0, missing: 0});
 const learns = one => one.operation !== "";
 
@@ -44,13 +44,13 @@ function topological(root) {  // all that a value depends on, and itself: each a
 }
 
 /* A walk of `step` steps: forward an operation each, then the first gradient, then backward an operation each.
-   Returns {kind, now, handed}: what the last step did, with which value, and what that handed on.  `missing` of a value
-   says how many gradients have not arrived there yet. */
+   Returns {kind, now, handed, known}: what the last step did, with which value, what it handed on, and which operations
+   have been computed. `missing` of a value says how many gradients have not arrived there yet. */
 function walk(values, step) {
   const operations = values.filter(({parents}) => parents.length), root = values[values.length - 1];
-  const forward = operations.length, back = step - forward - 1;
+  const forward = operations.length, back = step - forward - 1, known = new Set(operations.slice(0, step));
   for (const one of operations) for (const parent of one.parents) parent.missing++;
-  if (back < 0) return {kind: "forward", now: operations[step - 1], handed: [], known: new Set(operations.slice(0, step))};
+  if (back < 0) return {kind: "forward", now: operations[step - 1], handed: [], known};
   root.gradient = 1;
   let handed = [];
   for (const one of operations.slice(forward - back).reverse()) {
@@ -60,7 +60,7 @@ function walk(values, step) {
       to.missing--;
     }
   }
-  return {kind: back ? "backward" : "first", now: operations[forward - Math.max(back, 1)], handed, known: new Set(operations)};
+  return {kind: back ? "backward" : "first", now: operations[forward - Math.max(back, 1)], handed, known};
 }
 
 // ---------------------------------------------------------------------------------------------------- formulas
@@ -111,7 +111,7 @@ function parse(formula) {
     const token = tokens[at];
     if (/^[\d.]/.test(token)) return node("", [], Number(tokens[at++]));
     if (names.has(token)) return names.get(tokens[at++]);
-    const applied = /^[a-z]/.test(token) && token in OPERATIONS;
+    const applied = /^[a-z]/.test(token) && Object.hasOwn(OPERATIONS, token);
     if (!applied && token !== "(") wrong("a number, a name with a value, or a function");
     if (applied) at++;
     need("(");
@@ -125,12 +125,13 @@ function parse(formula) {
     need(";");
     if (at < tokens.length) result = line();
   }
+  if (!learns(result)) throw Error("expected names with values, as in x = 3; x*x");
   return topological(result).filter(learns);
 }
 
 // ---------------------------------------------------------------------------------------------------- the graph
 
-const BOX = {width: 144, height: 76};
+const HEIGHT = 376;  // that the graph has on one screen
 const short = number => String(Number(number.toPrecision(4))).replace("-", "−");
 const called = one => one.name || (learns(one) ? "…" : short(one.value));
 
@@ -141,70 +142,107 @@ function told({operation, parents}, say = called) {  // an operation in words: w
   return parents.length === 1 ? `${operation}(${a})` : `${a} ${{"*": "·", "-": "−"}[operation] ?? operation} ${b}`;
 }
 
-/* Where each value stands, {value: [steps from the leaves, row]}. An operation stands a step after its last argument,
-   between the rows of its arguments; a leaf a step before what uses it first. */
+/* Where each value stands: {value: [column, row]}. An operation stands a column after its last argument, between the
+   rows of its arguments; a leaf a column before what uses it first. `bends` are the places between, in each column that
+   a line crosses: bends(value, argument). */
 function places(values) {
-  const depth = new Map(), row = new Map(), root = values[values.length - 1];
-  for (const one of values) depth.set(one, 1 + Math.max(-1, ...one.parents.filter(learns).map(parent => depth.get(parent))));
-  for (const leaf of values.filter(({parents}) => !parents.length && values.length > 1))
-    depth.set(leaf, Math.min(...values.filter(one => one.parents.includes(leaf)).map(one => depth.get(one))) - 1);
-  let leaves = 0;
+  const column = new Map(), row = new Map(), lines = new Map(), all = [...values], before = new Map();
   for (const one of values) {
     const parents = one.parents.filter(learns);
-    row.set(one, parents.length ? parents.reduce((sum, parent) => sum + row.get(parent), 0) / parents.length : leaves++);
+    column.set(one, 1 + Math.max(-1, ...parents.map(parent => column.get(parent))));
   }
-  for (let column = 0; column <= depth.get(root); column++) {  // those of a column keep apart
-    const here = values.filter(one => depth.get(one) === column).sort((a, b) => row.get(a) - row.get(b));
-    here.forEach((one, i) => { if (i) row.set(one, Math.max(row.get(one), row.get(here[i - 1]) + 1)); });
+  for (const leaf of values.filter(one => !one.parents.length && values.length > 1))
+    column.set(leaf, Math.min(...values.filter(one => one.parents.includes(leaf)).map(one => column.get(one))) - 1);
+  for (const one of values) {
+    const bends = one.parents.map(parent => upTo(learns(parent) ? column.get(one) - column.get(parent) - 1 : 0).map(
+      i => ({column: column.get(parent) + 1 + i})));
+    lines.set(one, bends);
+    before.set(one, one.parents.map((parent, i) => bends[i].at(-1) ?? parent).filter(learns));
+    bends.forEach((some, i) => some.forEach((bend, j) => {
+      column.set(bend, bend.column);
+      before.set(bend, [j ? some[j - 1] : one.parents[i]]);
+      all.push(bend);
+    }));
   }
-  return new Map(values.map(one => [one, [depth.get(one), row.get(one)]]));
+  let leaves = 0;
+  for (const one of values.filter(({parents}) => !parents.length)) row.set(one, leaves++);
+  for (const here of upTo(1 + Math.max(...column.values())).map(i => all.filter(one => column.get(one) === i))) {
+    for (const one of here.filter(one => before.get(one).length))
+      row.set(one, before.get(one).reduce((sum, place) => sum + row.get(place), 0) / before.get(one).length);
+    here.sort((a, b) => row.get(a) - row.get(b)).forEach((one, i) => {  // those of a column keep apart
+      if (i) row.set(one, Math.max(row.get(one), row.get(here[i - 1]) + 1));
+    });
+  }
+  return {at: new Map(all.map(one => [one, [column.get(one), row.get(one)]])), bends: lines};
 }
 
 function drawGraph(values, {kind, now, handed, known}) {
-  const at = places(values), root = values[values.length - 1], panel = byId("graph"), width = panel.clientWidth;
-  const [depths, rows] = [0, 1].map(axis => Math.max(...[...at.values()].map(place => place[axis])));
-  const upright = width < 700;  // a narrow page: the graph runs down
-  const across = Math.max(BOX.width + 8, Math.min(232, (width - BOX.width - 8) / ((upright ? rows : depths) || 1)));
-  const down = upright ? BOX.height + 32 : Math.max(BOX.height + 8, Math.min(112, (370 - BOX.height) / (rows || 1)));
-  const corner = one => upright ? [4 + at.get(one)[1] * across, 4 + at.get(one)[0] * down]
-                                : [4 + at.get(one)[0] * across, 4 + at.get(one)[1] * down];
-  const isHanded = (one, parent) => kind === "backward" && one === now && handed.some(({to}) => to === parent);
+  const {at, bends} = places(values), root = values[values.length - 1], panel = byId("graph");
+  const titles = values.map(one => one.name && told(one) ? `${one.name} = ${told(one)}` : one.name || told(one));
+  const longest = Math.max(...titles.map(({length}) => length));
+  const {corner, box, upright, size, type} = layout(at, panel.clientWidth, longest);
+  const ends = one => {  // where a line comes to a place, and where it leaves it
+    const [x, y] = corner(one), [centre, middle] = [x + box.width / 2, y + box.height / 2];
+    return upright ? [[centre, y], [centre, y + box.height]] : [[x, middle], [x + box.width, middle]];
+  };
   let lines = "", boxes = "";
-  for (const one of values) {
-    const [x, y] = corner(one), later = one.parents.length && !known.has(one);
-    for (const parent of one.parents.filter(learns)) {
-      const [fromX, fromY] = corner(parent), bend = upright ? [0, 24] : [40, 0];
-      const ends = upright ? [[fromX + BOX.width / 2, fromY + BOX.height], [x + BOX.width / 2, y]]
-                           : [[fromX + BOX.width, fromY + BOX.height / 2], [x, y + BOX.height / 2]];
-      lines += `<path class="${isHanded(one, parent) ? "now" : ""} ${later ? "later" : ""}"
-        d="M${ends[0]}C${ends[0].map((c, i) => c + bend[i])} ${ends[1].map((c, i) => c - bend[i])} ${ends[1]}"/>`;
-    }
-    const words = told(one), title = one.name && words ? `${one.name} = ${words}` : one.name || words;
+  values.forEach((one, number) => {
+    const [x, y] = corner(one), later = one.parents.length && !known.has(one) ? "later" : "";
+    one.parents.forEach((parent, i) => {
+      if (!learns(parent)) return;
+      const active = kind === "backward" && one === now && handed.some(({to}) => to === parent) ? "now" : "";
+      const along = [parent, ...bends.get(one)[i], one].map(ends);
+      lines += `<path class="${active} ${later}" d="M${along[0][1]}${along.slice(1).map(([come, leave], j) =>
+        `${curve(along[j][1], come, upright)}${j < along.length - 2 ? `L${leave}` : ""}`).join("")}"/>`;
+    });
     const arrived = one === root ? one.gradient : one.missing < uses(values, one);
-    boxes += `<g class="${one.parents.length ? "" : "leaf"} ${one === now ? "now" : ""} ${later ? "later" : ""}"
-      transform="translate(${x} ${y})"><rect width="${BOX.width}" height="${BOX.height}" rx="8"/>
-      <text class="name" x="12" y="22">${escaped(title)}</text>
-      <text x="12" y="44">${later ? "" : short(one.value)}</text>
-      <text class="gradient" x="12" y="66">${arrived ? `grad ${short(one.gradient)}${one.missing ? " + …" : ""}` : ""}</text>
-    </g>`;
-  }
-  const size = upright ? [rows, depths] : [depths, rows];
-  panel.innerHTML = `<svg style="max-width:none" width="${size[0] * across + BOX.width + 8}"
-    height="${size[1] * down + BOX.height + 8}" role="img" aria-label="the graph of the formula">${lines}${boxes}</svg>`;
+    const rows = [["name", titles[number]], ["", later ? "" : short(one.value)],
+                  ["gradient", arrived ? `grad ${short(one.gradient)}${one.missing ? " + …" : ""}` : ""]];
+    boxes += `<g class="${one.parents.length ? "" : "leaf"} ${one === now ? "now" : ""} ${later}"
+      transform="translate(${x} ${y})"><rect width="${box.width}" height="${box.height}" rx="8"/>` + rows.map(
+      ([kind, line], i) => `<text class="${kind}" style="font-size:${type}px" x="12"
+        y="${box.height * (0.29 + 0.3 * i)}">${escaped(line)}</text>`).join("") + "</g>";
+  });
+  panel.innerHTML = `<svg style="max-width:none" width="${size[0]}" height="${size[1]}" role="img"
+    aria-label="the graph of the formula">${lines}${boxes}</svg>`;
+}
+
+function curve([x, y], [toX, toY], upright) {  // from a place to one in the next column
+  const bend = 0.5 * (upright ? toY - y : toX - x);
+  return upright ? `C${x} ${y + bend} ${toX} ${toY - bend} ${toX} ${toY}`
+                 : `C${x + bend} ${y} ${toX - bend} ${toY} ${toX} ${toY}`;
+}
+
+function layout(at, width, letters) {  // the corners of the boxes, and their size; on a narrow page the graph runs down
+  const [depths, rows] = [0, 1].map(axis => 1 + Math.max(...[...at.values()].map(place => place[axis])));
+  const upright = width < 700, [columns, lines] = upright ? [rows, depths] : [depths, rows], edge = 4;
+  const across = Math.max(Math.min((width - 2 * edge) / columns, 256), 112);
+  const down = upright ? 112 : Math.max(Math.min(HEIGHT / lines, 112), 72);
+  const box = {width: Math.min(across - (upright ? 8 : 32), 200), height: Math.min(down - (upright ? 32 : 8), 92)};
+  const corner = one => [across, down].map((pitch, axis) => edge + pitch * at.get(one)[upright ? 1 - axis : axis]);
+  const size = [(columns - 1) * across + box.width + 2 * edge, (lines - 1) * down + box.height + 2 * edge];
+  const fits = type => letters * 0.62 * type < box.width - 16 && type * 4 < box.height;
+  return {corner, box, upright, size, type: [20, 18].find(fits) ?? 16};
 }
 
 const uses = (values, one) => values.flatMap(({parents}) => parents).filter(parent => parent === one).length;
 
 // ---------------------------------------------------------------------------------------------------- the page
 
+function whole(one) {  // a value's name, or the whole of what computes it
+  const {operation, name} = one, loose = operation === "+" || one.parents.length < 2;
+  return name || !learns(one) ? called(one) : told(one, part => loose || part.name || part.parents.length < 2
+    ? whole(part) : `(${whole(part)})`);
+}
+
 function sentence({kind, now, handed}, root) {  // what the last step did
   if (!now) return "The leaves have their values. The first step computes what needs only them.";
   const value = one => short(one.value);
-  if (kind === "forward") return `Forward: ${called(now)} = ${told(now)} = ${told(now, value)} = ${value(now)}.`;
-  if (kind === "first") return `Backward begins: the gradient of ${called(root)} by itself is 1.`;
+  if (kind === "forward") return `Forward: ${whole(now)} = ${told(now, value)} = ${value(now)}.`;
+  if (kind === "first") return `Backward begins: the gradient of ${whole(root)} by itself is 1.`;
   const parts = handed.map(({to, slope, amount}) =>
-    `${short(now.gradient)} × ${short(slope)} = ${short(amount)} to ${called(to)}`);
-  return `Backward: ${called(now)} = ${told(now)} hands ${parts.join(", and ")}.`;
+    `${short(now.gradient)} × ${short(slope)} = ${short(amount)} to ${whole(to)}`);
+  return `Backward: ${whole(now)} hands ${parts.join(", and ")}.`;
 }
 
 const lastStep = values => 2 * values.filter(({parents}) => parents.length).length + 1;
@@ -226,12 +264,16 @@ function draw({step, formula}) {
 function keys(key, {step, formula}) {
   if (key === "e") return example((data.examples.findIndex(one => one.formula === formula) + 1) % data.examples.length);
   if (![" ", "ArrowLeft", "ArrowRight"].includes(key)) return null;
-  let last = STEPS;
-  try { last = lastStep(parse(formula)); } catch { return null; }
-  return {step: Math.min(Math.max(Math.min(step, last) + (key === "ArrowLeft" ? -1 : 1), 0), last)};
+  try {
+    const last = lastStep(parse(formula)), here = Math.min(step, last);
+    return {step: key === "ArrowLeft" ? Math.max(here - 1, 0) : Math.min(here + 1, last)};
+  } catch {
+    return null;  // there is no graph to walk
+  }
 }
 
-const STEPS = 99, example = i => ({formula: data.examples[i].formula, step: i ? 0 : START}), START = 5;
+const STEPS = 99, START = 5;  // the second path to u has not been walked
+const example = i => ({formula: data.examples[i].formula, step: START});
 data.examples.forEach(({name}, i) => {
   const button = element("button", {type: "button"});
   button.textContent = name;

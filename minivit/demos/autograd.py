@@ -1,7 +1,7 @@
 """Autograd: a formula's graph, computed forward, then walked backward one operation at a time.
 
-The page has an engine of its own in autograd.js, for single numbers, as lesson 01 builds it; the tests compare its values
-and gradients with minivit's.
+The page has an engine of its own in autograd.js, for single numbers, as lesson 01 builds it; the tests compare its
+values and gradients with minivit's.
 """
 
 TITLE = "A gradient is complete when all paths to it have been walked"
