@@ -27,7 +27,7 @@ demo({
   draw,
   knobs: {
     temperature: range("temperature T", {values: data.temperatures, start: 4}),
-    picture: choice("picture", {start: 3, options: pictureOptions(data.pictures)}),
+    picture: choice("picture", {start: 2, options: pictureOptions(data.pictures)}),
     squared: toggle("loss times T²", {start: true}),
   },
 });

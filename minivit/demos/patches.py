@@ -13,7 +13,7 @@ from ..ops import softmax
 from . import samples
 
 TITLE = "Without positions, a ViT sees a bag of patches"
-LOOK_FOR = "what the answer does when the pieces change places: with positions it changes, without them it cannot."
+LOOK_FOR = "what the answer does when pieces change places: without positions it stays, but for one size of the pieces."
 QUESTION = "The model's patches are 4 pixels wide. Why do smaller pieces change its answer even without positions?"
 SIZES = (2, 4, 8, 16)  # of the pieces
 ORDERS = 8  # of the pieces of each size; the first is the real one
