@@ -25,7 +25,7 @@ def write_slides(args):
     from ..files import write_atomically
     from ..lessons.assets import assets
     from ..lessons.slides import slides
-    html = slides(path, assets(), live_demo())
+    html = slides(path, assets(), live_demo)
     if args.pdf:
         from ..lessons.handout import handout
         out = Path(args.out or f"{path.stem}.slides.pdf")
@@ -37,21 +37,7 @@ def write_slides(args):
         print(f"{out}: open it in a browser; space and arrows go on, S opens the speaker's view, Esc shows all slides")
 
 
-def live_demo():
-    """A function that gives the HTML text of a demo by its name, or None where there is no such demo."""
-    from importlib.util import find_spec
-    if find_spec("minivit.demos") is None:
-        return None
-    from pathlib import Path
-    from tempfile import TemporaryDirectory
-
+def live_demo(name):
+    """The HTML text of a demo, or None where there is no such demo."""
     from .. import demos
-
-    def demo(name):
-        if name not in demos.list_demos():
-            return None
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / "demo.html"
-            demos.write(name, path)
-            return path.read_text(encoding="utf-8")
-    return demo
+    return demos.page(name) if name in demos.list_demos() else None

@@ -36,11 +36,7 @@ function draw(state) {
   for (const map of [where, looks]) map.mark(query);
   byId("told").textContent = `the most: ${percent(Math.max(...weights))}; ` +
     `entropy: ${entropy(weights).toFixed(2)} of ${Math.log(TOKENS).toFixed(2)}`;
-  buttons.forEach((button, i) => {
-    const one = {layer: Math.floor(i / data.heads), head: i % data.heads};
-    heat(button.firstChild, attention({...state, ...one}), data.grid);
-    button.setAttribute("aria-pressed", one.layer === layer && one.head === head);
-  });
+  showMaps(ALL.map(one => attention({...state, ...one})), data.grid, layer * data.heads + head);
 }
 
 function keys(key, {query, layer, head}) {
@@ -51,14 +47,9 @@ function keys(key, {query, layer, head}) {
 
 const [where, looks] = ["where", "looks"].map(id => patchMap(byId(id), data.grid, query => page.set({query})));
 byId("heads").style.gridTemplateColumns = `repeat(${data.heads}, 1fr)`;
-const buttons = upTo(LAYERS * data.heads).map(i => {
-  const [layer, head] = [Math.floor(i / data.heads), i % data.heads];
-  const button = element("button", {type: "button", "aria-label": `layer ${layer + 1}, head ${head + 1}`});
-  button.append(element("canvas"));
-  button.onclick = () => page.set({layer, head});
-  byId("heads").append(button);
-  return button;
-});
+const ALL = upTo(LAYERS * data.heads).map(i => ({layer: Math.floor(i / data.heads), head: i % data.heads}));
+const showMaps = mapButtons(byId("heads"), ALL.map(({layer, head}) => `layer ${layer + 1}, head ${head + 1}`),
+                            i => page.set(ALL[i]));
 
 const page = demo({
   draw, keys,

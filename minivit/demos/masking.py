@@ -7,6 +7,7 @@ know; else they get those of the visible patches, on average.
 
 import numpy as np
 
+from ..data import Dataset, Samples
 from ..engine import no_grad
 from ..lessons import trained
 from ..nn import patchify, unpatchify
@@ -43,6 +44,7 @@ def painted(task, images, mask, *, known):
 def data():
     """paintings uint8 (known, ratios, B, 32, 32, 3), rank int32 (N,) in whose order patches are hidden, and errors."""
     about, pictures = trained("mae_15min"), samples.pictures()
+    looking = Samples(Dataset(pictures), mean=about.mean, std=about.std)
     images, rng = about.normalise(pictures), np.random.default_rng(0)
     N = (32 // about.task.encoder.patch_embed.patch_size) ** 2
     several = [masks(rng, N) for _ in range(MASKS)]
@@ -50,9 +52,4 @@ def data():
     errors = np.mean([[painted(about.task, images, mask, known=True)[1] for mask in some] for some in several], axis=0)
     return {"pictures": pictures, "ratios": RATIOS, "masks": several[0].astype(np.uint8),
             "without": 1 - N / images[0].size,  # the error of a guess of 0
-            "paintings": as_bytes(np.stack(paintings), about), "errors": errors.astype(np.float32)}  # (ratios, B)
-
-
-def as_bytes(images, about):
-    """Normalised pictures to look at.    (..., 3) -> uint8 (..., 3)"""
-    return (255 * (images * about.std + about.mean).clip(0, 1)).round().astype(np.uint8)
+            "paintings": looking.as_bytes(np.stack(paintings)), "errors": errors.astype(np.float32)}  # (ratios, B)

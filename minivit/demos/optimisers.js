@@ -74,7 +74,7 @@ function draw({rate, step, surface}) {
 
 const {state, set} = demo({knobs: {
   rate: range("learning rate", {values: data.rates, start: 0.0794}),
-  step: range("step", {values: Array.from({length: LAST + 1}, (_, i) => i), start: 40}),
+  step: range("step", {values: upTo(LAST + 1), start: 40}),
   surface: choice("", {options: ["valley", "turned valley", "saddle"]})}, draw,
   keys: key => { if (key === "p") play(); return key === "p" ? {step: state.step} : null; }});
 sayKeys(["← →", "learning rate"], ["↑ ↓", "step"], ["space", "surface"], ["p", "play"]);

@@ -27,25 +27,14 @@ function draw({layer, residual, picture: number, query}) {
   const evenness = shares => `spread as over ${Math.exp(entropy(shares)).toFixed(0)} of ${TOKENS}`;
   byId("one").textContent = `layer ${layer} alone: ${evenness(maps[layer - 1])}`;
   byId("all").textContent = `layers 1 to ${layer}: ${evenness(reaching[layer - 1])}`;
-  for (const [buttons, shown] of [[layers, maps], [depths, reaching]]) buttons.forEach((button, i) => {
-    heat(button.firstChild, shown[i], data.grid);
-    button.setAttribute("aria-pressed", i === layer - 1);
-  });
-}
-
-function layerButtons(id) {  // a small map for each layer
-  return upTo(LAYERS).map(i => {
-    const button = element("button", {type: "button", "aria-label": `layer ${i + 1}`});
-    button.append(element("canvas"));
-    button.onclick = () => page.set({layer: i + 1});
-    byId(id).append(button);
-    return button;
-  });
+  showLayers(maps, data.grid, layer - 1);
+  showDepths(reaching, data.grid, layer - 1);
 }
 
 const [where, looks, reached] = ["where", "looks", "reached"].map(
   id => patchMap(byId(id), data.grid, query => page.set({query})));
-const [layers, depths] = ["layers", "depths"].map(layerButtons);
+const [showLayers, showDepths] = ["layers", "depths"].map(
+  id => mapButtons(byId(id), upTo(LAYERS).map(i => `layer ${i + 1}`), i => page.set({layer: i + 1})));
 
 const page = demo({
   draw,

@@ -248,6 +248,22 @@ function heat(canvas, values, columns, {from = 0, to = Math.max(...values), map 
   return canvas;
 }
 
+/* Small heat maps to choose from, a button each: `pick(i)` is called with the number of one that is clicked.
+   Returns show(maps, columns, chosen), which draws them and presses the chosen one. */
+function mapButtons(node, labels, pick) {
+  const buttons = labels.map((label, i) => {
+    const button = element("button", {type: "button", "aria-label": label});
+    button.append(element("canvas"));
+    button.onclick = () => pick(i);
+    node.append(button);
+    return button;
+  });
+  return (maps, columns, chosen) => buttons.forEach((button, i) => {
+    heat(button.firstChild, maps[i], columns);
+    button.setAttribute("aria-pressed", i === chosen);
+  });
+}
+
 /* A picture or a heat map in which a patch is chosen by a click: `pick(patch)` is called with its number, row by row.
    Returns {canvas, mark}: mark(patch) draws the frame. */
 function patchMap(node, grid, pick) {

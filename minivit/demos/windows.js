@@ -6,7 +6,7 @@ const COLOURS = ["query", "key", "value", "class-token", "new", "position", "los
 
 const tiles = Array.from({length: side * side}, (_, token) => {  // each shows its own patch of the picture
   const tile = element("canvas", {"data-token": token}), P = data.picture.shape[0] / side;
-  const whole = picture(document.createElement("canvas"), data.picture);
+  const whole = picture(element("canvas"), data.picture);
   Object.assign(tile, {width: P, height: P});
   tile.getContext("2d").drawImage(whole, -(token % side) * P, -Math.floor(token / side) * P);
   tile.onclick = () => page.set({token});
@@ -66,7 +66,7 @@ function drawMatrix({build, token, shift}) {  // the window's n x n pairs: what 
   const draw = large.getContext("2d");
   draw.imageSmoothingEnabled = false;
   draw.drawImage(canvas, 0, 0, 16 * n, 16 * n);
-  draw.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue("--new");
+  draw.strokeStyle = colour("new");
   draw.lineWidth = 3;
   draw.strokeRect(1, 16 * (slot % n) + 1, 16 * n - 2, 14);
   Object.assign(canvas, {width: 16 * n, height: 16 * n});
@@ -92,7 +92,7 @@ function draw(state) {
 }
 
 const page = demo({draw, knobs: {
-  build: range("build", {values: BUILDS.map((_, i) => i), start: 2, show: i => `${i + 1} of ${BUILDS.length}`}),
-  token: range("token", {values: tiles.map((_, i) => i), start: 0}),
+  build: range("build", {values: upTo(BUILDS.length), start: 2, show: i => `${i + 1} of ${BUILDS.length}`}),
+  token: range("token", {values: upTo(tiles.length), start: 0}),
   shift: choice("moved by", {options: data.shifts.map(String), start: 2})}});
 sayKeys(["← →", "build"], ["↑ ↓", "token"], ["space", "moved by"], ["click", "choose a token"]);

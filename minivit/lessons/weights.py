@@ -16,7 +16,7 @@ import numpy as np
 from .. import data
 from ..names import expect
 from ..nn import Module
-from ..tasks import Task
+from ..tasks import Task, find_task
 from ..train import Run
 from ..train.start import load_task
 from .course import FOLDER as LESSONS
@@ -94,7 +94,7 @@ def keep(run: Run, name: str) -> Run:
         raise ValueError(f"{run.folder}: not finished; {run.resume_command()}")
     if data.is_folder(recipe.data):
         raise ValueError(f"{run.folder}: was trained on {recipe.data}; others have only the data sets with a name")
-    others = [key for key in recipe.task_settings if key in type(load_task(run)).runs]
+    others = [key for key in recipe.task_settings if key in find_task(recipe.task).runs]
     if others:
         raise ValueError(f"{run.folder}: its task is built with the run of its {', '.join(others)}, which is not kept")
     weights = {key: array.astype(np.float16) if array.dtype == np.float32 else array

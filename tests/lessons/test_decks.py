@@ -58,7 +58,7 @@ def deck(assets, open_page, tmp_path):
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_every_slide_fits_and_can_be_read(deck, path):
-    page = deck(path, live_demo())
+    page = deck(path, live_demo)
     assert page.evaluate(FAULTS) == []
     assert 20 <= page.evaluate("Reveal.getTotalSlides()") <= 25
 
