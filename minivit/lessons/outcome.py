@@ -28,7 +28,8 @@ def outcome(claim, source, *, shown=None, seeds=None, **numbers):
     source : str
         Who claims it, and where: "arXiv:2010.11929, appendix D.3", or "section 7" of the lesson itself.
     shown : bool, optional
-        For a claim in words: whether it was found; without it, it was not tried, or these runs cannot tell.
+        For a claim in words: whether it was found; without it, it was not tried, or these runs (with numbers that say
+        so) cannot tell.
     seeds : sequence of int, optional
         Of a verdict; counted from 0 if nothing is said.
     **numbers
@@ -52,6 +53,8 @@ def outcome(claim, source, *, shown=None, seeds=None, **numbers):
         values = {name: float(value) for name, value in numbers.items()}
         record |= {"claim": claim, "verdict": word, "values": values,
                    "numbers": ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in values.items())}
+        if shown is None and not values:
+            record["numbers"] = "not tried"
     show(record, f"{record['claim']}: {', '.join(filter(None, [record['verdict'], record['numbers']]))} [{source}]")
 
 

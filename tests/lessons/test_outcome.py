@@ -53,6 +53,7 @@ def test_a_claim_in_words_has_what_it_rests_on(displayed):
     assert [bundle[MIME]["verdict"] for bundle in displayed] == ["shown", "opposite", "open"]
     assert displayed[0]["text/plain"] == "the cost is linear: shown, slope of windows 1.02 [section 12]"
     assert displayed[0][MIME]["values"] == {"slope_of_windows": 1.02}
+    assert displayed[2]["text/plain"] == "the probe is better: open, not tried [table 1c]"
     with pytest.raises(TypeError, match="a verdict has its own word"):
         outcome(FOUND, "table 3", shown=True)
 
