@@ -1,6 +1,7 @@
 """Records of runs, and the README's table that is made from them."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -26,8 +27,9 @@ def run(tmp_path, monkeypatch):
     return tmp_path / "run"
 
 
-def test_the_readme_shows_what_the_records_say():
-    assert results.table(results.all_records(read_lessons())) in (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_readme_shows_what_the_records_say(tmp_path):
+    copy = shutil.copy(ROOT / "README.md", tmp_path)
+    assert not results.update(copy, results.all_records(read_lessons()))
 
 
 def test_lessons_stand_below_the_recipes():
