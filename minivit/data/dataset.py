@@ -50,14 +50,20 @@ class Dataset:
 
     def few(self, count: int) -> Self:
         """The first so many pictures, as many of each class as can be, in their order; all if there are no more."""
-        if count >= len(self):
-            return self
-        if self.labels is None:
-            return self.subset(slice(count))
+        return self if count >= len(self) else self.subset(self._balanced(count))
+
+    def without(self, count: int) -> Self:
+        """What `few` leaves."""
+        return self.subset(np.setdiff1d(np.arange(len(self)), self._balanced(count)))
+
+    def _balanced(self, count):
+        """Where the first so many pictures are, as many of each class as can be."""
+        if self.labels is None or count >= len(self):
+            return np.arange(min(count, len(self)))
         order, counts = np.argsort(self.labels, kind="stable"), np.bincount(self.labels)
         turn = np.empty(len(self), int)  # a picture is the first of its class, the second ...
         turn[order] = np.arange(len(self)) - np.repeat(np.cumsum(counts) - counts, counts)
-        return self.subset(np.sort(np.lexsort((self.labels, turn))[:count]))
+        return np.sort(np.lexsort((self.labels, turn))[:count])
 
     def _arrays(self):
         values = {field.name: getattr(self, field.name) for field in fields(self)}

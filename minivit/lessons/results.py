@@ -67,6 +67,17 @@ def read_records():
     return sorted(records, key=lambda record: record["test_accuracy"])
 
 
+def all_records(lessons):
+    """The rows of the table: of recipes, then of the models that lessons trained.
+
+    Parameters
+    ----------
+    lessons : {str: list of dict}
+        The records of `read_lessons`.
+    """
+    return read_records() + [record for records in lessons.values() for record in records if record["kind"] == "model"]
+
+
 def table(records):
     """The records as a table in Markdown; one that was not a recipe's tells its own command."""
     rows = ""

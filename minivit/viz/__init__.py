@@ -12,6 +12,7 @@ from .curves import curves
 from .drawing import drawings
 from .figure import png
 from .graph import graph_steps
+from .level import level_line
 from .overview import overview
 from .page import page, rows_of_pictures
 from .style import COLOURS, style

@@ -1,6 +1,7 @@
 """How a run went."""
 
 from .figure import new_figure
+from .level import level_line
 
 POSITION = {"step", "epoch", "seconds", "learning_rate", "gradient_norm", "final"}  # of a line, not what is learned
 
@@ -27,7 +28,7 @@ def curves(metrics, title="", plateaus=None):
             if points:
                 axes.plot(*zip(*points, strict=True), **style)
         for meaning, level in (plateaus or {}).items() if name == "loss" else ():
-            axes.axhline(level, color="grey", linestyle="--", label=meaning)
+            level_line(axes, level, meaning)
         axes.set(xlabel="epoch", ylabel=f"{name.replace('_', ' ')}{' (%)' * percent}")
         axes.grid(alpha=0.3)
         axes.legend()

@@ -50,6 +50,8 @@ def test_a_few_pictures_of_each_class_in_their_order(count, expected):
     few = Dataset(images, labels, ("a", "b", "c")).few(count)
     np.testing.assert_array_equal(few.images[:, 0, 0, 0], list(expected))
     np.testing.assert_array_equal(few.labels, labels[list(expected)])
+    rest = Dataset(images, labels, ("a", "b", "c")).without(count)
+    np.testing.assert_array_equal(rest.images[:, 0, 0, 0], [n for n in range(8) if n not in expected])
 
 
 def test_a_few_pictures_without_labels_are_the_first():

@@ -1,5 +1,7 @@
 """The training loop of the notebooks: the same weights as the recipe's loop, any objective, a budget."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -85,3 +87,46 @@ def test_budget(monkeypatch):
     monkeypatch.setenv("MINIVIT_BUDGET", "smok")
     with pytest.raises(ValueError, match="did you mean 'smoke'|smoke"):
         budget(600, smoke=4)
+
+
+def test_pictures_held_out_are_the_same_every_time_and_balanced(monkeypatch):
+    monkeypatch.setenv("MINIVIT_BUDGET", "smoke")
+    pictures, again, all_of_them = (load_pictures(validation=100), load_pictures(validation=100, train=50),
+                                    load_pictures())
+    assert np.bincount(pictures.validation.labels).tolist() == [10] * 10
+    assert (len(pictures.train), len(again.train), all_of_them.validation) == (500, 50, None)
+    np.testing.assert_array_equal(pictures.validation.images, again.validation.images)
+    np.testing.assert_array_equal(pictures.train.images[:50], again.train.images)
+    both = np.concatenate([pictures.train.images, pictures.validation.images]).reshape(600, -1)  # (600, H*W*C)
+    np.testing.assert_array_equal(np.unique(both, axis=0), np.unique(all_of_them.train.images.reshape(600, -1), axis=0))
+    np.testing.assert_array_equal(pictures.mean, data.channel_statistics(pictures.train.images)[0])
+    with pytest.raises(ValueError, match="from 1 to 599 of the 600 training pictures, got 600"):
+        load_pictures(validation=600)
+
+
+def test_fit_looks_at_the_validation_set_and_changes_nothing_by_it(pictures, tmp_path):
+    held_out = dataclasses.replace(pictures, validation=pictures.test.subset(slice(20)))
+
+    def train_tiny(pictures, **settings):
+        model = create("vit", "cifar", seed=3, **TINY)
+        return model, fit(model, pictures, steps=8, batch_size=16, threads=1, seed=3, **settings)
+    looks = []
+    (model, history), (plain, _) = train_tiny(held_out, evaluations=1, look=looks.append), train_tiny(pictures)
+    for name, value in plain.state_dict().items():
+        np.testing.assert_array_equal(model.state_dict()[name], value)
+    assert [line["step"] for line in history if "validation_accuracy" in line] == [4, 8]
+    assert len(history) == 8
+    assert not any(key.startswith("test_") for line in [*history, *looks] for key in line)
+    assert history[-1]["validation_accuracy"] == accuracy(model, held_out, of="validation", threads=1)
+    assert {"loss", "validation_loss"} <= history[-1].keys()
+    _, saved = train_tiny(held_out, evaluations=1, folder=tmp_path / "run")
+    assert [line.get("validation_loss") for line in saved] == [line.get("validation_loss") for line in history]
+
+
+def test_accuracy_says_of_which_pictures(pictures):
+    model = create("vit", "cifar", **TINY)
+    assert accuracy(model, pictures, of="train", threads=1) in np.arange(97) / 96
+    with pytest.raises(ValueError, match="these pictures have no validation set"):
+        accuracy(model, pictures, of="validation", threads=1)
+    with pytest.raises(ValueError, match="validation"):
+        accuracy(model, pictures, of="valid", threads=1)
