@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] minutes="estimated 60"
 # # Exercise 00: shapes and broadcasting
 #
 # Fill in the six functions. Each works on whole arrays: no loop is needed, though a loop is not wrong.
@@ -26,7 +26,7 @@ from minivit.grading.show import show
 # A picture on disk holds bytes from 0 to 255; a network wants numbers around zero. The first step maps 0 to -1
 # and 255 to 1. Mind the type: `np.uint8(200) * 2` is 144, since a byte has no room for 400.
 
-# %% answer="scale_pixels"
+# %% answer="scale_pixels" kind="retype"
 def scale_pixels(images):
     """Bytes 0 ... 255 to numbers -1 ... 1.    (B, H, W, C) uint8 -> (B, H, W, C) float"""
     # solution: divide by 255 / 2, then subtract 1
@@ -57,7 +57,7 @@ MUTANTS = {
 # `mean` and `std` with `axis=(0, 1, 2)` leave one number per channel, shape (C,); broadcasting lines it up with
 # the last axis.
 
-# %% answer="normalise"
+# %% answer="normalise" kind="retype"
 def normalise(images):
     """(x - mean_c) / std_c, mean and standard deviation over B, H, W.    (B, H, W, C) -> (B, H, W, C)"""
     # solution: subtract the mean over axes 0, 1, 2 and divide by the standard deviation over the same axes
@@ -91,7 +91,7 @@ MUTANTS = {
 #
 # Label 2 of 4 classes becomes the row 0 0 1 0. As a loop: `for b in range(B): y[b, labels[b]] = 1`.
 
-# %% answer="one_hot"
+# %% answer="one_hot" kind="retype"
 def one_hot(labels, classes):
     """Row b holds a one in column labels[b], and zeros.    (B,) -> (B, classes) float"""
     # solution: zeros of shape (B, classes); then a one in column labels[b] of each row b
@@ -124,7 +124,7 @@ MUTANTS = {
 # other's length; two lengths that differ, neither of them 1, are an error. Write the rule down:
 # `np.broadcast_shapes` is what you are building.
 
-# %% answer="broadcast_shape" forbid=["broadcast_shapes", "broadcast_arrays", "broadcast_to", "broadcast", "nditer"]
+# %% answer="broadcast_shape" kind="retype" forbid=["broadcast_shapes", "broadcast_arrays", "broadcast_to", "broadcast", "nditer"]
 def broadcast_shape(a, b):
     """The shape of x + y for x of shape a and y of shape b (tuples); a ValueError if there is none.
 
@@ -185,7 +185,7 @@ MUTANTS = {
 # one product of matrices instead of a large array of differences. Loop: `for n in range(N): for m in range(M):
 # d[n, m] = ((x[n] - y[m]) ** 2).sum()`.
 
-# %% answer="squared_distances"
+# %% answer="squared_distances" kind="retype"
 def squared_distances(x, y):
     """d_nm = sum_k (x_nk - y_mk)^2.    (N, D), (M, D) -> (N, M)"""
     # solution: |x|^2 as a column, |y|^2 as a row, minus twice the product of x and y transposed
@@ -221,7 +221,7 @@ MUTANTS = {
 # `counts[labels, predicted] += 1` looks right and is wrong: a pair that occurs twice is counted once. `np.add.at`
 # counts it twice.
 
-# %% answer="confusion_matrix"
+# %% answer="confusion_matrix" kind="retype"
 def confusion_matrix(labels, predicted, classes):
     """c_tp = number of b with labels[b] = t and predicted[b] = p.    (B,), (B,) -> (K, K) integers"""
     # solution: zeros of shape (K, K), then add one at each pair of label and prediction

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] minutes="estimated 60"
 # # Exercise 01: gradients by hand
 #
 # Every operation of an autograd engine is a pair: a value, and a rule that turns the gradient `dy` of the loss
@@ -24,7 +24,7 @@ from minivit.grading.show import show
 # Broadcasting copies an entry to many places; its gradient is the sum over these places. Axes that broadcasting
 # put in front disappear; axes of length 1 that were stretched keep their length 1.
 
-# %% answer="sum_to_shape"
+# %% answer="sum_to_shape" kind="retype"
 def sum_to_shape(dy, shape):
     """The gradient of x, of this shape, from the gradient dy of x broadcast to dy.shape.
 
@@ -66,7 +66,7 @@ MUTANTS = {
 #
 # $y = a + b$, so $\partial y / \partial a = 1$: the gradient passes through unchanged, but for broadcasting.
 
-# %% answer="add_backward" formula=true
+# %% answer="add_backward" kind="retype" formula=true
 def add_backward(dy, a, b):
     """da, db of y = a + b, for a and b of shapes that broadcast."""
     # solution: dy for both, each summed to its own shape
@@ -99,7 +99,7 @@ MUTANTS = {
 #
 # $y = a b$, entry by entry: $\partial y / \partial a = b$.
 
-# %% answer="mul_backward" formula=true
+# %% answer="mul_backward" kind="retype" formula=true
 def mul_backward(dy, a, b):
     """da, db of y = a * b, for a and b of shapes that broadcast."""
     # solution: dy times the other argument, each summed to its own shape
@@ -135,7 +135,7 @@ MUTANTS = {
 # Every entry of x goes into its sum with weight one, so each receives that sum's gradient. The summed axis is
 # gone from dy; put it back before you stretch it.
 
-# %% answer="sum_backward" formula=true
+# %% answer="sum_backward" kind="retype" formula=true
 def sum_backward(dy, x, axis):
     """dx of y = x.sum(axis), for one axis, counted from the front or the back."""
     # solution: dy with the axis put back, stretched to x's shape
@@ -168,7 +168,7 @@ MUTANTS = {
 # $Y = A B$. With $y_{ij} = \sum_k a_{ik} b_{kj}$: $dA = dY\, B^\top$ and $dB = A^\top dY$. Leading axes count
 # matrices; here both arguments have the same.
 
-# %% answer="matmul_backward" formula=true
+# %% answer="matmul_backward" kind="retype" formula=true
 def matmul_backward(dy, a, b):
     """da, db of y = a @ b.    (..., n, m), (..., n, k), (..., k, m) -> (..., n, k), (..., k, m)"""
     # solution: dy times b transposed, and a transposed times dy; only the last two axes are transposed
@@ -205,7 +205,7 @@ MUTANTS = {
 # time: slow, and hard to get wrong. The difference to both sides has an error of order $h^2$, the one-sided of
 # order $h$.
 
-# %% answer="numeric_gradient"
+# %% answer="numeric_gradient" kind="retype"
 def numeric_gradient(f, x, h=1e-3):
     """g_i = (f(x + h e_i) - f(x - h e_i)) / (2 h) for every entry i of x; f maps an array to a number."""
     # solution: for every index, a copy of x with h added, one with h subtracted, and the quotient of differences
@@ -245,7 +245,7 @@ MUTANTS = {
 # reverse topological order: each after everything that was computed from it. In $b = a + a$ the same argument
 # stands twice, and both count.
 
-# %% answer="gradients"
+# %% answer="gradients" kind="retype"
 def gradients(graph, last):
     """{name: d last / d name} for all that `last` depends on, itself included.
 

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] minutes="estimated 60"
 # # Exercise 04: the parts of an encoder block
 #
 # LayerNorm, GELU, stochastic depth, and the pre-norm block that they make; forward and backward in plain NumPy.
@@ -25,7 +25,7 @@ from minivit.grading.show import show
 # Every token is normalised by itself: $\hat x = (x - \mu) / \sqrt{\sigma^2 + \epsilon}$ over its D channels, then
 # $y = g \hat x + b$ (Ba et al. 2016). The variance is the mean of squares, divided by D, not D - 1.
 
-# %% answer="layer_norm"
+# %% answer="layer_norm" kind="retype"
 def layer_norm(x, g, b, eps=1e-6):
     """y = g (x - mean) / sqrt(variance + eps) + b over the last axis.    (B, N, D), (D,), (D,) -> (B, N, D)"""
     # solution: mean and variance over the last axis, keeping it; then normalise, scale and shift
@@ -62,7 +62,7 @@ MUTANTS = {
 # \sqrt{\sigma^2 + \epsilon}$, where the bar is the mean over channels: the mean and the variance depend on every
 # channel, too. $dg$ and $db$ collect from all tokens of the batch.
 
-# %% answer="layer_norm_backward" formula=true
+# %% answer="layer_norm_backward" kind="retype" formula=true
 def layer_norm_backward(dy, x, g, eps=1e-6):
     """dx, dg, db of layer_norm(x, g, b, eps).    (B, N, D), (B, N, D), (D,) -> (B, N, D), (D,), (D,)"""
     # solution: the normalised x first; dx from the formula above; dg and db are sums over batch and tokens
@@ -105,7 +105,7 @@ MUTANTS = {
 # $\mathrm{GELU}(x) = x\, \Phi(x)$ with $\Phi(x) = (1 + \mathrm{erf}(x / \sqrt 2)) / 2$, the normal distribution
 # function (Hendrycks and Gimpel 2016). NumPy has no erf; `np.vectorize(math.erf)` makes one.
 
-# %% answer="gelu"
+# %% answer="gelu" kind="retype"
 def gelu(x):
     """y = x (1 + erf(x / sqrt 2)) / 2, entry by entry."""
     # solution: x times the normal distribution function of x
@@ -136,7 +136,7 @@ MUTANTS = {
 # By the product rule, $\mathrm{GELU}'(x) = \Phi(x) + x\, \varphi(x)$, with the normal density $\varphi(x) =
 # e^{-x^2/2} / \sqrt{2 \pi}$.
 
-# %% answer="gelu_backward" formula=true
+# %% answer="gelu_backward" kind="retype" formula=true
 def gelu_backward(dy, x):
     """dx = dy (Phi(x) + x phi(x)), entry by entry."""
     # solution: dy times the sum of the distribution function and x times the density
@@ -170,7 +170,7 @@ MUTANTS = {
 # 1 - p, so that the mean stays (Huang et al. 2016). `u` holds one uniform random number for each picture: the
 # branch stays where $u \geq p$.
 
-# %% answer="drop_path"
+# %% answer="drop_path" kind="retype"
 def drop_path(x, p, u):
     """x / (1 - p) where u >= p, else 0; one decision for each picture.    (B, N, D), number, (B,) -> (B, N, D)"""
     # solution: the decisions as a column (B, 1, 1), times x, over 1 - p
@@ -203,7 +203,7 @@ MUTANTS = {
 # with $\mathrm{MLP}(x) = \mathrm{GELU}(x W_1 + b_1) W_2 + b_2$ (Dosovitskiy et al. 2021, eq. 2 and 3).
 # `attention` is a function that is given.
 
-# %% answer="block"
+# %% answer="block" kind="retype"
 def block(x, attention, norm1, norm2, mlp):
     """One encoder block. norm1, norm2 = (g, b); mlp = (W1, b1, W2, b2).    (B, N, D) -> (B, N, D)"""
     # solution: add attention of the normalised x to x; then add the MLP of the normalised result to that

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] minutes="estimated 60"
 # # Exercise 06: a Vision Transformer, put together
 #
 # What the ViT adds to patches and encoder blocks: a token for the class, position embeddings, and a head that
@@ -24,7 +24,7 @@ from minivit.grading.show import show
 # One learned token is put before the patches of every picture; then each of the N + 1 tokens gets its position
 # embedding (eq. 1).
 
-# %% answer="class_token"
+# %% answer="class_token" kind="retype"
 def class_token(x, token, positions):
     """token, x[b, 0], ..., x[b, N-1], plus positions.    (B, N, D), (D,), (N + 1, D) -> (B, N + 1, D)"""
     # solution: the token stretched to (B, 1, D), joined with x along the tokens, plus the positions
@@ -58,7 +58,7 @@ MUTANTS = {
 # Token and positions are shared by all pictures: their gradients are sums over the batch. The patches get their
 # own part of dy.
 
-# %% answer="class_token_backward" formula=true
+# %% answer="class_token_backward" kind="retype" formula=true
 def class_token_backward(dy):
     """dx, d token, d positions of class_token(x, token, positions).    (B, N + 1, D) -> (B, N, D), (D,), (N + 1, D)"""
     # solution: dy without its first token; the sum of its first token over the batch; the sum of all over the batch
@@ -91,7 +91,7 @@ MUTANTS = {
 # The classifier sees the normalised class token only: $\mathrm{LN}(x)_0 W + b$ (eq. 4). The LayerNorm here has no
 # scale or shift; a small number such as 1e-6 under the root is usual, and any will do.
 
-# %% answer="class_head"
+# %% answer="class_head" kind="retype"
 def class_head(x, weight, bias):
     """Logits from the first token, normalised.    (B, N + 1, D), (D, K), (K,) -> (B, K)"""
     # solution: take the first token, subtract its mean, divide by its standard deviation, then the linear map
@@ -125,7 +125,7 @@ MUTANTS = {
 # Without a class token the head reads the mean of all patches, normalised *after* the mean. As good as the class
 # token if the learning rate suits it (appendix D.3).
 
-# %% answer="average_head"
+# %% answer="average_head" kind="retype"
 def average_head(x, weight, bias):
     """Logits from the normalised mean of all tokens.    (B, N, D), (D, K), (K,) -> (B, K)"""
     # solution: the mean over the tokens, then normalised over the channels, then the linear map
@@ -161,7 +161,7 @@ MUTANTS = {
 # A learned query asks all tokens: $a_n = \mathrm{softmax}_n(q \cdot k_n / \sqrt D)$ with keys $k = x W_k$, and
 # the result is $\sum_n a_n v_n$ with values $v = x W_v$. One head here.
 
-# %% answer="attention_pool"
+# %% answer="attention_pool" kind="retype"
 def attention_pool(x, query, key_weight, value_weight):
     """sum_n a_n v_n, a = softmax over the tokens of q k_n / sqrt(D).    (B, N, D), (D,), (D, D), (D, D) -> (B, D)"""
     # solution: scores of all keys with the query over sqrt(D), softmax over the tokens, weighted sum of the values
@@ -202,7 +202,7 @@ MUTANTS = {
 # other, and the class head. `parameters` is a dict; `blocks` is a list of functions (B, N + 1, D) -> (B, N + 1,
 # D).
 
-# %% answer="vit"
+# %% answer="vit" kind="retype"
 def vit(images, size, parameters, blocks):
     """Logits of pictures.    (B, H, W, C) -> (B, K)
 

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] minutes="estimated 60"
 # # Exercise 11: learning from a teacher
 #
 # DeiT (Touvron et al. 2021) gives a Vision Transformer a second token and lets it learn from a trained CNN: from
@@ -27,7 +27,7 @@ from minivit.grading.show import show
 # the logarithm of a softmax fails where a probability underflows to zero; subtract the largest entry, and take
 # the logarithm of the sum only.
 
-# %% answer="log_softmax"
+# %% answer="log_softmax" kind="retype"
 def log_softmax(z, T=1.0):
     """z_i / T - log sum_j exp(z_j / T) over the last axis.    (B, K) -> (B, K)"""
     # solution: divide by T, subtract the largest entry, then the logarithm of the sum of exponentials
@@ -65,7 +65,7 @@ MUTANTS = {
 # p_i (\log p_i - \log q_i)$, mean over the batch. The factor $T^2$ keeps the gradient's size when T changes
 # (Hinton et al. 2015).
 
-# %% answer="soft_loss"
+# %% answer="soft_loss" kind="retype"
 def soft_loss(student, teacher, T):
     """T^2 times the mean of KL(teacher || student), both at temperature T.    (B, K), (B, K) -> number"""
     # solution: both log-probabilities; teacher's probabilities times their difference, summed over classes; mean; T^2
@@ -102,7 +102,7 @@ MUTANTS = {
 # The teacher is a constant. With respect to the student's logits, $\partial\, \mathrm{KL} / \partial z_i = (q_i -
 # p_i) / T$; together with $T^2$ and the mean over the batch.
 
-# %% answer="soft_loss_backward" formula=true
+# %% answer="soft_loss_backward" kind="retype" formula=true
 def soft_loss_backward(student, teacher, T):
     """d soft_loss / d student.    (B, K), (B, K) -> (B, K)"""
     # solution: the difference of the probabilities at temperature T, times T^2 / T, over the batch
@@ -141,7 +141,7 @@ MUTANTS = {
 # z^{teacher}_k$: $\frac12 \mathrm{CE}(z^{class}, y) + \frac12 \mathrm{CE}(z^{distil}, y_t)$, with $\mathrm{CE}(z,
 # y) = -\log p_y$ (eq. 3).
 
-# %% answer="hard_loss"
+# %% answer="hard_loss" kind="retype"
 def hard_loss(class_logits, distil_logits, teacher, labels):
     """Half the cross-entropy with the labels, half that with the teacher's decisions.    3 x (B, K), (B,) -> number"""
     # solution: log-probabilities of both; pick the label's and the teacher's largest; minus the mean of the halves
@@ -177,7 +177,7 @@ MUTANTS = {
 #
 # For the cross-entropy, $\partial / \partial z = (p - \mathrm{onehot}(y)) / B$; here with a half for each of the two.
 
-# %% answer="hard_loss_backward" formula=true
+# %% answer="hard_loss_backward" kind="retype" formula=true
 def hard_loss_backward(class_logits, distil_logits, teacher, labels):
     """d hard_loss / d class_logits, and / d distil_logits.    3 x (B, K), (B,) -> (B, K), (B, K)"""
     # solution: for each: probabilities minus the one-hot target, over 2 B
@@ -214,7 +214,7 @@ MUTANTS = {
 #
 # At test time both tokens are asked: the mean of their probabilities decides.
 
-# %% answer="predict"
+# %% answer="predict" kind="retype"
 def predict(class_logits, distil_logits):
     """The class with the largest mean of both probabilities.    (B, K), (B, K) -> (B,) integers"""
     # solution: the largest entry of the sum of both softmaxes

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] minutes="estimated 60"
 # # Exercise 35: hide three quarters, guess the rest
 #
 # The masked autoencoder (He et al. 2022) shows a random quarter of the patches to its encoder, puts a learned
@@ -26,7 +26,7 @@ from minivit.grading.show import show
 # which place of the shuffled order each patch is. Four patches with noise .3 .9 .1 .5: shuffle is 2 0 3 1 (patch
 # 2 has the smallest number), restore is 1 3 0 2 (patch 0 is at place 1).
 
-# %% answer="random_masking"
+# %% answer="random_masking" kind="retype"
 def random_masking(noise, visible):
     """Places of the visible patches, the mask (1 = hidden), and the way back.    (B, N) -> (B, V), (B, N), (B, N)"""
     # solution: argsort of the noise, argsort of that; the first V of the first; hidden where the second is V or more
@@ -63,7 +63,7 @@ MUTANTS = {
 # Row b of `keep` lists the patches of picture b. `x[:, keep]` picks something else; `np.take_along_axis` wants an
 # index with as many axes as x.
 
-# %% answer="gather"
+# %% answer="gather" kind="retype"
 def gather(x, keep):
     """y[b, v] = x[b, keep[b, v]].    (B, N, D), (B, V) -> (B, V, D)"""
     # solution: index batch and token together, the batch as a column
@@ -93,7 +93,7 @@ MUTANTS = {
 # The decoder gets all N places: the encoded tokens, then the mask token as often as needed, and all of it brought
 # back into the order of the patches by `restore`.
 
-# %% answer="unshuffle"
+# %% answer="unshuffle" kind="retype"
 def unshuffle(encoded, mask_token, restore):
     """Encoded tokens at their places, the mask token at all others.    (B, V, D), (D,), (B, N) -> (B, N, D)"""
     # solution: put N - V mask tokens behind the encoded ones, then gather with restore
@@ -129,7 +129,7 @@ MUTANTS = {
 # deviation (section 4.1). As in the official code the variance is divided by p - 1, and 1e-6 is added to it under
 # the root.
 
-# %% answer="normalise_patches"
+# %% answer="normalise_patches" kind="retype"
 def normalise_patches(patches):
     """(x - mean) / sqrt(variance + 1e-6) of every patch.    (B, N, p) -> (B, N, p)"""
     # solution: mean and variance over the last axis, the variance with ddof=1
@@ -162,7 +162,7 @@ MUTANTS = {
 # The mean of squares over the pixels of a patch, then the mean over the *hidden* patches of the whole batch:
 # copying what is seen earns nothing.
 
-# %% answer="masked_loss"
+# %% answer="masked_loss" kind="retype"
 def masked_loss(guess, target, mask):
     """sum_bn mask_bn mean_p (guess - target)^2 / sum_bn mask_bn.    (B, N, p), (B, N, p), (B, N) -> number"""
     # solution: mean over pixels, times the mask, summed, over the number of hidden patches
@@ -195,7 +195,7 @@ MUTANTS = {
 # %% [markdown]
 # ## 6. The loss, backward
 
-# %% answer="masked_loss_backward" formula=true
+# %% answer="masked_loss_backward" kind="retype" formula=true
 def masked_loss_backward(guess, target, mask):
     """d masked_loss / d guess.    (B, N, p), (B, N, p), (B, N) -> (B, N, p)"""
     # solution: twice the difference times the mask, over the pixels of a patch and the number of hidden patches
