@@ -2,8 +2,6 @@
 # # Exercise 00: shapes and broadcasting
 #
 # Fill in the six functions. Each works on whole arrays: no loop is needed, though a loop is not wrong.
-# Write only in the answer cells; what an answer needs stands in its own cell, or above it in a cell of its own whose
-# first line is `# helper`.
 #
 # A check cell draws its inputs from `SEED` and shows numbers. The stored output is the right one, so you can
 # compare by eye; the last cell of the notebook (or `python -m minivit check 00` in a terminal) compares for you.

@@ -1,12 +1,9 @@
 # %% [markdown] minutes="estimated 60"
 # # Exercise 01: gradients by hand
 #
-# Every operation of an autograd engine is a pair: a value, and a rule that turns the gradient `dy` of the loss
-# with respect to its result into gradients with respect to its arguments. Seven rules and one walk over a graph
-# make an engine. Write only in the answer cells; what an answer needs stands in its own cell, or above it in a cell
-# whose first line is `# helper`. Answers may call earlier answers: grading then uses the reference for these, so that
-# a mistake costs its points once. A backward pass must be the formula: numeric differences (number 6) are for checking
-# it, and the checks have arrays for which they are too slow or too rough.
+# Every operation of an autograd engine is a pair: a value, and a rule that turns the gradient `dy` of the loss with
+# respect to its result into gradients with respect to its arguments. Seven rules and one walk over a graph make an
+# engine.
 #
 # | symbol | meaning |
 # |---|---|

@@ -2,8 +2,7 @@
 # # Exercise 02: patches and positions
 #
 # A Vision Transformer reads a picture as a sequence of patches, and is told where each of them was. Six functions
-# in plain NumPy. Write only in the answer cells. What an answer needs stands in its own cell, or above it in a cell
-# whose first line is `# helper`. Answers may call earlier answers: grading then uses the reference for these.
+# in plain NumPy.
 #
 # | symbol | meaning |
 # |---|---|

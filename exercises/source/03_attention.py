@@ -1,11 +1,8 @@
 # %% [markdown] minutes="estimated 60"
 # # Exercise 03: attention
 #
-# Softmax, scaled dot-product attention and its gradient, then several heads, in plain NumPy. Each function fits
-# in a few lines; write only in the answer cells. What an answer needs stands in its own cell, or above it in a cell
-# whose first line is `# helper`. Where an answer builds on an earlier one, grading uses the reference for the earlier
-# one, so that a mistake costs its points once. A backward pass must be the formula: a numeric difference is too slow
-# and too rough for the checks.
+# Softmax, scaled dot-product attention and its gradient, then several heads, in plain NumPy. Each function fits in
+# a few lines.
 #
 # | symbol | meaning |
 # |---|---|

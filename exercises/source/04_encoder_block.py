@@ -2,9 +2,6 @@
 # # Exercise 04: the parts of an encoder block
 #
 # LayerNorm, GELU, stochastic depth, and the pre-norm block that they make; forward and backward in plain NumPy.
-# Write only in the answer cells. What an answer needs stands in its own cell, or above it in a cell whose first line
-# is `# helper`. Answers may call earlier answers: grading then uses the reference for these. A backward pass must be
-# the formula: a numeric difference is too slow and too rough for the checks.
 #
 # | symbol | meaning |
 # |---|---|

@@ -1,11 +1,8 @@
 # %% [markdown] minutes="estimated 60"
 # # Exercise 06: a Vision Transformer, put together
 #
-# What the ViT adds to patches and encoder blocks: a token for the class, position embeddings, and a head that
-# reads the result in one of three ways. (Dosovitskiy et al. 2021; attention pooling after Zhai et al. 2022.)
-# Write only in the answer cells. What an answer needs stands in its own cell, or above it in a cell whose first line
-# is `# helper`. Answers may call earlier answers: grading then uses the reference for these. A backward pass must be
-# the formula: a numeric difference is too slow and too rough for the checks.
+# What the ViT adds to patches and encoder blocks: a token for the class, position embeddings, and a head that reads
+# the result in one of three ways. (Dosovitskiy et al. 2021; attention pooling after Zhai et al. 2022.)
 #
 # | symbol | meaning |
 # |---|---|

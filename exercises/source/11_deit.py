@@ -2,10 +2,7 @@
 # # Exercise 11: learning from a teacher
 #
 # DeiT (Touvron et al. 2021) gives a Vision Transformer a second token and lets it learn from a trained CNN: from
-# all of the teacher's probabilities (soft), or from its decision alone (hard). Losses and gradients in plain
-# NumPy. Write only in the answer cells. What an answer needs stands in its own cell, or above it in a cell whose
-# first line is `# helper`. Answers may call earlier answers: grading then uses the reference for these. A backward
-# pass must be the formula: a numeric difference is too slow and too rough for the checks.
+# all of the teacher's probabilities (soft), or from its decision alone (hard). Losses and gradients in plain NumPy.
 #
 # | symbol | meaning |
 # |---|---|

@@ -310,7 +310,7 @@ def field_of_view():
     # end
     return {"corner": corner, "centre": centre, "blocks": blocks}
 
-# %% check="field_of_view" points=10 step=0.001
+# %% check="field_of_view" points=10
 show(**field_of_view())
 
 # %% [markdown] reasons="field_of_view"
@@ -372,7 +372,7 @@ def read_maps():
     # end
     return {"no_shift": no_shift, "swin": swin, "no_mask": no_mask, "windows": windows}
 
-# %% check="read_maps" points=10 step=0.001
+# %% check="read_maps" points=10
 show(**read_maps())
 
 # %% [markdown] hint="read_maps"

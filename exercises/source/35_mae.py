@@ -1,11 +1,8 @@
 # %% [markdown] minutes="estimated 60"
 # # Exercise 35: hide three quarters, guess the rest
 #
-# The masked autoencoder (He et al. 2022) shows a random quarter of the patches to its encoder, puts a learned
-# token where the others were, and compares the decoder's guesses with the hidden pixels. Six functions in plain
-# NumPy. Write only in the answer cells. What an answer needs stands in its own cell, or above it in a cell whose
-# first line is `# helper`. Answers may call earlier answers: grading then uses the reference for these. A backward
-# pass must be the formula: a numeric difference is too slow and too rough for the checks.
+# The masked autoencoder (He et al. 2022) shows a random quarter of the patches to its encoder, puts a learned token
+# where the others were, and compares the decoder's guesses with the hidden pixels. Six functions in plain NumPy.
 #
 # | symbol | meaning |
 # |---|---|

@@ -9,6 +9,7 @@ import nbformat
 
 from ..names import expect
 from .kinds import CONSTANT
+from .seal import SLACK
 
 FOLDER = Path(__file__).parents[2] / "exercises"
 ANSWER_ID = re.compile(r"answer-(\d\d)-(\w+)")
@@ -18,8 +19,8 @@ ANSWER_ID = re.compile(r"answer-(\d\d)-(\w+)")
 class Answer:
     """One graded function: its reference, its check cell, and how to compare and help.
 
-    kind: one of kinds.KINDS. formula: numeric differences are no solution, and are remarked. step: the tolerance of an
-    answer that is a value of its own; rtol and atol are those of the others.
+    kind: one of kinds.KINDS. formula: numeric differences are no solution, and are remarked. step: an answer
+    that is a value of its own is right if it rounds to the right step; rtol and atol are the tolerances of the others.
     mutants is {name: (source, hint)}: wrong answers that students write, and what to tell those who do.
     """
 
@@ -103,7 +104,7 @@ def from_pristine(notebook):
             answer.rtol, answer.atol = about.get("rtol", answer.rtol), about.get("atol", answer.atol)
             if answer.is_constant:
                 answer.step = about.get("step", 1.0)
-                answer.rtol, answer.atol = 0.0, answer.step * (1 + 1e-9)
+                answer.rtol, answer.atol = 0.0, answer.step * (0.5 + SLACK)
         elif kind == "figure":
             continue
         cells.append((kind, cell.source if kind == "code" else name))

@@ -1,12 +1,14 @@
 """Values that can be compared, but not read: what `check` knows of an answer that is a number or a choice.
 
 Where an answer is a function, the right values for the inputs of one seed give nothing away. Where it is the value
-itself, a file with the value would be the solution. Numbers are counted in steps, the tolerance that the question
-states, and each entry becomes a digest. It protects from reading, not from trying: so many guesses, so many checks.
+itself, a file with the value would be the solution. Numbers are rounded to steps, which the question states, and each
+entry becomes a digest. It protects from reading, not from trying: so many guesses, so many checks.
 """
 
 import hashlib
 import math
+
+SLACK = 1e-9  # of a step: 0.145 / 0.01 is a little less than 14.5
 
 
 def sealed(numbers, step, where):
@@ -19,11 +21,12 @@ def sealed(numbers, step, where):
 
 
 def opens(value, about, i):
-    """Whether a value is what was sealed as entry i, within one step for a number."""
+    """Whether a value is what was sealed as entry i; a number, whether it rounds to it, up or down from the middle."""
     if isinstance(value, str):
         guesses = {value}
     elif math.isfinite(value):
-        guesses = {math.floor(value / about["step"]), math.ceil(value / about["step"])}
+        steps = value / about["step"]
+        guesses = {math.floor(steps + 0.5 + SLACK), math.ceil(steps - 0.5 - SLACK)}
     else:
         return False
     return any(digest(guess, about["where"], i) == about["sealed"][i] for guess in guesses)

@@ -6,7 +6,7 @@
     # %% ... formula=true                        one that looks like a numeric difference is flagged
     # %% ... kind="debug" bug="wrong_axis"       this mutant is what the student gets, to be mended
     # %% check="softmax" points=15 atol=1e-6     SEED = 3, inputs drawn from it, show(...)
-    # %% check="reach" points=10 step=0.01       a value of kind "measure" or "read": no SEED; right within one step
+    # %% check="reach" points=10 step=0.01       a value of kind "measure" or "read": no SEED; right if it rounds alike
     # %% figure="what it shows"                  a picture or numbers to read: not graded, its output is stored
     # %% [markdown] hint="softmax"               one hint; several cells are shown one after the other
     # %% [markdown] reasons="reach"              what reasons, in free text, must say: not graded by machine
@@ -30,7 +30,7 @@ RULES = """**How this works.** Write only in the answer cells. What an answer ne
 a cell of its own whose first line is `# helper`. Answers may call earlier answers: grading then uses the reference for \
 these, so that a mistake costs its points once. A check cell shows numbers; where an answer is a function, the stored \
 output is the right one for the inputs of `SEED`, and grading draws others. `python -m minivit check {number}` compares, \
-and with `--hint` it reveals one of three hints for each answer, from a nudge to nearly the recipe.{formula}
+and with `--hint` it reveals an answer's hints one by one, from a nudge to nearly the recipe.{formula}
 
 | kind | points | what is asked |
 |---|---|---|
@@ -40,7 +40,8 @@ FORMULA = (" A backward pass must be the formula: a numeric difference is for ch
 REASONS = """**Your reasons** (free text, not graded by machine; whoever reads it looks for this: {rubric})
 
 *Write here.*"""
-SOLUTION = re.compile(r"^( *)# solution: ([^\n]*\n(?:\1# (?!end$)[^\n]*\n)*)(.*?)^\1# end$\n?", re.DOTALL | re.MULTILINE)
+SOLUTION = re.compile(r"^( *)# solution: ([^\n]*\n(?:\1# (?!end$)[^\n]*\n)*)(.*?)^\1# end$\n?",
+                      re.DOTALL | re.MULTILINE)
 
 
 def read_source(path):
@@ -72,7 +73,8 @@ def read_source(path):
             pristine.append(cell)
         elif "reasons" in about:
             _answer(answers, about["reasons"], path)
-            pristine.append(new_markdown_cell(REASONS.format(rubric=" ".join(source.split())), id=f"reasons-{number}-{about['reasons']}"))
+            text = REASONS.format(rubric=" ".join(source.split()))
+            pristine.append(new_markdown_cell(text, id=f"reasons-{number}-{about['reasons']}"))
         else:
             new_cell = new_markdown_cell if kind == "markdown" else new_code_cell
             pristine.append(new_cell(source, id=_given_id(number, source, {cell.id for cell in pristine})))
