@@ -122,7 +122,7 @@ MUTANTS = {
 # other's length; two lengths that differ, neither of them 1, are an error. Write the rule down:
 # `np.broadcast_shapes` is what you are building.
 
-# %% answer="broadcast_shape" kind="retype" forbid=["broadcast_shapes", "broadcast_arrays", "broadcast_to", "broadcast", "nditer"]
+# %% answer="broadcast_shape" kind="retype" forbid="broadcast_shapes broadcast_arrays broadcast_to broadcast nditer"
 def broadcast_shape(a, b):
     """The shape of x + y for x of shape a and y of shape b (tuples); a ValueError if there is none.
 

@@ -153,7 +153,7 @@ MUTANTS = {
 # + 0.5)\, n / m - 0.5$ in units of the n inputs, cut to the range 0 ... n - 1; it is $(1 - f)$ times the input at
 # $\lfloor s \rfloor$ plus $f$ times the next one, with $f = s - \lfloor s \rfloor$.
 
-# %% answer="bilinear_weights" kind="retype" forbid=["interp"]
+# %% answer="bilinear_weights" kind="retype" forbid="interp"
 def bilinear_weights(n, m):
     """Matrix w with output = w @ input, for n inputs and m outputs along one axis.    -> (m, n), rows add up to 1"""
     # solution: the cut centres, their floors and fractions; 1 - f goes to the floor, f to the next, if there is one

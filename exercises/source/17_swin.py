@@ -108,8 +108,8 @@ MUTANTS = {
 # %% answer="relative_position_index" kind="retype"
 def relative_position_index(M):
     """Each pair's place in a table of (2M-1)^2 entries.    -> (n, n) integers"""
-    # solution: row and column of every token by `np.divmod(np.arange(n), M)`; their differences for all pairs, each plus
-    # M - 1; the rows' times (2M - 1), plus the columns'
+    # solution: row and column of every token by `np.divmod(np.arange(n), M)`; their differences for all pairs, each
+    # plus M - 1; the rows' times (2M - 1), plus the columns'
     row, column = np.divmod(np.arange(M * M), M)
     dy, dx = row[:, None] - row, column[:, None] - column  # (n, n)
     return (dy + M - 1) * (2 * M - 1) + dx + M - 1
@@ -203,8 +203,8 @@ MUTANTS = {
 # %% answer="merge_backward" kind="transfer"
 def merge_backward(dy):
     """dx of the joining in patch merging.    (B, H/2, W/2, 4C) -> (B, H, W, C)"""
-    # solution: zeros of shape (B, H, W, C); split dy in four along the last axis; the k-th part, with j, i = divmod(k, 2),
-    # goes to dx[:, i::2, j::2]
+    # solution: zeros of shape (B, H, W, C); split dy in four along the last axis; the k-th part, with
+    # j, i = divmod(k, 2), goes to dx[:, i::2, j::2]
     B, rows, columns, channels = dy.shape
     dx = np.zeros((B, 2 * rows, 2 * columns, channels // 4), dtype=dy.dtype)
     for k, part in enumerate(np.split(dy, 4, axis=-1)):  # (B, H/2, W/2, C)
@@ -291,7 +291,7 @@ MUTANTS = {
 
 # %% answer="field_of_view" kind="measure"
 def field_of_view():
-    """Cells that reach (0, 0) and (8, 8) after two blocks; the fewest blocks until (15, 15) reaches (0, 0).
+    """{"corner": cells that reach (0, 0) after two blocks, "centre": the same for (8, 8), "blocks": the fewest blocks}
 
     Whole numbers, which must be right.
     """
@@ -307,8 +307,8 @@ def field_of_view():
 
     corner, centre = len(reach(0, 2)) ** 2, len(reach(8, 2)) ** 2
     blocks = next(count for count in range(1, 20) if 15 in reach(0, count))
-    # end
     return {"corner": corner, "centre": centre, "blocks": blocks}
+    # end
 
 # %% check="field_of_view" points=10
 show(**field_of_view())
@@ -360,17 +360,17 @@ plt.show()
 
 # %% answer="read_maps" kind="read"
 def read_maps():
-    """The model, "A", "B" or "C", that has no shift, that is Swin's, and that has lost its mask.
+    """{"no_shift": ..., "swin": ..., "no_mask": ..., "windows": ...}
 
-    Also: how many whole windows of the first block Swin's reaches.
+    The first three: which model is it, "A", "B" or "C"? The last: how many whole windows of its first block Swin reaches.
     """
     # solution: one window is 16 cells; a shifted window joins parts of neighbouring windows; without the mask it joins
     # the far end of the picture as well, here rows 8 to 11; count the white squares of 4 x 4
     cells = {name: int(reached[name].sum()) for name in "ABC"}
     no_shift, swin, no_mask = sorted("ABC", key=cells.get)
     windows = cells[swin] // 16
-    # end
     return {"no_shift": no_shift, "swin": swin, "no_mask": no_mask, "windows": windows}
+    # end
 
 # %% check="read_maps" points=10
 show(**read_maps())

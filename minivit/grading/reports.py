@@ -131,7 +131,8 @@ def junit(path, records):
 def gradescope(path, record):
     """Gradescope's results.json; students see it, so it holds no hidden number."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    tests = [{"name": name, "tags": [answer.get("kind", "")], "score": answer["points"], "max_score": answer["possible"], "visibility": "visible",
+    tests = [{"name": name, "tags": [answer.get("kind", "")], "score": answer["points"],
+              "max_score": answer["possible"], "visibility": "visible",
               "status": "passed" if answer["status"] == PASSED else "failed",
               "output": plain("; ".join([answer["status"], *answer["outline"]]))}
              for name, answer in record["answers"].items()]

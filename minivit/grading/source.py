@@ -2,7 +2,7 @@
 
     # %% [markdown] minutes=50                   first cell: how long it took, from the lesson alone; or "estimated 50"
     # %% answer="softmax" kind="retype"          the reference, between `# solution: what to do` and `# end`
-    # %% ... forbid=["einsum"]                   what it may not use
+    # %% ... forbid="einsum tensordot"           what it may not use
     # %% ... formula=true                        one that looks like a numeric difference is flagged
     # %% ... kind="debug" bug="wrong_axis"       this mutant is what the student gets, to be mended
     # %% check="softmax" points=15 atol=1e-6     SEED = 3, inputs drawn from it, show(...)
@@ -26,11 +26,11 @@ from ..names import expect
 from .kinds import KINDS, by_kind
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-RULES = """**How this works.** Write only in the answer cells. What an answer needs stands in its own cell, or above it in \
-a cell of its own whose first line is `# helper`. Answers may call earlier answers: grading then uses the reference for \
-these, so that a mistake costs its points once. A check cell shows numbers; where an answer is a function, the stored \
-output is the right one for the inputs of `SEED`, and grading draws others. `python -m minivit check {number}` compares, \
-and with `--hint` it reveals an answer's hints one by one, from a nudge to nearly the recipe.{formula}
+RULES = """**How this works.** Write only in the answer cells. What an answer needs stands in its own cell, or above it \
+in a cell of its own whose first line is `# helper`. Answers may call earlier answers: grading then uses the reference \
+for these, so that a mistake costs its points once. A check cell shows numbers; where an answer is a function, the \
+stored output is the right one for the inputs of `SEED`, and grading draws others. `python -m minivit check {number}` \
+compares, and with `--hint` it reveals an answer's hints one by one, from a nudge to nearly the recipe.{formula}
 
 | kind | points | what is asked |
 |---|---|---|
@@ -111,7 +111,7 @@ def _new_answer(number, about, source):
     stub = SOLUTION.sub(lambda found: f"{found[1]}raise NotImplementedError({literal})\n", source, count=1)
     reference = SOLUTION.sub(lambda found: found[3], source, count=1)
     return {"kind": "answer", "answer": name, "asks": about["kind"], "bug": about.get("bug", ""), "stub": stub.rstrip(),
-            "reference": reference.rstrip(), "forbid": about.get("forbid", []), "formula": about.get("formula", False),
+            "reference": reference.rstrip(), "forbid": about.get("forbid", "").split(), "formula": about.get("formula", False),
             "hints": [" ".join(re.sub(r"^ *# ", "", match[2], flags=re.MULTILINE).split())], "mutants": {}}
 
 

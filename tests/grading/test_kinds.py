@@ -101,7 +101,8 @@ def test_a_figure_is_stored_and_not_graded(folder):
 
 
 def test_a_source_whose_kinds_are_wrong_is_refused(tmp_path):
-    for old, new, words in [('kind="read"', 'kind="reed"', "did you mean 'read'"), ('bug="by_size"', 'bug="size"', "bug"),
+    for old, new, words in [('kind="read"', 'kind="reed"', "did you mean 'read'"),
+                            ('bug="by_size"', 'bug="size"', "did you mean 'by_size'"),
                             ('minutes="estimated 8"', 'minutes="some"', "minutes='some'")]:
         (tmp_path / "91_kinds.py").write_text(SOURCE.read_text().replace(old, new))
         with pytest.raises(ValueError, match=words):
@@ -119,7 +120,8 @@ def test_equal_values_have_different_digests():
 
 
 def test_reports_tell_points_by_kind(folder, submission, grade_class, tmp_path, checked):
-    record = grade_class({"a": submission(folder, "91", **{**RIGHT, "tallest": constant("tallest", bar=0)})}, folder)["a"]
+    answers = {**RIGHT, "tallest": constant("tallest", bar=0)}
+    record = grade_class({"a": submission(folder, "91", **answers)}, folder)["a"]
     assert reports.kinds(record) == {"debug": (40, 40), "measure": (30, 30), "read": (0, 30)}
     reports.write_all(tmp_path, [record])
     header, row = (tmp_path / "grades-91.csv").read_text(encoding="utf-8-sig").splitlines()
@@ -128,8 +130,7 @@ def test_reports_tell_points_by_kind(folder, submission, grade_class, tmp_path, 
     tests = json.loads((tmp_path / "gradescope" / record["key"] / "results.json").read_text())["tests"]
     assert [test["tags"] for test in tests] == [["debug"], ["measure"], ["read"]]
     assert "(debug 40/40, measure 30/30, read 0/30)" in feedback.page(record)
-    assert "debug 40/40, measure 30/30, read 0/30" in check.report(*checked(
-        **{**RIGHT, "tallest": constant("tallest", bar=0)}))
+    assert "debug 40/40, measure 30/30, read 0/30" in check.report(*checked(**answers))
 
 
 def test_points_by_kind_come_in_one_order():

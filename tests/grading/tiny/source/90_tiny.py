@@ -30,7 +30,7 @@ MUTANTS = {
     "sign": ("2 * x", "-2 * x", "The sign."),
 }
 
-# %% answer="softmax" kind="transfer" forbid=["logaddexp"]
+# %% answer="softmax" kind="transfer" forbid="logaddexp"
 def softmax(x):
     """exp(x_i) / sum_j exp(x_j)"""
     # solution: exponentials over their sum

@@ -35,12 +35,12 @@ MUTANTS = {
 
 # %% answer="share" kind="measure"
 def share():
-    """The share of numbers below 1000 that 7 divides, to two digits; and whether it is "more" or "less" than a tenth."""
+    """{"found": share of the numbers below 1000 that 7 divides, "side": is it "more" or "less" than a tenth}"""
     # solution: count them
     found = round(sum(n % 7 == 0 for n in range(1000)) / 1000, 2)
     side = "more"
-    # end
     return {"found": found, "side": side}
+    # end
 
 # %% check="share" points=30 step=0.01
 show(**share())
@@ -69,8 +69,8 @@ def tallest():
     """The number of the tallest bar."""
     # solution: look
     bar = int(heights.argmax())
-    # end
     return {"bar": bar}
+    # end
 
 # %% check="tallest" points=30
 show(**tallest())
