@@ -325,7 +325,7 @@ show(**field_of_view())
 
 # %% mutants="field_of_view"
 MUTANTS = {
-    "no_shift": ("shift = 2 * (block % 2)", "shift = 0 * (2 * (block % 2)); cells = cells | {15} if block > 8 else cells",
+    "no_shift": ("shift = 2 * (block % 2)", "shift = 0; cells = cells | {15} if block > 8 else cells",
                  "That is what a block without a shift sees: its own window, however many blocks there are."),
     "one_axis": ("len(reach(0, 2)) ** 2, len(reach(8, 2)) ** 2", "len(reach(0, 2)), len(reach(8, 2))",
                  "That is the number along one axis; the map has two."),
@@ -362,7 +362,8 @@ plt.show()
 def read_maps():
     """{"no_shift": ..., "swin": ..., "no_mask": ..., "windows": ...}
 
-    The first three: which model is it, "A", "B" or "C"? The last: how many whole windows of its first block Swin reaches.
+    The first three: which model is it, "A", "B" or "C"? The last: how many whole windows of its first block Swin
+    reaches.
     """
     # solution: one window is 16 cells; a shifted window joins parts of neighbouring windows; without the mask it joins
     # the far end of the picture as well, here rows 8 to 11; count the white squares of 4 x 4

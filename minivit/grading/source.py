@@ -26,11 +26,12 @@ from ..names import expect
 from .kinds import KINDS, by_kind
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-RULES = """**How this works.** Write only in the answer cells. What an answer needs stands in its own cell, or above it \
-in a cell of its own whose first line is `# helper`. Answers may call earlier answers: grading then uses the reference \
-for these, so that a mistake costs its points once. A check cell shows numbers; where an answer is a function, the \
-stored output is the right one for the inputs of `SEED`, and grading draws others. `python -m minivit check {number}` \
-compares, and with `--hint` it reveals an answer's hints one by one, from a nudge to nearly the recipe.{formula}
+RULES = """**How this works.** Write only in the answer cells. What an answer needs stands in its own cell, or above \
+it in a cell of its own whose first line is `# helper`. Answers may call earlier answers: grading then uses the \
+reference for these, so that a mistake costs its points once. A check cell shows numbers; where an answer is a \
+function, the stored output is the right one for the inputs of `SEED`, and grading draws others. \
+`python -m minivit check {number}` compares, and with `--hint` it reveals an answer's hints one by one, from a nudge \
+to nearly the recipe.{formula}
 
 | kind | points | what is asked |
 |---|---|---|
@@ -110,9 +111,10 @@ def _new_answer(number, about, source):
     literal = f'"{number}.{name}: not written yet"'
     stub = SOLUTION.sub(lambda found: f"{found[1]}raise NotImplementedError({literal})\n", source, count=1)
     reference = SOLUTION.sub(lambda found: found[3], source, count=1)
-    return {"kind": "answer", "answer": name, "asks": about["kind"], "bug": about.get("bug", ""), "stub": stub.rstrip(),
-            "reference": reference.rstrip(), "forbid": about.get("forbid", "").split(), "formula": about.get("formula", False),
-            "hints": [" ".join(re.sub(r"^ *# ", "", match[2], flags=re.MULTILINE).split())], "mutants": {}}
+    recipe = " ".join(re.sub(r"^ *# ", "", match[2], flags=re.MULTILINE).split())
+    return {"kind": "answer", "answer": name, "asks": about["kind"], "bug": about.get("bug", ""),
+            "stub": stub.rstrip(), "reference": reference.rstrip(), "forbid": about.get("forbid", "").split(),
+            "formula": about.get("formula", False), "hints": [recipe], "mutants": {}}
 
 
 def _buggy(answer, name, path):
