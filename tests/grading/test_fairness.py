@@ -116,10 +116,12 @@ def numeric(f, dys, *xs, h=1e-5):
     return gradients
 """
 BACKWARD = {
+    "start_here.soft_cross_entropy": """
+    def f(z):
+        return [-(y * (z - np.log(np.exp(z).sum(1, keepdims=True)))).sum(1).mean()]
+    return f(z)[0], numeric(f, [1.0], z)[0]""",
     "autograd.sum_to_shape": "return numeric(lambda x: [x + np.zeros(dy.shape)], [dy], np.zeros(shape))[0]",
-    "autograd.add_backward": "return numeric(lambda a, b: [a + b], [dy], a, b)",
-    "autograd.mul_backward": "return numeric(lambda a, b: [a * b], [dy], a, b)",
-    "autograd.sum_backward": "return numeric(lambda x: [x.sum(axis)], [dy], x)[0]",
+    "autograd.divide_backward": "return numeric(lambda a, b: [a / b], [dy], a, b)",
     "autograd.matmul_backward": "return numeric(lambda a, b: [a @ b], [dy], a, b)",
     "attention.softmax_backward": """
     def f(x):
