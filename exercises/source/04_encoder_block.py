@@ -179,7 +179,9 @@ SEED = 4
 rng = np.random.default_rng(SEED)
 dy, branch, scale = rng.normal(size=(5, 5, 5)), rng.normal(size=(5, 5, 5)), rng.normal(size=5)
 dx, dbranch, dscale = branch_backward(dy, branch, scale, 0.3, rng.permutation([0.05, 0.31, 0.9, 0.29, 0.6]))
-show(dx=dx, dbranch=dbranch, dscale=dscale, always=branch_backward(dy, branch, scale, 0.0, rng.random(5))[1])
+_, many, many_dscale = branch_backward(*rng.normal(size=(2, 400, 16, 16)), rng.normal(size=16), 0.2, rng.random(400))
+show(dx=dx, dbranch=dbranch, dscale=dscale, always=branch_backward(dy, branch, scale, 0.0, rng.random(5))[1],
+     many=np.asarray(many)[::100, ::5, ::5], many_dscale=many_dscale)
 
 # %% [markdown] hint="branch_backward"
 # Go back one step at a time: the addition, then DropPath, then the product of scale and branch.

@@ -32,7 +32,7 @@ EQUAL = {
     "35.unshuffle": {"sign, line 4.45"},  # mask tokens too many, which nobody looks at
 }
 ANSWERS = [(number, name) for number in NUMBERS for name in load(number).answers]
-RETYPE = {"02", "03", "35"}  # still ask for one kind only, with two hints or three
+RETYPE = {"02", "03"}  # still ask for one kind only, with two hints or three
 FUNCTIONS = [(number, name) for number, name in ANSWERS if not load(number).answers[name].is_constant]
 
 

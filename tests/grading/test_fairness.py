@@ -135,6 +135,10 @@ BACKWARD = {
     "encoder_block.layer_norm_dx": "return numeric(lambda x: [layer_norm(x, g, 0 * g, eps)], [dy], x)[0]",
     "encoder_block.rms_norm_backward": """
     return numeric(lambda x, g: [g * x * ((x ** 2).mean(-1, keepdims=True) + eps) ** -0.5], [dy], x, g)""",
+    "encoder_block.branch_backward": """
+    def f(x, branch, scale):
+        return [x + scale * branch * (u >= p)[:, None, None] / (1 - p)]
+    return numeric(f, [dy], 0 * dy, branch, scale)""",
     "vit.put_in_front_backward": """
     B, N, D = dy.shape
     def f(x, token, positions):
@@ -151,6 +155,10 @@ BACKWARD = {
     def f(guess):
         return [(((guess - target) ** 2).mean(-1) * mask).sum() / mask.sum()]
     return numeric(f, [1.0], guess)[0]""",
+    "mae.in_place_backward": """
+    def f(x, token, E):
+        return [np.where(mask[:, :, None] > 0, token, x) + E]
+    return numeric(f, [dy], 0 * dy, dy[0, 0], dy[0])""",
 }
 
 
