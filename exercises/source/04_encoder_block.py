@@ -6,7 +6,7 @@
 #
 # | symbol | meaning |
 # |---|---|
-# | B, N, D | pictures in a batch, tokens, width |
+# | B, N, D, M | pictures in a batch, tokens, width of a token, width of the MLP |
 # | x, y, dy | input, result, gradient of the loss with respect to the result |
 # | g, b | LayerNorm's scale and shift, (D,) each |
 # | f(x) | what a branch, attention or MLP, makes of x |
@@ -212,7 +212,7 @@ MUTANTS = {
 
 # %% answer="mlp_half_backward" kind="debug" bug="replaced"
 def mlp_half_backward(dy, x, g, b, W1, b1, W2):
-    """dx of x + GELU(LN(x) W1 + b1) W2 + b2.
+    """dx of y = x + GELU(LN(x) W1 + b1) W2 + b2, in which b2 plays no part.
 
     (B, N, D), (B, N, D), (D,), (D,), (D, M), (M,), (M, D) -> (B, N, D)
     """
@@ -298,8 +298,8 @@ def sizes():
 show(**sizes())
 
 # %% [markdown] reasons="sizes"
-# the prediction and the measurement of each of the four numbers; that variances add where two things are independent;
-# that pre-norm's x grows by additions and residual's by factors; what the divisors do to the gradient on the path.
+# your prediction and your measurement of each of the four numbers; the rule about sums that your predictions rest on; why
+# x grows so differently in the two models that are not normalised; what the divisors do to the gradient on the path.
 
 # %% [markdown] hint="sizes"
 # x and x W are unrelated, so the variance of their sum is the sum of their variances. Follow the variance, block by
@@ -334,8 +334,9 @@ MUTANTS = {
 # %% figure="the standard deviation of tokens behind each of 24 blocks, on a logarithmic axis, for five models"
 import matplotlib.pyplot as plt
 
-from minivit import Tensor, nn, no_grad
+from minivit import Tensor, nn, no_grad, viz
 
+viz.style()
 WIRINGS = (lambda x, f, norm: f(x), lambda x, f, norm: x + f(x), lambda x, f, norm: norm(x + f(x)),
            lambda x, f, norm: x + f(norm(x)), lambda x, f, norm: norm(x) + f(norm(x)))
 LINES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))

@@ -287,8 +287,8 @@ def places():
 show(**places())
 
 # %% [markdown] reasons="places"
-# the four predictions beside what was measured; that a query of zero compares nothing, so pooling is the mean; that
-# forgetting the root is the same as a query that is sqrt(D) = 4 times as long; what so few places mean for the gradient.
+# your four predictions beside what you measured; what pooling is with a query of zero, and why; which query would do the
+# same as forgetting the root; what it means for the scores' gradients if only a few places count.
 
 # %% [markdown] hint="places"
 # Without the root the scores are four times as large. Which query would have the same scores *with* the root?

@@ -318,9 +318,8 @@ def deciding():
 show(**deciding())
 
 # %% [markdown] reasons="deciding"
-# the prediction and the three numbers; that a loud head is a sure one, whose largest probability is near 1, which an
-# unsure head cannot outweigh, while its logits may lie close together at the top; when it would be the other way round
-# (both heads sure, one with the larger gap).
+# your prediction and your three numbers; what "loud" means for the probabilities of that head; an example of two classes
+# and two heads for which the two means decide differently, with its numbers.
 
 # %% [markdown] hint="deciding"
 # Think of one picture and two of its classes: the loud head says 0.7 and 0.3, the quiet one 0.05 and 0.3. Which class has
@@ -354,9 +353,10 @@ MUTANTS = {
 # %% figure="left the printed loss, right the true divergence, over 300 steps, for four runs"
 import matplotlib.pyplot as plt
 
-from minivit import Tensor, grad
+from minivit import Tensor, grad, viz
 from minivit.tasks.distil import soft_distillation
 
+viz.style()
 rng = np.random.default_rng(11)
 teacher, labels = Tensor(rng.normal(0, 3, size=(50, 10))), rng.integers(10, size=50)
 

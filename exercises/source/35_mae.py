@@ -314,9 +314,8 @@ def neighbours():
 show(**neighbours())
 
 # %% [markdown] reasons="neighbours"
-# the predictions (1 - 0.5^4 = 94 %, 1 - 0.75^4 = 68 %, about 1 - 0.9^4 = 34 %, two thirds) and the measurements; why the
-# random ones come out a little lower (patches at the border have fewer neighbours); what the regular mask makes
-# easier, and what that says about copying as an explanation.
+# your four predictions, with their formulas, and what you measured; why the random ones are all off in the same
+# direction; whether these numbers make copying a neighbour look as rare as the lesson's sentence does.
 
 # %% [markdown] hint="neighbours"
 # `restore < V` says in the order of the picture who is visible; as (pictures, 8, 8) you can look up and down.
