@@ -1,19 +1,15 @@
-# %% [markdown]
-# # Exercise 00: shapes and broadcasting
+# %% [markdown] minutes="estimated 75"
+# # Exercise 00: shapes, losses, and rulers that lie
 #
-# Fill in the six functions. Each works on whole arrays: no loop is needed, though a loop is not wrong.
-# Write only in the answer cells; what an answer needs stands in its own cell, or above it in a cell of its own whose
-# first line is `# helper`.
-#
-# A check cell draws its inputs from `SEED` and shows numbers. The stored output is the right one, so you can
-# compare by eye; the last cell of the notebook (or `python -m minivit check 00` in a terminal) compares for you.
-# Grading draws other inputs.
+# Lesson 00 takes a loss apart, and the rules of arrays on which it stands. Here you write two of its functions again,
+# use the rules where the lesson did not, mend a function, and hold two rulers against each other.
 #
 # | symbol | meaning |
 # |---|---|
 # | B, H, W, C | pictures, their height, width, colour channels |
-# | N, M, D | points, other points, coordinates of a point |
+# | N, M, D | points, other points, numbers of a point |
 # | K | classes |
+# | z, p, y, t | scores, probabilities, wanted probabilities, labels |
 
 # %%
 import numpy as np
@@ -21,43 +17,11 @@ import numpy as np
 from minivit.grading.show import show
 
 # %% [markdown]
-# ## 1. From bytes to numbers
-#
-# A picture on disk holds bytes from 0 to 255; a network wants numbers around zero. The first step maps 0 to -1
-# and 255 to 1. Mind the type: `np.uint8(200) * 2` is 144, since a byte has no room for 400.
-
-# %% answer="scale_pixels"
-def scale_pixels(images):
-    """Bytes 0 ... 255 to numbers -1 ... 1.    (B, H, W, C) uint8 -> (B, H, W, C) float"""
-    # solution: divide by 255 / 2, then subtract 1
-    return images / 127.5 - 1
-    # end
-
-# %% check="scale_pixels" points=10
-SEED = 0
-rng = np.random.default_rng(SEED)
-images = rng.integers(0, 256, size=(2, 3, 4, 3), dtype=np.uint8)
-show(pixels=scale_pixels(images), black_and_white=scale_pixels(np.array([[[[0, 255]]]], dtype=np.uint8)))
-
-# %% [markdown] hint="scale_pixels"
-# Division by a float turns bytes into floats; do it first. Which number must 255 be divided by to give 2?
-
-# %% mutants="scale_pixels"
-MUTANTS = {
-    "wraps_around": ("images / 127.5 - 1", "images * 2 / 255 - 1",
-                     "2 * images is still a byte and wraps around at 256. Divide first."),
-    "zero_to_one": ("images / 127.5 - 1", "images / 255", "These are numbers from 0 to 1. The task is -1 to 1."),
-    "256": ("127.5", "128", "255 must become exactly 1: a byte has 256 values, but the largest is 255."),
-}
-
-# %% [markdown]
-# ## 2. Each channel its own mean
+# ## 1. Each channel its own mean
 #
 # Subtract from each colour channel its mean over all pictures and places, and divide by its standard deviation.
-# `mean` and `std` with `axis=(0, 1, 2)` leave one number per channel, shape (C,); broadcasting lines it up with
-# the last axis.
 
-# %% answer="normalise"
+# %% answer="normalise" kind="retype"
 def normalise(images):
     """(x - mean_c) / std_c, mean and standard deviation over B, H, W.    (B, H, W, C) -> (B, H, W, C)"""
     # solution: subtract the mean over axes 0, 1, 2 and divide by the standard deviation over the same axes
@@ -65,7 +29,7 @@ def normalise(images):
     return (images - mean) / images.std(axis=(0, 1, 2))
     # end
 
-# %% check="normalise" points=15
+# %% check="normalise" points=10
 SEED = 0
 rng = np.random.default_rng(SEED)
 images = rng.normal(loc=[0.2, 0.5, 0.9], scale=[1, 2, 3], size=(2, 4, 5, 3))
@@ -73,6 +37,9 @@ show(normalised=normalise(images))
 
 # %% [markdown] hint="normalise"
 # How many means are there in all? One per channel: the axes that disappear are the other three.
+
+# %% [markdown] hint="normalise"
+# `mean` and `std` with `axis=(0, 1, 2)` leave one number a channel, shape (C,): it meets the last axis.
 
 # %% mutants="normalise"
 MUTANTS = {
@@ -87,50 +54,57 @@ MUTANTS = {
 }
 
 # %% [markdown]
-# ## 3. One-hot rows
+# ## 2. All distances at once
 #
-# Label 2 of 4 classes becomes the row 0 0 1 0. As a loop: `for b in range(B): y[b, labels[b]] = 1`.
+# The squared distance of each of N points to each of M others, without an array of shape (N, M, D). As a loop:
+# `for n in range(N): for m in range(M): d[n, m] = ((x[n] - y[m]) ** 2).sum()`.
 
-# %% answer="one_hot"
-def one_hot(labels, classes):
-    """Row b holds a one in column labels[b], and zeros.    (B,) -> (B, classes) float"""
-    # solution: zeros of shape (B, classes); then a one in column labels[b] of each row b
-    y = np.zeros((len(labels), classes))
-    y[np.arange(len(labels)), labels] = 1
-    return y
+# %% answer="squared_distances" kind="retype"
+def squared_distances(x, y):
+    """d_nm = sum_k (x_nk - y_mk)^2.    (N, D), (M, D) -> (N, M)"""
+    # solution: |x|^2 as a column, |y|^2 as a row, minus twice the product of x and y transposed
+    return (x ** 2).sum(axis=1)[:, None] - 2 * x @ y.T + (y ** 2).sum(axis=1)[None, :]
     # end
 
-# %% check="one_hot" points=15
+# %% check="squared_distances" points=10
 SEED = 0
 rng = np.random.default_rng(SEED)
-show(rows=one_hot(rng.integers(0, 7, size=12), 7), unused_classes=one_hot(rng.permutation(3), 5))
+x, y = rng.normal(size=(6, 3)), rng.normal(size=(4, 3))
+show(distances=squared_distances(x, y), square=squared_distances(x[:4], y), to_itself=squared_distances(y, y))
 
-# %% [markdown] hint="one_hot"
-# `y[:, labels]` selects whole columns. Two index arrays of the same length select one entry for each pair.
+# %% [markdown] hint="squared_distances"
+# Multiply $|x - y|^2$ out. Which of the three terms needs both points?
 
-# %% mutants="one_hot"
+# %% [markdown] hint="squared_distances"
+# Three terms of shapes (N, 1), (N, M) and (1, M) broadcast to (N, M). `[:, None]` makes a column.
+
+# %% mutants="squared_distances"
 MUTANTS = {
-    "columns": ("y[np.arange(len(labels)), labels]", "y[:, labels]",
-                "`y[:, labels] = 1` fills whole columns. Index the rows as well, with np.arange(B)."),
-    "transpose": ("return y", "return y.T", "Rows and columns are exchanged: a row belongs to a picture."),
-    "largest_label": ("classes))", "labels.max() + 1))",
-                      "The number of columns must be `classes`, even if the last class does not occur in this batch."),
+    "transpose": ("[:, None] - 2 * x @ y.T + (y ** 2).sum(axis=1)[None, :]",
+                  "[None, :] - 2 * y @ x.T + (y ** 2).sum(axis=1)[:, None]",
+                  "Rows belong to x, columns to y: this is the transpose."),
+    "no_factor": ("- 2 * x @ y.T", "- x @ y.T", "The product of x and y comes twice: (x - y)^2 = x^2 - 2 x y + y^2."),
+    "root": ("return (x ** 2).sum(axis=1)[:, None] - 2 * x @ y.T + (y ** 2).sum(axis=1)[None, :]",
+             "return np.sqrt(((x[:, None] - y[None]) ** 2).sum(-1))",
+             "These are distances; the squares are asked for."),
+    "plus": ("- 2 * x", "+ 2 * x",
+             "The middle term has a minus: near points have a large product and a small distance."),
 }
 
 # %% [markdown]
-# ## 4. The rule itself
+# ## 3. The rule itself
 #
-# Two shapes are lined up at their *last* axis; a missing axis counts as 1. An axis of length 1 stretches to the
-# other's length; two lengths that differ, neither of them 1, are an error. Write the rule down:
-# `np.broadcast_shapes` is what you are building.
+# The lesson states the rule of broadcasting in four sentences. Write it as code: `np.broadcast_shapes` is what you are
+# building, for two shapes. Axes of length 0 follow the same rule.
 
-# %% answer="broadcast_shape" forbid=["broadcast_shapes", "broadcast_arrays", "broadcast_to", "broadcast", "nditer"]
+# %% answer="broadcast_shape" kind="transfer" forbid="broadcast_shapes broadcast_arrays broadcast_to broadcast nditer"
 def broadcast_shape(a, b):
     """The shape of x + y for x of shape a and y of shape b (tuples); a ValueError if there is none.
 
     (5, 1, 3), (4, 3) -> (5, 4, 3)
     """
-    # solution: put ones before the shorter shape, then compare axis by axis
+    # solution: put ones before the shorter shape, then compare axis by axis: unequal and neither is 1, a ValueError;
+    # else the length that is not 1
     n = max(len(a), len(b))
     a, b = (1,) * (n - len(a)) + a, (1,) * (n - len(b)) + b
     shape = []
@@ -179,74 +153,237 @@ MUTANTS = {
 }
 
 # %% [markdown]
-# ## 5. All distances at once
+# ## 4. A loss that is given probabilities
 #
-# The squared distance of each of N points to each of M others, from $|x - y|^2 = |x|^2 - 2 x \cdot y + |y|^2$:
-# one product of matrices instead of a large array of differences. Loop: `for n in range(N): for m in range(M):
-# d[n, m] = ((x[n] - y[m]) ** 2).sum()`.
+# Not every picture has one label: three people may have said "cat", one "dog". Then y holds wanted probabilities, a row
+# for each picture, and the loss is $L = -\frac1B \sum_b \sum_k y_{bk} \ln p_{bk}$. Return it with its gradient. Scores
+# may be far apart: a probability too small for a float must not spoil the result.
 
-# %% answer="squared_distances"
-def squared_distances(x, y):
-    """d_nm = sum_k (x_nk - y_mk)^2.    (N, D), (M, D) -> (N, M)"""
-    # solution: |x|^2 as a column, |y|^2 as a row, minus twice the product of x and y transposed
-    return (x ** 2).sum(axis=1)[:, None] - 2 * x @ y.T + (y ** 2).sum(axis=1)[None, :]
+# %% answer="soft_cross_entropy" kind="transfer" formula=true
+def soft_cross_entropy(z, y):
+    """L = -1/B sum_b sum_k y_bk ln p_bk with p = softmax(z), and dz.    (B, K), (B, K) -> number, (B, K)
+
+    Each row of y is positive or zero, and adds up to one.
+    """
+    # solution: ln p is z minus its largest entry, minus the logarithm of the sum of the exponentials of that; the loss
+    # is minus the mean over the rows of the sum of y ln p; the gradient is (p - y) / B, as with a single label
+    z = z - z.max(axis=1, keepdims=True)
+    log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))  # (B, K)
+    return -(y * log_p).sum(axis=1).mean(), (np.exp(log_p) - y) / len(z)
     # end
 
-# %% check="squared_distances" points=25
+# %% check="soft_cross_entropy" points=20
 SEED = 0
 rng = np.random.default_rng(SEED)
-x, y = rng.normal(size=(6, 3)), rng.normal(size=(4, 3))
-show(distances=squared_distances(x, y), square=squared_distances(x[:4], y), to_itself=squared_distances(y, y))
+z, y = rng.normal(size=(5, 7)), rng.dirichlet(np.ones(7), size=5)
+loss, dz = soft_cross_entropy(z, y)
+far, wanted = np.array([[900.0, 0.0, -900.0], [1.0, 2.0, 3.0]]), np.array([[0.5, 0.5, 0.0], [0.0, 1.0, 0.0]])
+far_loss, far_dz = soft_cross_entropy(far, wanted)
+many_loss, many_dz = soft_cross_entropy(rng.normal(size=(400, 100)), np.full((400, 100), 0.01))
+show(loss=loss, dz=dz, far_loss=far_loss, far_dz=far_dz, many_loss=many_loss, many_dz=np.asarray(many_dz)[::100, ::20])
 
-# %% [markdown] hint="squared_distances"
-# Three terms of shapes (N, 1), (N, M) and (1, M) broadcast to (N, M). `[:, None]` makes a column.
+# %% [markdown] hint="soft_cross_entropy"
+# The derivation of the lesson's section 5 uses y in one place only. Does it have to be a row of zeros with a one?
 
-# %% mutants="squared_distances"
+# %% [markdown] hint="soft_cross_entropy"
+# Where p becomes 0, ln p is minus infinity. Write $\ln p_k = z_k - \ln \sum_j e^{z_j}$ and never take the logarithm
+# of p.
+
+# %% mutants="soft_cross_entropy"
 MUTANTS = {
-    "transpose": ("[:, None] - 2 * x @ y.T + (y ** 2).sum(axis=1)[None, :]",
-                  "[None, :] - 2 * y @ x.T + (y ** 2).sum(axis=1)[:, None]",
-                  "Rows belong to x, columns to y: this is the transpose."),
-    "no_factor": ("- 2 * x @ y.T", "- x @ y.T", "The product of x and y comes twice: (x - y)^2 = x^2 - 2 x y + y^2."),
-    "root": ("return (x ** 2).sum(axis=1)[:, None] - 2 * x @ y.T + (y ** 2).sum(axis=1)[None, :]",
-             "return np.sqrt(((x[:, None] - y[None]) ** 2).sum(-1))",
-             "These are distances; the squares are asked for."),
-    "plus": ("- 2 * x", "+ 2 * x",
-             "The middle term has a minus: near points have a large product and a small distance."),
+    "log_of_p": ("log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))",
+                 "log_p = np.log(np.exp(z) / np.exp(z).sum(axis=1, keepdims=True))",
+                 "A probability of 0 has no logarithm, and 0 times minus infinity is not a number."),
+    "no_maximum": ("z = z - z.max(axis=1, keepdims=True)", "z = z + 0",
+                   "exp(900) is infinite: subtract the largest score of each row first."),
+    "sum": (".sum(axis=1).mean()", ".sum()", "The loss is the mean over the batch."),
+    "mean_of_all": (".sum(axis=1).mean()", ".mean()",
+                    "The sum runs over the classes, the mean over the pictures: divide by B only."),
+    "not_divided": ("(np.exp(log_p) - y) / len(z)", "np.exp(log_p) - y",
+                    "The loss is a mean over B pictures, so its gradient is divided by B."),
+    "reversed": ("(np.exp(log_p) - y)", "(y - np.exp(log_p))",
+                 "What was predicted minus what was wanted, not the other way round."),
 }
 
 # %% [markdown]
-# ## 6. Who was taken for whom
+# ## 5. Among the best
 #
-# Entry (t, p) of the confusion matrix counts the pictures of true class t that were taken for class p.
-# `counts[labels, predicted] += 1` looks right and is wrong: a pair that occurs twice is counted once. `np.add.at`
-# counts it twice.
+# In the lesson's pictures with bars below, the true class is often among the three most probable, even where the model
+# is wrong. How often, in a whole test set?
 
-# %% answer="confusion_matrix"
-def confusion_matrix(labels, predicted, classes):
-    """c_tp = number of b with labels[b] = t and predicted[b] = p.    (B,), (B,) -> (K, K) integers"""
-    # solution: zeros of shape (K, K), then add one at each pair of label and prediction
-    counts = np.zeros((classes, classes), dtype=int)
-    np.add.at(counts, (labels, predicted), 1)
-    return counts
+# %% answer="top_accuracy" kind="transfer"
+def top_accuracy(z, t, k):
+    """The fraction of pictures whose true class is among the k largest scores.    (N, K), (N,), k -> number"""
+    # solution: the last k columns of z.argsort(axis=1) are the k best classes, (N, k); compare them with the labels as
+    # a column; `any` along the row, then the mean
+    best = z.argsort(axis=1)[:, -k:]  # (N, k)
+    return (best == t[:, None]).any(axis=1).mean()
     # end
 
-# %% check="confusion_matrix" points=15
+# %% check="top_accuracy" points=10
 SEED = 0
 rng = np.random.default_rng(SEED)
-labels = rng.integers(0, 4, size=60)
-predicted = np.where(rng.random(60) < 0.6, labels, rng.integers(0, 5, size=60))
-show(counts=confusion_matrix(labels, predicted, 5))
+z, t = rng.normal(size=(200, 8)), rng.integers(0, 8, size=200)
+z[np.arange(200), t] += 1
+show(best=top_accuracy(z, t, 1), three=top_accuracy(z, t, 3), square=top_accuracy(z[:5], t[:5], 5),
+     all=top_accuracy(z, t, 8))
 
-# %% [markdown] hint="confusion_matrix"
-# `np.add.at(counts, (rows, columns), 1)`; or number the pairs `K * t + p`, count with `np.bincount(...,
-# minlength=K * K)`, reshape.
+# %% [markdown] hint="top_accuracy"
+# Sorting gives the places of the scores in rising order. Where are the best k?
 
-# %% mutants="confusion_matrix"
+# %% [markdown] hint="top_accuracy"
+# Each picture has k candidates, (N, k), and one label. Which shape must the labels have to be compared with all k?
+
+# %% mutants="top_accuracy"
 MUTANTS = {
-    "counted_once": ("np.add.at(counts, (labels, predicted), 1)", "counts[labels, predicted] += 1",
-                     "A pair is counted once however often it occurs; `counts[i, j] += 1` writes, it does not add."),
-    "transpose": ("(labels, predicted)", "(predicted, labels)",
-                  "Rows are true classes, columns are predictions: exchanged here."),
-    "only_right": ("(labels, predicted)", "(labels[labels == predicted], labels[labels == predicted])",
-                   "Only the right predictions are counted: the entries off the diagonal are the interesting ones."),
+    "smallest": ("[:, -k:]", "[:, :k]", "argsort sorts upwards: the best are the last."),
+    "mean_of_matrix": (".any(axis=1).mean()", ".mean()",
+                       "Of k candidates at most one can be right: a picture counts if any of its own is."),
+    "first_only": ("[:, -k:]", "[:, -1:]", "That is the plain accuracy: only the best is looked at."),
+    "picture_by_picture": (".any(axis=1)", ".any(axis=0)", "`any` runs along each picture's candidates, not down the "
+                           "pictures."),
+}
+
+# %% [markdown]
+# ## 6. The mean picture of each class
+#
+# This function gives the mean of all pictures of each class. With one picture a class it is right. On a real training
+# set its means are far too dark, and no error is raised.
+
+# %% answer="class_means" kind="debug" bug="written_once"
+def class_means(x, t, classes):
+    """The mean of the rows with each label; zeros for a class without any.    (B, D), (B,) -> (K, D)"""
+    # solution: `sums[t] += x` keeps only the last picture of each class; np.add.at(sums, t, x) adds one after the other
+    sums = np.zeros((classes, x.shape[1]))
+    np.add.at(sums, t, x)
+    counts = np.bincount(t, minlength=classes)
+    return sums / np.maximum(counts, 1)[:, None]
+    # end
+
+# %% check="class_means" points=10
+SEED = 0
+rng = np.random.default_rng(SEED)
+t = rng.integers(0, 4, size=30)
+show(means=class_means(rng.normal(size=(30, 3)), t, 4), square=class_means(rng.normal(size=(30, 6)), t, 6))
+
+# %% [markdown] hint="class_means"
+# Try three pictures that are all ones, all of class 0. What is `sums` before the division, and what should it be?
+
+# %% [markdown] hint="class_means"
+# The lesson has seen it once, with counts in place of pictures: section 6, the second silent one.
+
+# %% mutants="class_means"
+MUTANTS = {
+    "written_once": ("np.add.at(sums, t, x)", "sums[t] += x",
+                     "`sums[t] += x` reads, adds and writes back: of several pictures of a class one is left."),
+    "no_column": ("np.maximum(counts, 1)[:, None]", "np.resize(np.maximum(counts, 1), x.shape[1])",
+                  "The counts belong to the rows: divide by a column, also where K and D are equal."),
+    "over_all": ("np.maximum(counts, 1)[:, None]", "len(t)", "Each class is divided by its own number of pictures."),
+    "smoothed": ("np.maximum(counts, 1)", "(counts + 1)", "One picture too many: only an empty class counts as one."),
+}
+
+# %% [markdown]
+# ## 7. Two rulers
+#
+# The lesson's mistake compares every answer with every label, `(said[:, None] == labels).mean()`, and every model gets
+# one tenth. There all classes were equally frequent. Below they are not. **Predict first**: what does this wrong ruler
+# say of a perfect model, what of a lazy one that always says 0, and which of the two does it prefer? Then measure.
+
+# %%
+labels = np.repeat([0, 1, 2], [600, 300, 100])
+
+# %% answer="wrong_ruler" kind="measure"
+def wrong_ruler():
+    """{"perfect": what the wrong ruler says of it, "lazy": of this one, "better": "perfect", "lazy" or "neither"}
+
+    Numbers from 0 to 1, to two decimals.
+    """
+    # solution: compare labels[:, None] with labels for the perfect model, an array of zeros as a column for the lazy
+    # one; the mean of each matrix; the ruler prefers the larger
+    perfect = (labels[:, None] == labels).mean()
+    lazy = (np.zeros_like(labels)[:, None] == labels).mean()
+    better = "perfect" if perfect > lazy else "lazy"
+    return {"perfect": round(float(perfect), 2), "lazy": round(float(lazy), 2), "better": better}
+    # end
+
+# %% check="wrong_ruler" points=10 step=0.01
+show(**wrong_ruler())
+
+# %% [markdown] reasons="wrong_ruler"
+# your prediction and your measurement; the formula $\sum_k f_k g_k$ with the numbers of both models put in; why the
+# lazy model gains where classes are unequal.
+
+# %% [markdown] hint="wrong_ruler"
+# With $f_k$ the fraction of answers k and $g_k$ that of labels k, the ruler says $\sum_k f_k g_k$.
+
+# %% [markdown] hint="wrong_ruler"
+# A perfect model's answers are the labels. Make both matrices, (1000, 1000), and take their means.
+
+# %% mutants="wrong_ruler"
+MUTANTS = {
+    "right_ruler": ("perfect = (labels[:, None] == labels).mean()", "perfect = (labels == labels).mean()",
+                    "That is the right ruler, which compares each answer with its own label only."),
+    "equal_classes": ("perfect = (labels[:, None] == labels).mean()", "perfect = 1 / 3",
+                      "One over the number of classes: so it would be if all were equally frequent."),
+    "prefers_perfect": ('"perfect" if perfect > lazy else "lazy"', '"perfect"',
+                        "Look at your two numbers again: the ruler prefers the larger."),
+}
+
+# %% [markdown]
+# ## 8. Who was taken for whom
+#
+# A model was tested on 200 pictures of each of five classes (the counts are made up). Rows are true classes, columns
+# what the model said.
+
+# %%
+names = ["bird", "cat", "dog", "deer", "ship"]
+counts = np.array([[120, 10, 28, 38, 4], [12, 106, 74, 6, 2], [6, 38, 148, 7, 1], [22, 10, 10, 156, 2],
+                   [10, 3, 1, 2, 184]])
+
+# %% figure="a confusion matrix of five classes, 200 pictures each"
+import matplotlib.pyplot as plt
+
+figure, axes = plt.subplots(figsize=(5.4, 4.6))
+axes.imshow(counts, cmap="Blues", vmax=260)
+for (row, column), count in np.ndenumerate(counts):
+    axes.text(column, row, count, ha="center", va="center")
+axes.set(xticks=range(5), xticklabels=names, yticks=range(5), yticklabels=names, xlabel="what the model said",
+         ylabel="true class", title="200 pictures of each class")
+plt.show()
+
+# %% answer="read_confusion" kind="read"
+def read_confusion():
+    """{"accuracy": ..., "missed": ..., "doubted": ...}
+
+    accuracy: of all pictures, to two decimals. missed: the class whose own pictures are recognised least often.
+    doubted: the class whose name, when the model says it, is right least often.
+    """
+    # solution: accuracy is the diagonal over all counts; missed looks along the rows, doubted down the columns: the
+    # diagonal entry over the sum of its row, and over the sum of its column
+    right = counts.diagonal()
+    accuracy = round(float(right.sum() / counts.sum()), 2)
+    missed = names[(right / counts.sum(axis=1)).argmin()]
+    doubted = names[(right / counts.sum(axis=0)).argmin()]
+    return {"accuracy": accuracy, "missed": missed, "doubted": doubted}
+    # end
+
+# %% check="read_confusion" points=10 step=0.01
+show(**read_confusion())
+
+# %% [markdown] hint="read_confusion"
+# "Of all cats, how many did it recognise" is a question to a row. To what is "of all that it called a cat, how many
+# were cats" a question?
+
+# %% [markdown] hint="read_confusion"
+# Add up each column: how often did the model say this name at all?
+
+# %% mutants="read_confusion"
+MUTANTS = {
+    "exchanged": ("right / counts.sum(axis=1)).argmin()]\n    doubted = names[(right / counts.sum(axis=0))",
+                  "right / counts.sum(axis=0)).argmin()]\n    doubted = names[(right / counts.sum(axis=1))",
+                  "Rows are true classes: a row says what became of a class, a column what a name is worth."),
+    "rows_twice": ("counts.sum(axis=0)", "counts.sum(axis=1)",
+                   "For `doubted` look down the columns: a name that is said too often is often wrong."),
+    "mean_of_columns": ("right.sum() / counts.sum()", "(right / counts.sum(axis=0)).mean()",
+                        "The accuracy counts pictures: all right ones over all of them."),
 }

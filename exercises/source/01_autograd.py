@@ -1,12 +1,9 @@
-# %% [markdown]
+# %% [markdown] minutes="estimated 80"
 # # Exercise 01: gradients by hand
 #
-# Every operation of an autograd engine is a pair: a value, and a rule that turns the gradient `dy` of the loss
-# with respect to its result into gradients with respect to its arguments. Seven rules and one walk over a graph
-# make an engine. Write only in the answer cells; what an answer needs stands in its own cell, or above it in a cell
-# whose first line is `# helper`. Answers may call earlier answers: grading then uses the reference for these, so that
-# a mistake costs its points once. A backward pass must be the formula: numeric differences (number 6) are for checking
-# it, and the checks have arrays for which they are too slow or too rough.
+# Every operation of an engine is a value, and a rule that turns the gradient `dy` of the loss with respect to its
+# result into gradients with respect to its arguments. Here you write two rules of the lesson and its check again,
+# derive one that it does not have, walk over a graph that is stored in another way, and mend an engine.
 #
 # | symbol | meaning |
 # |---|---|
@@ -21,10 +18,9 @@ from minivit.grading.show import show
 # %% [markdown]
 # ## 1. Broadcasting, backward
 #
-# Broadcasting copies an entry to many places; its gradient is the sum over these places. Axes that broadcasting
-# put in front disappear; axes of length 1 that were stretched keep their length 1.
+# Broadcasting copies an entry to many places. The gradient of the argument has the argument's shape.
 
-# %% answer="sum_to_shape"
+# %% answer="sum_to_shape" kind="retype"
 def sum_to_shape(dy, shape):
     """The gradient of x, of this shape, from the gradient dy of x broadcast to dy.shape.
 
@@ -36,13 +32,16 @@ def sum_to_shape(dy, shape):
     return dy.sum(axis=stretched, keepdims=True)
     # end
 
-# %% check="sum_to_shape" points=20
+# %% check="sum_to_shape" points=15
 SEED = 1
 rng = np.random.default_rng(SEED)
 dy = rng.normal(size=(5, 4, 3))
 show(column=sum_to_shape(dy, (4, 1)), row=sum_to_shape(dy, (3,)), one=sum_to_shape(dy, (1, 1)),
      scalar=sum_to_shape(dy, ()), same=sum_to_shape(dy, (5, 4, 3)), front=sum_to_shape(dy, (1, 4, 3)),
      many=np.asarray(sum_to_shape(rng.normal(size=(2, 300, 300)), (300, 300)))[::60, ::60])
+
+# %% [markdown] hint="sum_to_shape"
+# An entry that was copied to five places is used five times. What becomes of the gradients of all uses?
 
 # %% [markdown] hint="sum_to_shape"
 # Two steps: first the axes in front, `dy.ndim - len(shape)` of them; then, with `keepdims=True`, the axes where
@@ -62,120 +61,18 @@ MUTANTS = {
 }
 
 # %% [markdown]
-# ## 2. Addition
+# ## 2. Product of matrices
 #
-# $y = a + b$, so $\partial y / \partial a = 1$: the gradient passes through unchanged, but for broadcasting.
+# Leading axes count matrices; here both arguments have the same.
 
-# %% answer="add_backward" formula=true
-def add_backward(dy, a, b):
-    """da, db of y = a + b, for a and b of shapes that broadcast."""
-    # solution: dy for both, each summed to its own shape
-    return sum_to_shape(dy, a.shape), sum_to_shape(dy, b.shape)
-    # end
-
-# %% check="add_backward" points=10
-SEED = 1
-rng = np.random.default_rng(SEED)
-a, b = rng.normal(size=(4, 3)), rng.normal(size=(3,))
-da, db = add_backward(rng.normal(size=(4, 3)), a, b)
-column, row = add_backward(rng.normal(size=(4, 3)), a[:, :1], b[None])
-many, _ = add_backward(rng.normal(size=(300, 300)).astype(np.float32), np.zeros((300, 300), np.float32), a[0, :1])
-show(da=da, db=db, column=column, row=row, many=np.asarray(many)[::60, ::60])
-
-# %% [markdown] hint="add_backward"
-# `sum_to_shape` from above does all of the work.
-
-# %% mutants="add_backward"
-MUTANTS = {
-    "not_summed": ("sum_to_shape(dy, a.shape), sum_to_shape(dy, b.shape)", "dy, dy",
-                   "The gradient of a broadcast argument must be summed to the argument's shape."),
-    "exchanged": ("sum_to_shape(dy, a.shape), sum_to_shape(dy, b.shape)",
-                  "sum_to_shape(dy, b.shape), sum_to_shape(dy, a.shape)", "da and db are exchanged."),
-    "minus": ("sum_to_shape(dy, b.shape)", "-sum_to_shape(dy, b.shape)", "That is the rule of a - b."),
-}
-
-# %% [markdown]
-# ## 3. Multiplication
-#
-# $y = a b$, entry by entry: $\partial y / \partial a = b$.
-
-# %% answer="mul_backward" formula=true
-def mul_backward(dy, a, b):
-    """da, db of y = a * b, for a and b of shapes that broadcast."""
-    # solution: dy times the other argument, each summed to its own shape
-    return sum_to_shape(dy * b, a.shape), sum_to_shape(dy * a, b.shape)
-    # end
-
-# %% check="mul_backward" points=10
-SEED = 1
-rng = np.random.default_rng(SEED)
-a, b = rng.normal(size=(4, 3)), rng.normal(size=(3,))
-da, db = mul_backward(rng.normal(size=(4, 3)), a, b)
-same, _ = mul_backward(rng.normal(size=(3, 3)), a[:3], a[1:])
-steep, _ = mul_backward(rng.normal(size=(4, 3)), a, np.array([1e12, 1.0, 2.0]))
-many, _ = mul_backward(*rng.normal(size=(3, 300, 300)).astype(np.float32))
-show(da=da, db=db, same=same, beside_the_steep=np.asarray(steep)[:, 1:], many=np.asarray(many)[::60, ::60])
-
-# %% [markdown] hint="mul_backward"
-# Multiply first, then sum: the order matters.
-
-# %% mutants="mul_backward"
-MUTANTS = {
-    "own_factor": ("dy * b, a.shape), sum_to_shape(dy * a,", "dy * a, a.shape), sum_to_shape(dy * b,",
-                   "The derivative of a b with respect to a is b, the other argument."),
-    "sum_first": ("sum_to_shape(dy * a, b.shape)", "sum_to_shape(dy, b.shape) * sum_to_shape(a, b.shape)",
-                  "A product of sums is not the sum of products: multiply, then sum."),
-    "no_dy": ("sum_to_shape(dy * b, a.shape)", "sum_to_shape(0 * dy + b, a.shape)",
-              "The local derivative must be multiplied by dy: that is the chain rule."),
-}
-
-# %% [markdown]
-# ## 4. Sum
-#
-# Every entry of x goes into its sum with weight one, so each receives that sum's gradient. The summed axis is
-# gone from dy; put it back before you stretch it.
-
-# %% answer="sum_backward" formula=true
-def sum_backward(dy, x, axis):
-    """dx of y = x.sum(axis), for one axis, counted from the front or the back."""
-    # solution: dy with the axis put back, stretched to x's shape
-    return np.expand_dims(dy, axis) * np.ones(x.shape)
-    # end
-
-# %% check="sum_backward" points=10
-SEED = 1
-rng = np.random.default_rng(SEED)
-x = rng.normal(size=(4, 4, 4))
-show(first=sum_backward(rng.normal(size=(4, 4)), x, 0), middle=sum_backward(rng.normal(size=(4, 4)), x, 1),
-     last=sum_backward(rng.normal(size=(4, 4)), x, -1),
-     many=np.asarray(sum_backward(rng.normal(size=(46, 46)), rng.normal(size=(46, 46, 46)), 1))[::15, ::15, ::15])
-
-# %% [markdown] hint="sum_backward"
-# `np.expand_dims(dy, axis)` has length 1 where the axis was; broadcasting stretches it.
-
-# %% mutants="sum_backward"
-MUTANTS = {
-    "always_front": ("np.expand_dims(dy, axis)", "dy",
-                     "Without its axis, dy is lined up with the last axes of x. Put the summed axis back first."),
-    "mean": ("np.ones(x.shape)", "np.ones(x.shape) / x.shape[axis]",
-             "That is the rule of the mean: the sum has weight one."),
-    "times_x": ("np.ones(x.shape)", "x", "The sum's derivative is one, whatever x is."),
-}
-
-# %% [markdown]
-# ## 5. Product of matrices
-#
-# $Y = A B$. With $y_{ij} = \sum_k a_{ik} b_{kj}$: $dA = dY\, B^\top$ and $dB = A^\top dY$. Leading axes count
-# matrices; here both arguments have the same.
-
-# %% answer="matmul_backward" formula=true
+# %% answer="matmul_backward" kind="retype" formula=true
 def matmul_backward(dy, a, b):
     """da, db of y = a @ b.    (..., n, m), (..., n, k), (..., k, m) -> (..., n, k), (..., k, m)"""
     # solution: dy times b transposed, and a transposed times dy; only the last two axes are transposed
     return dy @ b.swapaxes(-1, -2), a.swapaxes(-1, -2) @ dy
     # end
 
-# %% check="matmul_backward" points=20
+# %% check="matmul_backward" points=15
 SEED = 1
 rng = np.random.default_rng(SEED)
 da, db = matmul_backward(rng.normal(size=(3, 4)), rng.normal(size=(3, 2)), rng.normal(size=(2, 4)))
@@ -186,6 +83,9 @@ show(da=da, db=db, stack_da=stack_da, stack_db=stack_db, many_da=np.asarray(many
 
 # %% [markdown] hint="matmul_backward"
 # Write the shapes: (n, k) can only come from (n, m) times (m, k).
+
+# %% [markdown] hint="matmul_backward"
+# In a stack only the last two axes belong to a matrix: `swapaxes(-1, -2)`.
 
 # %% mutants="matmul_backward"
 MUTANTS = {
@@ -199,13 +99,11 @@ MUTANTS = {
 }
 
 # %% [markdown]
-# ## 6. The numeric gradient
+# ## 3. The check
 #
-# A rule is checked against $\partial f / \partial x_i \approx (f(x + h e_i) - f(x - h e_i)) / 2h$, one entry at a
-# time: slow, and hard to get wrong. The difference to both sides has an error of order $h^2$, the one-sided of
-# order $h$.
+# The difference to both sides, entry by entry. The array that is given stays as it is.
 
-# %% answer="numeric_gradient"
+# %% answer="numeric_gradient" kind="retype"
 def numeric_gradient(f, x, h=1e-3):
     """g_i = (f(x + h e_i) - f(x - h e_i)) / (2 h) for every entry i of x; f maps an array to a number."""
     # solution: for every index, a copy of x with h added, one with h subtracted, and the quotient of differences
@@ -227,6 +125,9 @@ show(cubic=numeric_gradient(lambda x: (x ** 3).sum(), x), coarse=numeric_gradien
 # %% [markdown] hint="numeric_gradient"
 # `for i in np.ndindex(x.shape)` goes through all indices, whatever the number of axes. Leave x itself as it is.
 
+# %% [markdown] hint="numeric_gradient"
+# Two arrays for each entry: one in which only this entry is larger by h, one in which it is smaller.
+
 # %% mutants="numeric_gradient"
 MUTANTS = {
     "one_sided": ("(f(x + step) - f(x - step)) / (2 * h)", "(f(x + step) - f(x)) / h",
@@ -238,14 +139,56 @@ MUTANTS = {
 }
 
 # %% [markdown]
-# ## 7. The walk backward
+# ## 4. Division
 #
-# A graph of numbers: `graph[name]` lists `(argument, local derivative)` for a result, and is missing for inputs.
-# The gradient of a node is complete only when all that use it have passed theirs on, so nodes are visited in
-# reverse topological order: each after everything that was computed from it. In $b = a + a$ the same argument
-# stands twice, and both count.
+# The lesson has no rule for $y = a / b$. Derive it: by how much does y change with a, and with b? The shapes of a and b
+# broadcast.
 
-# %% answer="gradients"
+# %% answer="divide_backward" kind="transfer" formula=true
+def divide_backward(dy, a, b):
+    """da, db of y = a / b, for a and b of shapes that broadcast."""
+    # solution: dy / b for a, and -dy a / b^2 for b, each summed to its own shape by sum_to_shape
+    return sum_to_shape(dy / b, a.shape), sum_to_shape(-dy * a / b ** 2, b.shape)
+    # end
+
+# %% check="divide_backward" points=15
+SEED = 1
+rng = np.random.default_rng(SEED)
+a, b = rng.normal(size=(4, 3)), rng.uniform(0.5, 2, size=(3,))
+da, db = divide_backward(rng.normal(size=(4, 3)), a, b)
+column, row = divide_backward(rng.normal(size=(4, 3)), a[:, :1], b[None])
+square, _ = divide_backward(rng.normal(size=(3, 3)), a[:3], 1 + a[1:] ** 2)
+many, _ = divide_backward(rng.normal(size=(300, 300)), rng.normal(size=(300, 300)), rng.uniform(0.5, 2, size=(300, 1)))
+show(da=da, db=db, column=column, row=row, square=square, many=np.asarray(many)[::60, ::60])
+
+# %% [markdown] hint="divide_backward"
+# Hold b still: y is a straight line in a, of which slope? Hold a still: what is the derivative of $a b^{-1}$?
+
+# %% [markdown] hint="divide_backward"
+# Multiply each local derivative by dy, entry by entry. The shapes that broadcast come last: `sum_to_shape`.
+
+# %% mutants="divide_backward"
+MUTANTS = {
+    "not_summed": ("sum_to_shape(dy / b, a.shape)", "dy / b",
+                   "The gradient of a broadcast argument must be summed to the argument's shape."),
+    "no_minus": ("-dy * a", "dy * a", "The sign: y falls when b grows (for positive a and b)."),
+    "not_squared": ("b ** 2", "b", "The derivative of 1 / b is -1 / b^2."),
+    "sum_first": ("sum_to_shape(-dy * a / b ** 2, b.shape)",
+                  "sum_to_shape(-dy, b.shape) * sum_to_shape(a + 0 * dy, b.shape) / b ** 2",
+                  "A product of sums is not the sum of products: multiply, then sum."),
+    "times_b": ("dy / b, a.shape", "dy * b, a.shape", "That is the rule of a b."),
+    "no_a": ("-dy * a / b ** 2", "-dy * np.ones(a.shape) / b ** 2",
+             "The derivative with respect to b still has the factor a."),
+}
+
+# %% [markdown]
+# ## 5. The walk backward
+#
+# The lesson's walks know the arguments of each node from the node itself, or number the nodes as they are made. This
+# graph is a dictionary, in no particular order: `graph[name]` lists `(argument, local derivative)` for a result, and is
+# missing for inputs. The same argument may stand twice, as in $b = a + a$.
+
+# %% answer="gradients" kind="transfer"
 def gradients(graph, last):
     """{name: d last / d name} for all that `last` depends on, itself included.
 
@@ -270,7 +213,7 @@ def gradients(graph, last):
     return gradient
     # end
 
-# %% check="gradients" points=20
+# %% check="gradients" points=15
 SEED = 1
 rng = np.random.default_rng(SEED)
 r = rng.normal(size=12).tolist()
@@ -299,4 +242,164 @@ MUTANTS = {
                    "The local derivative is multiplied by the gradient of the result."),
     "paths_once": ("    for name in reversed(order):", "    for name in order:",
                    "The walk starts at the last node, not at the inputs."),
+}
+
+# %% [markdown]
+# ## 6. A gradient that somebody else changed
+#
+# This part of an engine adds up what arrives at each name. For $y = a + b$ the rule of addition hands *the same array*
+# dy to a and to b. In a network where a is used once more, the gradient of a is right. That of b is wrong, though b is
+# used only once.
+
+# %% answer="collect" kind="debug" bug="in_place"
+def collect(parts):
+    """{name: the sum of all arrays that arrive for it}, from a list of (name, array) in order of arrival.
+
+    The arrays that arrive are left as they are.
+    """
+    # solution: `+=` on an array changes the array itself, which others hold as well: total[name] = total[name] + part
+    total = {}
+    for name, part in parts:
+        if name in total:
+            total[name] = total[name] + part
+        else:
+            total[name] = part
+    return total
+    # end
+
+# %% check="collect" points=10
+SEED = 1
+rng = np.random.default_rng(SEED)
+dy, other, last = rng.normal(size=(3, 2, 3))
+found = collect([("a", dy), ("b", dy), ("a", other), ("a", last)])
+show(a=found["a"], b=found["b"], dy=dy, other=other, last=last, names=sorted(found))
+
+# %% [markdown] hint="collect"
+# Call it with `[("a", one), ("b", one), ("a", one)]`, where `one = np.ones(2)`, and print `one` afterwards.
+
+# %% [markdown] hint="collect"
+# How many arrays are there in `total` after the first two lines of the list: two, or one under two names?
+
+# %% mutants="collect"
+MUTANTS = {
+    "in_place": ("total[name] = total[name] + part", "total[name] += part",
+                 "`+=` changes the array itself, and b holds the same one."),
+    "overwrites": ("total[name] = total[name] + part", "total[name] = part",
+                   "What arrives is added: a node that is used several times receives several gradients."),
+    "first_only": ("total[name] = total[name] + part", "pass", "What arrives later counts as well."),
+    "into_the_part": ("total[name] = total[name] + part", "part += total[name]; total[name] = part",
+                      "Now the arriving array is changed, which may belong to somebody else, too."),
+}
+
+# %% [markdown]
+# ## 7. How small a step?
+#
+# The lesson looks at the difference quotient of exp at one place. **Predict first**: which power of ten is the best
+# step in float64 if you go to one side, which if you go to both; and by which factor does the error of both sides
+# fall when h falls from 0.1 to 0.01? Then measure: the mean of the absolute error at `places`, for $h = 10^{-1},
+# 10^{-2}, \ldots, 10^{-12}$.
+
+# %%
+places = np.linspace(0, 1, 1001)
+
+# %% answer="best_steps" kind="measure"
+def best_steps():
+    """{"one_side": the best exponent, "both_sides": the best exponent, "factor": whole number}
+
+    An exponent of -3 stands for h = 0.001.
+    """
+    # solution: for each h the mean of |quotient - exp(x)| over x = places, with (exp(x + h) - exp(x)) / h and with
+    # (exp(x + h) - exp(x - h)) / (2 h); the exponent with the smallest mean; the factor is the error at 0.1 over the
+    # error at 0.01, rounded
+    exact, one, both = np.exp(places), [], []
+    for exponent in range(1, 13):
+        h = 10.0 ** -exponent
+        ahead, behind = np.exp(places + h), np.exp(places - h)
+        one.append(np.abs((ahead - exact) / h - exact).mean())
+        both.append(np.abs((ahead - behind) / (2 * h) - exact).mean())
+    return {"one_side": -1 - int(np.argmin(one)), "both_sides": -1 - int(np.argmin(both)),
+            "factor": round(float(both[0] / both[1]))}
+    # end
+
+# %% check="best_steps" points=10
+show(**best_steps())
+
+# %% [markdown] reasons="best_steps"
+# your prediction and your measurement; which two errors meet at the best step, and how each depends on h; why going to
+# both sides allows a larger step.
+
+# %% [markdown] hint="best_steps"
+# The lesson's figure in section 6 has four V's. Where is the bottom of those in float64?
+
+# %% [markdown] hint="best_steps"
+# Take the mean over the places before you look for the smallest: at one place rounding may be kind by chance.
+
+# %% mutants="best_steps"
+MUTANTS = {
+    "exchanged": ('"one_side": -1 - int(np.argmin(one)), "both_sides": -1 - int(np.argmin(both))',
+                  '"both_sides": -1 - int(np.argmin(one)), "one_side": -1 - int(np.argmin(both))',
+                  "Going to both sides has the smaller error of formula, so it can afford the larger step."),
+    "smallest_step": ("-1 - int(np.argmin(one))", "-len(one)",
+                      "Smaller is not always better: the rounding error of the difference grows as h falls."),
+    "order_one": ("both[0] / both[1]", "one[0] / one[1]",
+                  "That is the factor of one side. With both the error falls with the square of h."),
+    "counted_from_zero": ("-1 - int(np.argmin(one)), \"both_sides\": -1 - int(np.argmin(both))",
+                          "-int(np.argmin(one)), \"both_sides\": -int(np.argmin(both))",
+                          "The first step in the list is 0.1, whose exponent is -1, not 0."),
+}
+
+# %% [markdown]
+# ## 8. Four engines go downhill
+#
+# Four engines minimise $L = w \cdot w$ from $w = 1$ by the same rule, $w \leftarrow w - r\, dw$ with the same r. One
+# is exact. One writes `=` where `+=` belongs. One never sets gradients back to zero. One has a wrong sign in a rule.
+# Three of them appear in the lesson's section 4.
+
+# %%
+n = np.arange(25)
+turn = np.arccos(0.9)
+paths = {"A": np.cos(n * turn) - 0.1 * np.sin(n * turn) / np.sin(turn), "B": 1.2 ** n, "C": 0.9 ** n, "D": 0.8 ** n}
+
+# %% figure="w at each step, for four engines: A swings, B grows, C falls slowly, D falls fast"
+import matplotlib.pyplot as plt
+
+figure, axes = plt.subplots(figsize=(7.5, 3.8))
+for (name, path), style in zip(paths.items(), ["-", "--", "-.", ":"], strict=True):
+    axes.plot(n, path, style, label=f"engine {name}")
+axes.axhline(0, color="gray", linewidth=0.8)
+axes.set(xlabel="step", ylabel="w", ylim=(-1.5, 2.5), title="Four engines on the same loss")
+axes.legend()
+plt.show()
+print("first steps", {name: path[:4].round(3).tolist() for name, path in paths.items()})
+
+# %% answer="read_paths" kind="read"
+def read_paths():
+    """{"exact": ..., "overwrites": ..., "not_zeroed": ..., "wrong_sign": ..., "rate": ...}
+
+    The first four: "A", "B", "C" or "D". rate: the r of all four, to two decimals.
+    """
+    # solution: a wrong sign walks uphill; gradients that add up swing; in w w the same argument stands twice, so `=`
+    # halves the gradient: of the two that fall, the slower one. The exact gradient is 2 w: w falls by 2 r w = 0.2 w
+    exact, overwrites, not_zeroed, wrong_sign = "D", "C", "A", "B"
+    rate = round(float(1 - paths[exact][1]) / 2, 2)
+    return {"exact": exact, "overwrites": overwrites, "not_zeroed": not_zeroed, "wrong_sign": wrong_sign, "rate": rate}
+    # end
+
+# %% check="read_paths" points=10 step=0.01
+show(**read_paths())
+
+# %% [markdown] hint="read_paths"
+# Two engines walk smoothly towards 0. Which mistake only makes the gradient of $w \cdot w$ smaller, and by how much?
+
+# %% [markdown] hint="read_paths"
+# For the rate take the exact engine's first step: from 1 to which number? Its gradient there is 2.
+
+# %% mutants="read_paths"
+MUTANTS = {
+    "fast_is_wrong": ('"D", "C", "A", "B"', '"C", "D", "A", "B"',
+                      "In w w the same argument stands twice: `=` loses one of two equal gradients, half of the "
+                      "step."),
+    "swing_is_sign": ('"D", "C", "A", "B"', '"D", "C", "B", "A"',
+                      "A wrong sign walks away from the minimum, ever faster; sums of old gradients swing through it."),
+    "gradient_forgotten": (" / 2, 2)", ", 2)", "The step is r times the gradient, and the gradient of w w is 2 w."),
 }

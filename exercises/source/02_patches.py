@@ -1,9 +1,8 @@
-# %% [markdown]
+# %% [markdown] minutes="estimated 60"
 # # Exercise 02: patches and positions
 #
 # A Vision Transformer reads a picture as a sequence of patches, and is told where each of them was. Six functions
-# in plain NumPy. Write only in the answer cells. What an answer needs stands in its own cell, or above it in a cell
-# whose first line is `# helper`. Answers may call earlier answers: grading then uses the reference for these.
+# in plain NumPy.
 #
 # | symbol | meaning |
 # |---|---|
@@ -23,7 +22,7 @@ from minivit.grading.show import show
 # Patches in reading order, each flattened as (row, column, channel). A reshape splits H into (H/P, P) and W into
 # (W/P, P); a transpose brings the two axes inside a patch together; a second reshape flattens.
 
-# %% answer="patchify"
+# %% answer="patchify" kind="retype"
 def patchify(x, size):
     """(B, H, W, C) -> (B, H/P * W/P, P * P * C)
 
@@ -57,7 +56,7 @@ MUTANTS = {
 #
 # The inverse. It needs the number of rows of patches, since 12 patches may be 3 by 4 or 2 by 6.
 
-# %% answer="unpatchify"
+# %% answer="unpatchify" kind="retype"
 def unpatchify(y, size, rows):
     """The inverse of patchify.    (B, N, P * P * C), `rows` rows of patches -> (B, H, W, C)"""
     # solution: reshape to (B, rows, columns, P, P, C), exchange the two middle axes, join them
@@ -90,7 +89,7 @@ MUTANTS = {
 # $\omega_k = 10000^{-k / (D/2)}$. (Vaswani et al. 2017, section 3.5, with sines and cosines side by side, not
 # interleaved.)
 
-# %% answer="sin_cos"
+# %% answer="sin_cos" kind="retype"
 def sin_cos(positions, dim):
     """sin(p w_k), then cos(p w_k), with w_k = 10000^(-k / (D/2)).    (N,) -> (N, D)"""
     # solution: frequencies for k below D/2, the outer product with the positions, its sines and cosines side by side
@@ -122,7 +121,7 @@ MUTANTS = {
 #
 # A patch in row i and column j gets the embedding of i in the first half of its channels, and that of j in the second.
 
-# %% answer="sin_cos_2d"
+# %% answer="sin_cos_2d" kind="retype"
 def sin_cos_2d(rows, columns, dim):
     """Token i * columns + j holds sin_cos(i, D/2), then sin_cos(j, D/2).    -> (rows * columns, D)"""
     # solution: the row and the column of every patch in reading order; sin_cos of each with D/2, side by side
@@ -154,7 +153,7 @@ MUTANTS = {
 # + 0.5)\, n / m - 0.5$ in units of the n inputs, cut to the range 0 ... n - 1; it is $(1 - f)$ times the input at
 # $\lfloor s \rfloor$ plus $f$ times the next one, with $f = s - \lfloor s \rfloor$.
 
-# %% answer="bilinear_weights" forbid=["interp"]
+# %% answer="bilinear_weights" kind="retype" forbid="interp"
 def bilinear_weights(n, m):
     """Matrix w with output = w @ input, for n inputs and m outputs along one axis.    -> (m, n), rows add up to 1"""
     # solution: the cut centres, their floors and fractions; 1 - f goes to the floor, f to the next, if there is one
@@ -193,7 +192,7 @@ MUTANTS = {
 #
 # Interpolation along rows, then along columns, for each of the D channels: two products with `bilinear_weights`.
 
-# %% answer="interpolate"
+# %% answer="interpolate" kind="retype"
 def interpolate(positions, old, new):
     """Position embeddings of a grid of old = (h, w) patches for one of new = (H, W).    (h * w, D) -> (H * W, D)"""
     # solution: reshape to (h, w, D), weights along the rows, weights along the columns, flatten the grid again

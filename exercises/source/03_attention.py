@@ -1,11 +1,8 @@
-# %% [markdown]
+# %% [markdown] minutes="estimated 60"
 # # Exercise 03: attention
 #
-# Softmax, scaled dot-product attention and its gradient, then several heads, in plain NumPy. Each function fits
-# in a few lines; write only in the answer cells. What an answer needs stands in its own cell, or above it in a cell
-# whose first line is `# helper`. Where an answer builds on an earlier one, grading uses the reference for the earlier
-# one, so that a mistake costs its points once. A backward pass must be the formula: a numeric difference is too slow
-# and too rough for the checks.
+# Softmax, scaled dot-product attention and its gradient, then several heads, in plain NumPy. Each function fits in
+# a few lines.
 #
 # | symbol | meaning |
 # |---|---|
@@ -25,7 +22,7 @@ from minivit.grading.show import show
 # $y_i = e^{x_i} / \sum_j e^{x_j}$ over the last axis. `np.exp(1000)` overflows; subtracting the largest entry
 # first changes nothing in the quotient and keeps every exponent at or below zero.
 
-# %% answer="softmax"
+# %% answer="softmax" kind="retype"
 def softmax(x):
     """y_i = exp(x_i) / sum_j exp(x_j) over the last axis.    (..., n) -> (..., n)"""
     # solution: exponentials of x minus its largest entry, divided by their sum
@@ -61,7 +58,7 @@ MUTANTS = {
 # With $\partial y_i / \partial x_j = y_i (\delta_{ij} - y_j)$ the gradient is $dx_i = y_i (dy_i - \sum_j dy_j\,
 # y_j)$. The function gets y, the result of the forward pass, not x.
 
-# %% answer="softmax_backward" formula=true
+# %% answer="softmax_backward" kind="retype" formula=true
 def softmax_backward(dy, y):
     """dx_i = y_i (dy_i - sum_j dy_j y_j).    (..., n), (..., n) -> (..., n)"""
     # solution: y times (dy minus the sum of dy * y over the last axis)
@@ -93,7 +90,7 @@ MUTANTS = {
 # $\mathrm{softmax}(Q K^\top / \sqrt{d})\, V$: each query compares itself with every key and takes the mean of the
 # values with these weights (Vaswani et al. 2017, eq. 1). Return the weights as well: the next answer needs them.
 
-# %% answer="attention"
+# %% answer="attention" kind="retype"
 def attention(q, k, v):
     """softmax(q k^T / sqrt(d)) v and the weights.    (B, N, d), (B, M, d), (B, M, e) -> (B, N, e), (B, N, M)"""
     # solution: weights = softmax of q times k transposed over sqrt(d); then weights times v
@@ -128,7 +125,7 @@ MUTANTS = {
 # From the last step to the first: $dV = A^\top dY$, $dA = dY\, V^\top$, $dS$ by the softmax' backward pass, and with
 # $S = Q K^\top / \sqrt{d}$: $dQ = dS\, K / \sqrt{d}$, $dK = dS^\top Q / \sqrt{d}$.
 
-# %% answer="attention_backward" formula=true
+# %% answer="attention_backward" kind="retype" formula=true
 def attention_backward(dy, q, k, v, weights):
     """dq, dk, dv of y, weights = attention(q, k, v).    (B, N, e) and these four -> shapes of q, k, v"""
     # solution: dv and the weights' gradient from the last product, then the softmax, then dq and dk with the scale
@@ -169,7 +166,7 @@ MUTANTS = {
 # Head h owns the columns $h d \ldots (h + 1) d - 1$. A reshape to (B, N, H, d), then a transpose to (B, H, N, d);
 # a direct reshape to (B, H, N, d) has the right shape and mixes tokens.
 
-# %% answer="split_heads"
+# %% answer="split_heads" kind="retype"
 def split_heads(x, heads):
     """y[b, h, n] = x[b, n, h d : (h + 1) d].    (B, N, D) -> (B, H, N, d)"""
     # solution: reshape to (B, N, H, d), then exchange the axes of tokens and heads
@@ -202,7 +199,7 @@ MUTANTS = {
 # head attends by itself; the heads are put side by side again, and one more product mixes them. `split_heads` and
 # `attention` from above do most of it: `attention` works for any number of leading axes.
 
-# %% answer="multi_head"
+# %% answer="multi_head" kind="retype"
 def multi_head(x, qkv_weight, out_weight, heads):
     """Heads side by side, times out_weight.    (B, N, D), (D, 3 D), (D, D) -> (B, N, D)"""
     # solution: x times qkv_weight in three parts, heads apart, attention, heads together, times out_weight

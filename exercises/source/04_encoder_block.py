@@ -1,16 +1,16 @@
-# %% [markdown]
-# # Exercise 04: the parts of an encoder block
+# %% [markdown] minutes="estimated 75"
+# # Exercise 04: what stands around attention
 #
-# LayerNorm, GELU, stochastic depth, and the pre-norm block that they make; forward and backward in plain NumPy.
-# Write only in the answer cells. What an answer needs stands in its own cell, or above it in a cell whose first line
-# is `# helper`. Answers may call earlier answers: grading then uses the reference for these. A backward pass must be
-# the formula: a numeric difference is too slow and too rough for the checks.
+# LayerNorm and its backward pass, two parts of encoder blocks that the lesson does not show, a backward pass with a
+# mistake in it, and what 24 blocks make of a token. All in plain NumPy, with the letters of the lesson.
 #
 # | symbol | meaning |
 # |---|---|
-# | B, N, D | batch, tokens, width |
+# | B, N, D, M | pictures in a batch, tokens, width of a token, width of the MLP |
 # | x, y, dy | input, result, gradient of the loss with respect to the result |
-# | g, b | LayerNorm's scale and shift, one number per channel |
+# | g, b | LayerNorm's scale and shift, (D,) each |
+# | f(x) | what a branch, attention or MLP, makes of x |
+# | p, u | probability with which a branch is left out; uniform random numbers, (B,) |
 
 # %%
 import math
@@ -19,16 +19,24 @@ import numpy as np
 
 from minivit.grading.show import show
 
+
+def Phi(x):
+    return (1 + np.vectorize(math.erf)(x / math.sqrt(2))) / 2
+
+
+def gelu_backward(dy, x):
+    return dy * (Phi(x) + x * np.exp(-x ** 2 / 2) / math.sqrt(2 * math.pi))
+
 # %% [markdown]
 # ## 1. LayerNorm
 #
-# Every token is normalised by itself: $\hat x = (x - \mu) / \sqrt{\sigma^2 + \epsilon}$ over its D channels, then
-# $y = g \hat x + b$ (Ba et al. 2016). The variance is the mean of squares, divided by D, not D - 1.
+# Every token by itself, as in sections 3 and 4 of the lesson.
 
-# %% answer="layer_norm"
+# %% answer="layer_norm" kind="retype"
 def layer_norm(x, g, b, eps=1e-6):
-    """y = g (x - mean) / sqrt(variance + eps) + b over the last axis.    (B, N, D), (D,), (D,) -> (B, N, D)"""
-    # solution: mean and variance over the last axis, keeping it; then normalise, scale and shift
+    """y = g (x - mean) / sqrt(variance + eps) + b.    (..., D), (D,), (D,) -> (..., D)"""
+    # solution: the mean over the last axis, with keepdims=True; the centred x; the mean of its squares, the same way;
+    # then g times centred over the root of that mean plus eps, plus b
     centred = x - x.mean(axis=-1, keepdims=True)
     return g * centred / np.sqrt((centred ** 2).mean(axis=-1, keepdims=True) + eps) + b
     # end
@@ -40,7 +48,11 @@ x, g, b = rng.normal(2, 3, size=(2, 4, 4)), rng.normal(size=4), rng.normal(size=
 show(y=layer_norm(x, g, b), large_eps=layer_norm(x, g, b, eps=2.0), constant=layer_norm(np.ones((1, 1, 4)), g, b))
 
 # %% [markdown] hint="layer_norm"
-# `x.var(axis=-1, keepdims=True)` divides by D, as it should.
+# Three tokens, 1 3 5 7, ten times that, and that plus a hundred, must all become -1.342 -0.447 0.447 1.342 where g is 1
+# and b is 0.
+
+# %% [markdown] hint="layer_norm"
+# Which axis holds the channels of a token? The mean must keep that axis, with length 1, to be subtracted from x.
 
 # %% mutants="layer_norm"
 MUTANTS = {
@@ -58,37 +70,35 @@ MUTANTS = {
 # %% [markdown]
 # ## 2. LayerNorm, backward
 #
-# With $d\hat x = g\, dy$: $dx = (d\hat x - \overline{d\hat x} - \hat x\, \overline{d\hat x\, \hat x}) /
-# \sqrt{\sigma^2 + \epsilon}$, where the bar is the mean over channels: the mean and the variance depend on every
-# channel, too. $dg$ and $db$ collect from all tokens of the batch.
+# What the lesson puts into one line at the end of its section 5.
 
-# %% answer="layer_norm_backward" formula=true
-def layer_norm_backward(dy, x, g, eps=1e-6):
-    """dx, dg, db of layer_norm(x, g, b, eps).    (B, N, D), (B, N, D), (D,) -> (B, N, D), (D,), (D,)"""
-    # solution: the normalised x first; dx from the formula above; dg and db are sums over batch and tokens
+# %% answer="layer_norm_dx" kind="retype" formula=true
+def layer_norm_dx(dy, x, g, eps=1e-6):
+    """dx of layer_norm(x, g, b, eps).    (..., D), (..., D), (D,) -> (..., D)"""
+    # solution: with r = 1 / sqrt(variance + eps), normal = r (x - mean) and d = g dy, it is
+    # r (d - mean of d - normal times the mean of d normal), the means over the last axis, which they keep
     centred = x - x.mean(axis=-1, keepdims=True)
-    root = np.sqrt((centred ** 2).mean(axis=-1, keepdims=True) + eps)
-    normal, d = centred / root, g * dy
-    dx = (d - d.mean(axis=-1, keepdims=True) - normal * (d * normal).mean(axis=-1, keepdims=True)) / root
-    return dx, (dy * normal).sum(axis=(0, 1)), dy.sum(axis=(0, 1))
+    root = np.sqrt((centred ** 2).mean(axis=-1, keepdims=True) + eps)  # (..., 1)
+    d, normal = g * dy, centred / root
+    return (d - d.mean(axis=-1, keepdims=True) - normal * (d * normal).mean(axis=-1, keepdims=True)) / root
     # end
 
-# %% check="layer_norm_backward" points=30
+# %% check="layer_norm_dx" points=15
 SEED = 4
 rng = np.random.default_rng(SEED)
 dy, x, g = rng.normal(size=(2, 4, 4)), rng.normal(2, 3, size=(2, 4, 4)), rng.normal(size=4)
-dx, dg, db = layer_norm_backward(dy, x, g)
-many, many_dg, _ = layer_norm_backward(*rng.normal(size=(2, 400, 16, 16)).astype(np.float32), rng.normal(size=16))
-show(dx=dx, dg=dg, db=db, large_eps=layer_norm_backward(dy, x, g, eps=2.0)[0], many=np.asarray(many)[::100, ::5, ::5],
-     many_dg=many_dg)
+many = layer_norm_dx(*rng.normal(size=(2, 400, 16, 16)).astype(np.float32), rng.normal(size=16))
+show(dx=layer_norm_dx(dy, x, g), large_eps=layer_norm_dx(dy, x, g, eps=2.0), many=np.asarray(many)[::100, ::5, ::5])
 
-# %% [markdown] hint="layer_norm_backward"
-# Name the parts: `normal`, `root`, `d = g * dy`. Then the formula is one line, with two means that keep their axis.
+# %% [markdown] hint="layer_norm_dx"
+# Two sums of your dx must be zero for every token, with eps = 0: that of dx, and that of dx times the normalised x.
+# Which of the two is not?
 
-# %% [markdown] hint="layer_norm_backward"
-# g and b are shared by all tokens of all pictures: their gradients are sums over the axes 0 and 1.
+# %% [markdown] hint="layer_norm_dx"
+# Name the parts first: the normalised x, the root, and what arrives before the scale, d = g dy. Then subtract from d
+# what would change the mean, and what would change the variance.
 
-# %% mutants="layer_norm_backward"
+# %% mutants="layer_norm_dx"
 MUTANTS = {
     "mean_forgotten": (" - d.mean(axis=-1, keepdims=True)", "",
                        "The mean depends on every channel: the first mean in the formula is missing."),
@@ -96,145 +106,288 @@ MUTANTS = {
                            "The variance depends on every channel: the last term of the formula is missing."),
     "no_gain": ("g * dy", "dy", "dy passes through the scale g first."),
     "no_root": ("keepdims=True)) / root", "keepdims=True))", "The division by the standard deviation is missing."),
-    "mean_for_sum": ("(dy * normal).sum(", "(dy * normal).mean(", "dg is a sum over all tokens, not a mean."),
+    "not_normalised": ("centred / root", "centred", "The last term has the normalised x, twice."),
 }
 
 # %% [markdown]
-# ## 3. GELU
+# ## 3. A norm without a mean
 #
-# $\mathrm{GELU}(x) = x\, \Phi(x)$ with $\Phi(x) = (1 + \mathrm{erf}(x / \sqrt 2)) / 2$, the normal distribution
-# function (Hendrycks and Gimpel 2016). NumPy has no erf; `np.vectorize(math.erf)` makes one.
+# RMSNorm (Zhang and Sennrich, arXiv:1910.07467) forgets a token's scale, but not its level: $y = g\, x\, /
+# \sqrt{\overline{x^2} + \epsilon}$, where the bar is the mean over channels. Derive its backward pass as the lesson
+# derives LayerNorm's, step by step; no step is new, and some are not needed.
 
-# %% answer="gelu"
-def gelu(x):
-    """y = x (1 + erf(x / sqrt 2)) / 2, entry by entry."""
-    # solution: x times the normal distribution function of x
-    return x * (1 + np.vectorize(math.erf)(x / math.sqrt(2))) / 2
+# %% answer="rms_norm_backward" kind="transfer" formula=true
+def rms_norm_backward(dy, x, g, eps=1e-6):
+    """dx and dg of y = g x / sqrt(mean of x^2 + eps).    (B, N, D), (B, N, D), (D,) -> (B, N, D), (D,)"""
+    # solution: with r = (mean of x^2 + eps) ** -0.5, normal = r x and d = g dy: dx = r (d - normal times the mean of
+    # d normal); there is no mean to take back; dg is the sum of dy normal over batch and tokens
+    r = ((x ** 2).mean(axis=-1, keepdims=True) + eps) ** -0.5  # (B, N, 1)
+    normal, d = r * x, g * dy
+    dx = r * (d - normal * (d * normal).mean(axis=-1, keepdims=True))
+    return dx, (dy * normal).sum(axis=(0, 1))
     # end
 
-# %% check="gelu" points=10 rtol=1e-5
+# %% check="rms_norm_backward" points=20
 SEED = 4
 rng = np.random.default_rng(SEED)
-show(y=gelu(rng.normal(size=(3, 5))), far=gelu(np.array([-8.0, -3.0, 0.0, 3.0, 8.0])))
+dy, x, g = rng.normal(size=(2, 4, 5)), rng.normal(2, 3, size=(2, 4, 5)), rng.normal(size=5)
+dx, dg = rms_norm_backward(dy, x, g)
+many, _ = rms_norm_backward(*rng.normal(size=(2, 400, 16, 16)).astype(np.float32), rng.normal(size=16))
+show(dx=dx, dg=dg, large_eps=rms_norm_backward(dy, x, g, eps=2.0)[0], many=np.asarray(many)[::100, ::5, ::5])
 
-# %% [markdown] hint="gelu"
-# $\Phi(0) = 1/2$ and $\Phi(\infty) = 1$: check the two ends.
+# %% [markdown] hint="rms_norm_backward"
+# Write the steps of the forward pass below each other: v, r, the normalised x, y. Which step of LayerNorm's is not
+# among them, and which term of its dx comes from that step?
 
-# %% mutants="gelu"
+# %% [markdown] hint="rms_norm_backward"
+# x is used twice, in v and in the product with r. With $dr = \sum_j d\hat x_j x_j$ and $dv = -r^3 dr / 2$, what does
+# each of the two uses send to x?
+
+# %% mutants="rms_norm_backward"
 MUTANTS = {
-    "tanh": ("np.vectorize(math.erf)(x / math.sqrt(2))", "np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x ** 3))",
-             "This is the approximation by tanh: close, but the exact one is asked for."),
-    "sigmoid": ("x * (1 + np.vectorize(math.erf)(x / math.sqrt(2))) / 2", "x / (1 + np.exp(-1.702 * x))",
-                "This is the approximation by the logistic function; the exact one is asked for."),
-    "no_root": ("x / math.sqrt(2)", "x", "The argument of erf is x divided by the square root of 2."),
-    "distribution_only": ("x * (1 +", "(1 +", "The factor x in front is missing."),
+    "layer_norms": ("r * (d - normal", "r * (d - d.mean(axis=-1, keepdims=True) - normal",
+                    "That is LayerNorm's: here no mean is subtracted on the way forward, so none on the way back."),
+    "scale_held_constant": (" - normal * (d * normal).mean(axis=-1, keepdims=True)", "",
+                            "r depends on every channel, too: x is used twice."),
+    "not_normalised": ("normal * (d * normal)", "x * (d * x)", "The last term has the normalised x, twice."),
+    "sum_for_mean": ("(d * normal).mean(", "(d * normal).sum(", "The mean of squares divides by D: so does its gradient."),
+    "no_gain": ("g * dy", "dy", "dy passes through the scale g first."),
+    "dg_of_one_picture": (".sum(axis=(0, 1))", ".sum(axis=1)[0]", "All pictures share g: sum over batch and tokens."),
 }
 
 # %% [markdown]
-# ## 4. GELU, backward
+# ## 4. A branch on probation
 #
-# By the product rule, $\mathrm{GELU}'(x) = \Phi(x) + x\, \varphi(x)$, with the normal density $\varphi(x) =
-# e^{-x^2/2} / \sqrt{2 \pi}$.
+# In CaiT (Touvron et al., arXiv:2103.17239) every branch has a learned scale for each channel, small at the start, and
+# the branch is dropped like the lesson's: $y = x + \mathrm{DropPath}(\mathrm{scale} \cdot f(x))$. Here is dy. What
+# arrives at x *along the path*, at f(x), and at the scale? (What comes to x through f is f's own affair.)
 
-# %% answer="gelu_backward" formula=true
-def gelu_backward(dy, x):
-    """dx = dy (Phi(x) + x phi(x)), entry by entry."""
-    # solution: dy times the sum of the distribution function and x times the density
-    distribution = (1 + np.vectorize(math.erf)(x / math.sqrt(2))) / 2
-    return dy * (distribution + x * np.exp(-x ** 2 / 2) / math.sqrt(2 * math.pi))
+# %% answer="branch_backward" kind="transfer" formula=true
+def branch_backward(dy, branch, scale, p, u):
+    """dx along the path, dbranch, dscale of y = x + drop_path(scale * branch, p, u).
+
+    (B, N, D), (B, N, D), (D,), number, (B,) -> (B, N, D), (B, N, D), (D,)
+    """
+    # solution: dx = dy; let kept be dy times (u >= p)[:, None, None] over 1 - p; dbranch = scale times kept; dscale is
+    # the sum of branch times kept over batch and tokens
+    kept = dy * (u >= p)[:, None, None] / (1 - p)  # (B, N, D)
+    return dy, scale * kept, (branch * kept).sum(axis=(0, 1))
     # end
 
-# %% check="gelu_backward" points=20 rtol=1e-5
+# %% check="branch_backward" points=15
 SEED = 4
 rng = np.random.default_rng(SEED)
-show(dx=gelu_backward(rng.normal(size=(3, 5)), rng.normal(size=(3, 5))),
-     far=gelu_backward(np.ones(5), np.array([-8.0, -3.0, 0.0, 3.0, 8.0])),
-     single=gelu_backward(*rng.normal(size=(2, 3, 5)).astype(np.float32)))
+dy, branch, scale = rng.normal(size=(5, 5, 5)), rng.normal(size=(5, 5, 5)), rng.normal(size=5)
+dx, dbranch, dscale = branch_backward(dy, branch, scale, 0.3, rng.permutation([0.05, 0.31, 0.9, 0.29, 0.6]))
+_, many, many_dscale = branch_backward(*rng.normal(size=(2, 400, 16, 16)), rng.normal(size=16), 0.2, rng.random(400))
+show(dx=dx, dbranch=dbranch, dscale=dscale, always=branch_backward(dy, branch, scale, 0.0, rng.random(5))[1],
+     many=np.asarray(many)[::100, ::5, ::5], many_dscale=many_dscale)
 
-# %% [markdown] hint="gelu_backward"
-# The derivative of the distribution function is the density; it is multiplied by the factor x in front.
+# %% [markdown] hint="branch_backward"
+# Go back one step at a time: the addition, then DropPath, then the product of scale and branch.
 
-# %% mutants="gelu_backward"
+# %% [markdown] hint="branch_backward"
+# DropPath multiplies each picture by one number, forward and backward. What is shared by all tokens of all pictures
+# collects a sum.
+
+# %% mutants="branch_backward"
 MUTANTS = {
-    "distribution_only": (" + x * np.exp(-x ** 2 / 2) / math.sqrt(2 * math.pi)", "",
-                          "The product rule has two terms: the second, x times the density, is missing."),
-    "no_x": ("x * np.exp", "np.exp", "The density is multiplied by x."),
-    "not_normed": (" / math.sqrt(2 * math.pi)", "", "The density is divided by the square root of 2 pi."),
-    "square_not_halved": ("x ** 2 / 2", "x ** 2", "The exponent is minus half of the square."),
+    "path_dropped": ("return dy, scale", "return kept, scale",
+                     "Only the branch is dropped: along the path arrives dy itself, for every picture."),
+    "not_scaled_up": (" / (1 - p)", "", "What was divided by 1 - p on the way forward is divided on the way back."),
+    "per_channel": ("(u >= p)[:, None, None]", "(u >= p)", "One decision for each picture: u belongs to the first axis."),
+    "drawn_reversed": ("(u >= p)", "(u < p)", "The branch stays where u >= p."),
+    "dropped_ones_learn": ("(branch * kept)", "(branch * dy)", "A dropped branch teaches the scale nothing."),
+    "no_scale": ("scale * kept", "kept", "The branch is multiplied by the scale, so its gradient is, too."),
+    "through_branch": ("return dy, scale", "return dy + scale * kept, scale",
+                       "dx is asked along the path only: what goes through the branch is dbranch."),
 }
 
 # %% [markdown]
-# ## 5. Stochastic depth
+# ## 5. A backward pass that passes its first test
 #
-# While training, DropPath leaves out the whole branch of a picture with probability p and divides what remains by
-# 1 - p, so that the mean stays (Huang et al. 2016). `u` holds one uniform random number for each picture: the
-# branch stays where $u \geq p$.
+# The second half of a block, $y = x + \mathrm{MLP}(\mathrm{LN}(x))$, with the given `gelu_backward` and the two
+# functions that you have written. Its author tested it with tokens of mean 0 and deviation 1, with g = 1 and b = 0, and
+# it agreed with differences. In the model the gradients are wrong from the second block on.
 
-# %% answer="drop_path"
-def drop_path(x, p, u):
-    """x / (1 - p) where u >= p, else 0; one decision for each picture.    (B, N, D), number, (B,) -> (B, N, D)"""
-    # solution: the decisions as a column (B, 1, 1), times x, over 1 - p
-    return x * (u >= p)[:, None, None] / (1 - p)
+# %% answer="mlp_half_backward" kind="debug" bug="replaced"
+def mlp_half_backward(dy, x, g, b, W1, b1, W2):
+    """dx of y = x + GELU(LN(x) W1 + b1) W2 + b2, in which b2 plays no part.
+
+    (B, N, D), (B, N, D), (D,), (D,), (D, M), (M,), (M, D) -> (B, N, D)
+    """
+    # solution: the normalised tokens need a name of their own: layer_norm_dx wants x as it came in
+    normal = layer_norm(x, g, b)  # (B, N, D)
+    dz = gelu_backward(dy @ W2.T, normal @ W1 + b1)  # (B, N, M)
+    dnormal = dz @ W1.T  # (B, N, D)
+    return dy + layer_norm_dx(dnormal, x, g)
     # end
 
-# %% check="drop_path" points=15
+# %% check="mlp_half_backward" points=15 rtol=1e-5
 SEED = 4
 rng = np.random.default_rng(SEED)
-x, u = rng.normal(size=(6, 6, 6)), np.array([0.05, 0.3, 0.31, 0.9, 0.29, 0.6])
-show(some=drop_path(x, 0.3, rng.permutation(u)), none=drop_path(x[:2], 0.0, u[:2]),
-     few=drop_path(x, 0.7, rng.permutation(u)))
+dy, x, g, b = rng.normal(size=(2, 3, 4)), rng.normal(2, 3, size=(2, 3, 4)), rng.normal(size=4), rng.normal(size=4)
+W1, b1, W2 = rng.normal(size=(4, 7)), rng.normal(size=7), rng.normal(size=(7, 4))
+show(dx=mlp_half_backward(dy, x, g, b, W1, b1, W2))
 
-# %% [markdown] hint="drop_path"
-# `(u >= p)` has shape (B,); it must become (B, 1, 1) to meet the first axis of x.
+# %% [markdown] hint="mlp_half_backward"
+# For the tokens of the author's test the normalised x is x. Where would a mistake have to be to hide behind that?
 
-# %% mutants="drop_path"
+# %% [markdown] hint="mlp_half_backward"
+# The lesson's "wrong third" has the same root. What does each name stand for in the last line?
+
+# %% mutants="mlp_half_backward"
 MUTANTS = {
-    "per_channel": ("(u >= p)[:, None, None]", "(u >= p)",
-                    "Without new axes, u is lined up with the channels. One decision for each picture."),
-    "not_scaled": (" / (1 - p)", "", "What remains must be divided by 1 - p, or the mean shrinks."),
-    "divided_by_p": ("(1 - p)", "max(p, 1e-9)", "Divide by the probability of staying, 1 - p."),
-    "reversed": ("(u >= p)", "(u < p)", "p is the probability of leaving out: the branch stays where u >= p."),
+    "replaced": ("    normal = layer_norm(x, g, b)  # (B, N, D)\n    dz = gelu_backward(dy @ W2.T, normal @ W1 + b1)",
+                 "    x = layer_norm(x, g, b)  # (B, N, D)\n    dz = gelu_backward(dy @ W2.T, x @ W1 + b1)",
+                 "x has been replaced by the normalised x; LayerNorm's backward pass wants what went into it."),
+    "not_normalised": ("normal @ W1 + b1", "x @ W1 + b1", "The MLP sees the normalised tokens. That was not the mistake."),
+    "no_path": ("return dy + layer_norm_dx", "return layer_norm_dx", "The path carries dy itself: it was right to add it."),
+    "no_norm": ("layer_norm_dx(dnormal, x, g)", "dnormal", "The branch begins with LayerNorm: its backward pass is needed."),
+    "scaled_twice": ("layer_norm_dx(dnormal, x, g)", "layer_norm_dx(g * dnormal, x, g)",
+                     "layer_norm_dx already multiplies by g."),
 }
 
 # %% [markdown]
-# ## 6. The pre-norm block
+# ## 6. What 24 blocks make of a token
 #
-# $x \leftarrow x + \mathrm{attention}(\mathrm{LN}_1(x))$, then $x \leftarrow x + \mathrm{MLP}(\mathrm{LN}_2(x))$,
-# with $\mathrm{MLP}(x) = \mathrm{GELU}(x W_1 + b_1) W_2 + b_2$ (Dosovitskiy et al. 2021, eq. 2 and 3).
-# `attention` is a function that is given.
+# Take the four wirings of the lesson's section 1 without attention: a branch is one linear map, $f(x) = x W$, with a
+# new random $W$ for each of $L$ blocks, normal numbers with deviation $1 / \sqrt D$, so that f keeps the size of what it
+# gets. D = 256; 100 tokens of normal numbers; g = 1, b = 0. **Predict first**, on paper: what is the standard deviation
+# of all numbers of x after 24 blocks? Then measure it. One seed is enough: the numbers are whole numbers after
+# rounding, for almost every seed.
 
-# %% answer="block"
-def block(x, attention, norm1, norm2, mlp):
-    """One encoder block. norm1, norm2 = (g, b); mlp = (W1, b1, W2, b2).    (B, N, D) -> (B, N, D)"""
-    # solution: add attention of the normalised x to x; then add the MLP of the normalised result to that
-    W1, b1, W2, b2 = mlp
-    x = x + attention(layer_norm(x, *norm1))
-    return x + gelu(layer_norm(x, *norm2) @ W1 + b1) @ W2 + b2
+# %% answer="sizes" kind="measure"
+def sizes():
+    """{"residual": ..., "pre_norm": ..., "divided": ..., "deep": ...}, whole numbers.
+
+    residual: how many times has the deviation doubled after 24 residual blocks without norms (its logarithm to base 2)?
+    pre_norm: the deviation after 24 pre-norm blocks.
+    divided: the deviations by which the 24 norms of a post-norm model divide, multiplied: how many doublings are that?
+    deep: the deviation after 99 pre-norm blocks.
+    """
+    # solution: x + x W adds a variance as large as x has, so it doubles each time, and the deviation doubles every
+    # second time; x + LN(x) W adds 1 each time: sqrt(1 + L); a post-norm block divides by the root of 2 each time;
+    # measure with loops over L random matrices and `x.std()`
+    rng, count, width = np.random.default_rng(4), 100, 256
+    start = rng.normal(size=(count, width))
+
+    def branch(x):
+        return x @ (rng.normal(size=(width, width)) / np.sqrt(width))
+
+    def norm(x):
+        return layer_norm(x, np.ones(width), np.zeros(width))
+
+    def pre_norm(depth):
+        x = start
+        for _ in range(depth):
+            x = x + branch(norm(x))
+        return x.std()
+
+    residual, post_norm, doublings = start, start, 0
+    for _ in range(24):
+        residual = residual + branch(residual)
+        summed = post_norm + branch(post_norm)
+        doublings += np.log2(summed.std())
+        post_norm = norm(summed)
+    found = {"residual": np.log2(residual.std()), "pre_norm": pre_norm(24), "divided": doublings, "deep": pre_norm(99)}
+    return {name: round(float(value)) for name, value in found.items()}
     # end
 
-# %% check="block" points=15
-SEED = 4
-rng = np.random.default_rng(SEED)
-x, norm1, norm2 = rng.normal(size=(2, 3, 4)), rng.normal(size=(2, 4)), rng.normal(size=(2, 4))
-mlp = rng.normal(size=(4, 8)), rng.normal(size=8), rng.normal(size=(8, 4)), rng.normal(size=4)
-mixing = rng.normal(size=(3, 3))
-show(y=block(x, lambda x: mixing @ x, norm1, norm2, mlp))
+# %% check="sizes" points=15
+show(**sizes())
 
-# %% [markdown] hint="block"
-# Two lines, each of the form `x = x + branch(layer_norm(x))`; the second sees the result of the first.
+# %% [markdown] reasons="sizes"
+# your prediction and your measurement of each of the four numbers; the rule about sums that your predictions rest on; why
+# x grows so differently in the two models that are not normalised; what the divisors do to the gradient on the path.
 
-# %% mutants="block"
+# %% [markdown] hint="sizes"
+# x and x W are unrelated, so the variance of their sum is the sum of their variances. Follow the variance, block by
+# block, and take the root at the end.
+
+# %% [markdown] hint="sizes"
+# Without a norm the second summand is as large as x; with a norm in front of the branch it has variance 1, however
+# large x is.
+
+# %% mutants="sizes"
 MUTANTS = {
-    "post_norm": ("x = x + attention(layer_norm(x, *norm1))", "x = layer_norm(x + attention(x), *norm1)",
-                  "This normalises after the sum: post-norm. Here the branch sees the normalised x, and the sum is "
-                  "left alone."),
-    "no_residual": ("x = x + attention", "x = attention", "The first residual connection is missing."),
-    "normalised_residual": ("return x + gelu", "x = layer_norm(x, *norm2)\n    return x + gelu",
-                            "The residual path carries x as it is, not normalised."),
-    "same_norm": ("layer_norm(x, *norm2)", "layer_norm(x, *norm1)", "The second branch has a LayerNorm of its own."),
-    "in_parallel": ("x = x + attention(layer_norm(x, *norm1))\n"
-                    "    return x + gelu(layer_norm(x, *norm2) @ W1 + b1) @ W2 + b2",
-                    "y = gelu(layer_norm(x, *norm2) @ W1 + b1) @ W2 + b2\n"
-                    "    return x + attention(layer_norm(x, *norm1)) + y",
-                    "The MLP must see what attention has added: one after the other, not side by side."),
+    "variances": ('"residual": np.log2(residual.std())', '"residual": np.log2(residual.var())',
+                  "That is the variance: the deviation is its root, so it doubles half as often."),
+    "no_logarithm": ('"residual": np.log2(residual.std())', '"residual": residual.std()',
+                     "That is the deviation itself; the number of doublings is asked."),
+    "pre_norm_variance": ('"pre_norm": pre_norm(24)', '"pre_norm": pre_norm(24) ** 2',
+                          "That is the variance; the deviation is its root."),
+    "grows_with_depth": ('"deep": pre_norm(99)', '"deep": pre_norm(24) * 99 / 24',
+                         "Variances add up, deviations do not: with four times as many blocks it is about twice as large."),
+    "one_divisor": ("doublings += np.log2(summed.std())", "doublings = 2 * np.log2(summed.std())",
+                    "That is one norm's; the 24 divisors are multiplied, so their logarithms add up."),
+}
+
+# %% [markdown]
+# ## 7. Five models, five curves
+#
+# Five models of 24 blocks with random weights, attention and MLP in each, wired as in the lesson: *plain*, *residual*,
+# *post-norm*, *pre-norm* and the *wrong third* of its section 8 (`x = norm(x)`, then `x + f(x)`). They were given the
+# same random tokens; the figure shows the standard deviation of all tokens behind each block. Nobody has written down
+# which letter is which.
+
+# %% figure="the standard deviation of tokens behind each of 24 blocks, on a logarithmic axis, for five models"
+import matplotlib.pyplot as plt
+
+from minivit import Tensor, nn, no_grad, viz
+
+viz.style()
+WIRINGS = (lambda x, f, norm: f(x), lambda x, f, norm: x + f(x), lambda x, f, norm: norm(x + f(x)),
+           lambda x, f, norm: x + f(norm(x)), lambda x, f, norm: norm(x) + f(norm(x)))
+LINES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
+figure, axes = plt.subplots(1, 2, figsize=(11, 4.2))
+tokens = np.random.default_rng(0).normal(size=(4, 16, 64)).astype(np.float32)  # (B, N, D)
+for letter, wiring, line in zip("ABCDE", np.random.default_rng(9).permutation(5), LINES, strict=True):
+    x, found = Tensor(tokens), []
+    for block in range(24):
+        attention, mlp = nn.Attention(64, 4).initialise(block), nn.Mlp(64, 256).initialise(block)
+        norms = nn.LayerNorm(64).initialise(0), nn.LayerNorm(64).initialise(0)
+        with no_grad():
+            for f, norm in zip((attention, mlp), norms, strict=True):
+                x = WIRINGS[wiring](x, f, norm)
+        found.append(x.numpy().std())
+    for panel in axes:
+        panel.plot(range(1, 25), found, linestyle=line, label=f"model {letter}")
+for panel in axes:
+    panel.set(xlabel="block", ylabel="standard deviation of the tokens")
+axes[0].set(yscale="log", title="Tokens behind each block, random weights")
+axes[1].set(ylim=(0.9, 1.4), title="The same between 0.9 and 1.4")
+axes[0].legend()
+plt.show()
+
+# %% answer="read_sizes" kind="read"
+def read_sizes():
+    """{"plain": ..., "residual": ..., "post_norm": ..., "pre_norm": ..., "wrong_third": ...}: a letter "A" to "E" each"""
+    # solution: plain falls by factors, residual rises by factors, pre-norm rises ever more slowly; of the two flat
+    # ones post-norm ends each block with a norm, so it lies exactly on 1; the wrong third adds a branch to normalised
+    # tokens and lies a little above
+    return {"plain": "C", "residual": "E", "post_norm": "D", "pre_norm": "B", "wrong_third": "A"}
+    # end
+
+# %% check="read_sizes" points=10
+show(**read_sizes())
+
+# %% [markdown] hint="read_sizes"
+# A factor in every block is a straight line on a logarithmic axis.
+
+# %% [markdown] hint="read_sizes"
+# Two of the five cannot grow at all. What is the last thing that each of the two does to x in a block?
+
+# %% mutants="read_sizes"
+MUTANTS = {
+    "norms_exchanged": ('"post_norm": "D", "pre_norm": "B"', '"post_norm": "B", "pre_norm": "D"',
+                        "Post-norm's last step in each block is a norm: its tokens have deviation 1."),
+    "thirds_exchanged": ('"post_norm": "D", "pre_norm": "B", "wrong_third": "A"',
+                         '"post_norm": "A", "pre_norm": "B", "wrong_third": "D"',
+                         "After a norm the deviation is exactly 1; after a norm and a sum it is a little more."),
+    "grows_exchanged": ('"residual": "E", "post_norm": "D", "pre_norm": "B"',
+                        '"residual": "B", "post_norm": "D", "pre_norm": "E"',
+                        "Without a norm each block multiplies: a straight line here. With a norm in the branch it adds."),
+    "falls": ('"plain": "C", "residual": "E"', '"plain": "E", "residual": "C"',
+              "A branch alone makes tokens smaller; a sum makes them larger."),
 }

@@ -3,6 +3,8 @@
     source.py       exercises/source/NN_name.py (jupytext percent) -> the pristine notebook
     build.py        pristine -> the student's notebook, the solution, what `check` needs;  mutate.py: slips by machine
     exercise.py     an exercise as the grader sees it: answers, checks, points, hints, mutants
+    kinds.py        what an answer asks for: retype, transfer, debug, measure, read;  seal.py: values nobody can read
+    figures.py      what the figures of an exercise show, run where it is built
     show.py         what a check cell calls: it shows values
     expected.py     the values of the reference and of the mutants, for a secret seed
     differences.py  values against values: what a teacher would say

@@ -9,6 +9,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 from .exercise import FOLDER, from_pristine
 from .expected import mutant_values, output, survivors, values
+from .figures import figure_outputs
+from .seal import sealed
 from .source import read_source
 
 LAST = """# Save the notebook, then run this cell.
@@ -28,7 +30,7 @@ def build(folder=FOLDER, numbers=()):
         pristine = read_source(source)
         exercise = from_pristine(pristine)
         examine(exercise)
-        solution = with_outputs(plain(pristine), exercise)
+        solution = with_outputs(plain(pristine), exercise, figure_outputs(pristine))
         for path, content in [(folder / "pristine" / f"{source.stem}.ipynb", as_text(pristine)),
                               (folder / "solutions" / f"{source.stem}.ipynb", as_text(solution)),
                               (folder / f"{source.stem}.ipynb", as_text(student(solution, exercise))),
@@ -59,11 +61,16 @@ def plain(pristine):
             cell.metadata.update(editable=False, deletable=False)
         elif kind == "answer":
             cell.metadata.update(deletable=False)
+        elif kind == "figure":
+            cell.metadata.update(tags=["nbval-ignore-output"])
     return notebook
 
 
-def with_outputs(notebook, exercise):
-    """Numbers for all code cells, and for the check cells what they put out; nbval compares in tests."""
+def with_outputs(notebook, exercise, figures):
+    """Numbers for all code cells, and for checks and figures what they put out; nbval compares those of the checks.
+
+    figures: {cell's id: outputs}
+    """
     count = 0
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -71,6 +78,7 @@ def with_outputs(notebook, exercise):
             cell.execution_count = count
             if cell.id.startswith("check-"):
                 cell.outputs = [new_output("display_data", output(exercise, cell.id.split("-", 2)[2]))]
+            cell.outputs = figures.get(cell.id, cell.outputs)
     notebook.metadata.language_info = {"name": "python"}
     return notebook
 
@@ -83,20 +91,34 @@ def expected_file(exercise):
                  if not isinstance(shown, Exception)}
         answers[name] = {"stub": answer.stub, "check": answer.check, "points": answer.points, "rtol": answer.rtol,
                          "atol": answer.atol, "forbid": answer.forbid, "formula": answer.formula, "hints": answer.hints,
-                         "expected": values(exercise, name),
-                         "mutants": {mutant: {"hint": answer.mutants[mutant][1], "values": shown}
+                         "kind": answer.kind, "step": answer.step,
+                         "expected": hidden(answer, values(exercise, name), exercise.number),
+                         "mutants": {mutant: {"hint": answer.mutants[mutant][1],
+                                              "values": hidden(answer, shown, exercise.number)}
                                      for mutant, shown in wrong.items()}}
     about = {"number": exercise.number, "name": exercise.name, "cells": exercise.cells, "answers": answers}
     return json.dumps(about) + "\n"
 
 
+def hidden(answer, shown, number):
+    """Values as a student's file may hold them: sealed where they are the answer itself."""
+    if not answer.is_constant:
+        return shown
+    return {name: sealed(numbers, answer.step, f"{number}.{answer.name}.{name}") for name, numbers in shown.items()}
+
+
 def student(solution, exercise):
-    """The notebook to fill in: stubs for answers, the solution's outputs at the checks, a last cell that checks."""
+    """The notebook to fill in: stubs for answers, the solution's outputs at the checks, a last cell that checks.
+
+    The output of a check is left out where it would be the answer.
+    """
     notebook = copy.deepcopy(solution)
     for cell in notebook.cells:
         if cell.id.startswith("answer-"):
             name = cell.id.split("-", 2)[2]
             cell.update(source=exercise.answers[name].stub, outputs=[], execution_count=None)
+        elif cell.id.startswith("check-") and exercise.answers[cell.id.split("-", 2)[2]].is_constant:
+            cell.update(outputs=[], execution_count=None)
     number = exercise.number
     notebook.cells += [
         new_markdown_cell("## How far are you?\n\nOnly what is written in the answer cells is graded. A helper "

@@ -6,6 +6,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from .exercise import FOLDER, load_exercise, load_for_students, numbers
+from .kinds import by_kind, said
 from .marking import mark
 from .notebook import read_notebook
 from .sandbox import Limits, Sandbox
@@ -53,10 +54,12 @@ def report(exercise, verdicts, flags):
     width = max(len(name) for name in verdicts)
     lines = [*flags]
     for name, verdict in verdicts.items():
-        lines.append(f"{name:<{width}}  {verdict.status:<13}  {verdict.points:>3} / {verdict.possible}")
+        lines.append(f"{name:<{width}}  {verdict.kind:<8}  {verdict.status:<13}  {verdict.points:>3} / "
+                     f"{verdict.possible}")
         lines += [f"    {message}" for message in verdict.messages[:2]]
         lines += [f"    note: {flag}" for flag in verdict.flags if flag not in verdict.messages]
     points = sum(verdict.points for verdict in verdicts.values())
+    lines.append(said(by_kind((one.kind, one.points, one.possible) for one in verdicts.values())))
     lines.append(f"{points} of {exercise.points} points" + ("" if points == exercise.points else
                  f"; a hint: python -m minivit check {exercise.number} --hint"))
     return lines

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .seal import opens
+
 NONE = ": None came; is a return missing, or is the result printed instead?"
 LARGEST = 1_000_000  # entries of one shown value
 
@@ -32,7 +34,10 @@ def compare(shown, expected, rtol, atol):
         except (TypeError, ValueError, KeyError, OverflowError):
             differences.append(Difference(f"{name}: not an array of numbers", f"{name}: not an array of numbers"))
             continue
-        difference = _difference(name, actual, array(numbers), rtol, atol)
+        if "sealed" in numbers:
+            difference = _sealed(name, actual, numbers)
+        else:
+            difference = _difference(name, actual, array(numbers), rtol, atol)
         if difference:
             differences.append(difference)
     return differences
@@ -50,6 +55,17 @@ def array(numbers):
     if not all(isinstance(x, str) for x in data):
         raise TypeError("data holds neither numbers nor texts")
     return np.array(data, dtype=object).reshape(shape)
+
+
+def _sealed(name, actual, about):
+    """The Difference from a value of which nothing is known but its shape and a digest of each entry."""
+    if list(actual.shape) != about["shape"]:
+        text = f"{name}: shape {actual.shape}, expected {tuple(about['shape'])}"
+    elif all(opens(value, about, i) for i, value in enumerate(actual.ravel().tolist())):
+        return None
+    else:
+        text = f"{name}: {_brief(actual)} is not it"
+    return Difference(text, text)
 
 
 def _difference(name, actual, expected, rtol, atol):

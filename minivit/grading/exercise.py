@@ -8,6 +8,8 @@ from pathlib import Path
 import nbformat
 
 from ..names import expect
+from .kinds import CONSTANT
+from .seal import SLACK
 
 FOLDER = Path(__file__).parents[2] / "exercises"
 ANSWER_ID = re.compile(r"answer-(\d\d)-(\w+)")
@@ -17,7 +19,8 @@ ANSWER_ID = re.compile(r"answer-(\d\d)-(\w+)")
 class Answer:
     """One graded function: its reference, its check cell, and how to compare and help.
 
-    formula: numeric differences are no solution, and are remarked.
+    kind: one of kinds.KINDS. formula: numeric differences are no solution, and are remarked. step: an answer
+    that is a value of its own is right if it rounds to the right step; rtol and atol are the tolerances of the others.
     mutants is {name: (source, hint)}: wrong answers that students write, and what to tell those who do.
     """
 
@@ -32,6 +35,13 @@ class Answer:
     formula: bool = False
     hints: tuple = ()
     mutants: dict = field(default_factory=dict)
+    kind: str = "retype"
+    step: float = 0.0
+
+    @property
+    def is_constant(self):
+        """Whether the answer is a value, which no seed changes and no file may show."""
+        return self.kind in CONSTANT
 
 
 @dataclass
@@ -68,7 +78,7 @@ class Exercise:
 
     def check(self, name, seed=None):
         """The source of an answer's check cell, with its own seed or another."""
-        if seed is None:
+        if seed is None or self.answers[name].is_constant:
             return self.answers[name].check
         source, found = re.subn(r"^SEED = \d+$", f"SEED = {seed}", self.answers[name].check, flags=re.MULTILINE)
         if found != 1:
@@ -86,12 +96,17 @@ def from_pristine(notebook):
         kind, name = about.get("kind", "code"), about.get("answer")
         if kind == "answer":
             mutants = {mutant: tuple(text) for mutant, text in about["mutants"].items()}
-            answers[name] = Answer(name, about["stub"], cell.source, forbid=tuple(about["forbid"]),
+            answers[name] = Answer(name, about["stub"], cell.source, kind=about["asks"], forbid=tuple(about["forbid"]),
                                    formula=about["formula"], hints=tuple(about["hints"]), mutants=mutants)
         elif kind == "check":
             answer = answers[name]
             answer.check, answer.points = cell.source, about["points"]
             answer.rtol, answer.atol = about.get("rtol", answer.rtol), about.get("atol", answer.atol)
+            if answer.is_constant:
+                answer.step = about.get("step", 1.0)
+                answer.rtol, answer.atol = 0.0, answer.step * (0.5 + SLACK)
+        elif kind == "figure":
+            continue
         cells.append((kind, cell.source if kind == "code" else name))
     about = notebook.metadata.minivit
     return Exercise(about.number, about.name, cells, answers)

@@ -78,7 +78,8 @@ def verdicts_on(submission, judge, sandbox, limits, stopped):
         return mark(judge, submission.answers, sandbox, limits, done=go_on)
     except Exception as error:
         reason = [f"the grader broke: {type(error).__name__}: {error}"]
-        return {name: Verdict(NOT_GRADED, 0, answer.points, reason, ["it could not be graded; it will be"])
+        return {name: Verdict(NOT_GRADED, 0, answer.points, reason, ["it could not be graded; it will be"],
+                              kind=answer.kind)
                 for name, answer in judge.exercise.answers.items()}
 
 

@@ -30,6 +30,8 @@ def mark(judge, answers, sandbox, limits, stand_ins=None, done=lambda name: None
             done(name)
     finally:
         earlier.close()
+    for name, answer in judge.exercise.answers.items():
+        verdicts[name].kind = answer.kind
     return {name: verdicts[name] for name in judge.exercise.answers}
 
 
@@ -112,8 +114,8 @@ def confirm(judge, name, sandbox, limits, earlier):
 
 def self_test(judge, sandbox, limits):
     """What is wrong with the grader here, "" if nothing: a known solution must pass, a known blank must not."""
-    *_, name = judge.exercise.answers
-    answer = judge.exercise.answers[name]
+    *_, answer = (answer for answer in judge.exercise.answers.values() if answer.kind != "debug")
+    name = answer.name
     solution = mark(judge, {name: Written(answer.reference)}, sandbox, limits)[name]
     if solution.status != PASSED:
         return (f"the known solution of {judge.exercise.number}.{name} gets {solution.status}: "

@@ -4,6 +4,7 @@ import csv
 import json
 from xml.etree import ElementTree
 
+from .kinds import by_kind
 from .students import find, plain
 from .verdict import NOT_GRADED, PASSED
 
@@ -20,6 +21,12 @@ def write_all(out, records, roster=()):
     junit(out / "junit.xml", records)
     for record in records:
         gradescope(out / "gradescope" / record["key"] / "results.json", record)
+
+
+def kinds(record):
+    """{kind: (points, possible)} of a record."""
+    return by_kind((answer.get("kind", ""), answer["points"], answer["possible"])
+                   for answer in record["answers"].values())
 
 
 def graded(record):
@@ -66,11 +73,13 @@ def rows(path, header, lines):
 
 
 def grades(path, records):
-    """A row a student, a column an answer."""
+    """A row a student, a column an answer, and one for each kind of answers."""
     names = list(dict.fromkeys(name for record in records for name in record["answers"]))
-    rows(path, ["student", "identifier", "points", *names, "graded", "file", "flags"],
+    found = list(dict.fromkeys(kind for record in records for kind in kinds(record)))
+    rows(path, ["student", "identifier", "points", *names, *found, "graded", "file", "flags"],
          [[record["student"], record["identifier"], record["points"] if graded(record) else "",
            *(record["answers"].get(name, {}).get("points", 0) for name in names),
+           *(kinds(record).get(kind, (0, 0))[0] for kind in found),
            "yes" if graded(record) else NOT_GRADED, record["file"],
            "; ".join(record["flags"] + [f"{name}: {flag}" for name, answer in record["answers"].items()
                                         for flag in answer["flags"]])]
@@ -122,7 +131,8 @@ def junit(path, records):
 def gradescope(path, record):
     """Gradescope's results.json; students see it, so it holds no hidden number."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    tests = [{"name": name, "score": answer["points"], "max_score": answer["possible"], "visibility": "visible",
+    tests = [{"name": name, "tags": [answer.get("kind", "")], "score": answer["points"],
+              "max_score": answer["possible"], "visibility": "visible",
               "status": "passed" if answer["status"] == PASSED else "failed",
               "output": plain("; ".join([answer["status"], *answer["outline"]]))}
              for name, answer in record["answers"].items()]

@@ -25,7 +25,10 @@ EXCEPTIONS = {name for name in dir(builtins) if name.endswith("Error")}
 
 @dataclass
 class Verdict:
-    """What happened to an answer: status, points, `messages` for the teacher, `outline` without hidden numbers."""
+    """What happened to an answer: status, points, `messages` for the teacher, `outline` without hidden numbers.
+
+    kind: what the answer asked for (kinds.KINDS).
+    """
 
     status: str
     points: int
@@ -34,6 +37,7 @@ class Verdict:
     outline: list = field(default_factory=list)
     mutant: str = ""
     flags: list = field(default_factory=list)
+    kind: str = ""
 
 
 class Judge:

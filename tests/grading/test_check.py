@@ -25,14 +25,15 @@ def test_the_report_names_the_first_thing_to_look_at(path, tiny):
     lines = check.report(exercise, verdicts, flags)
     assert [verdict.status for verdict in verdicts.values()] == ["passed", "wrong", "not attempted"]
     assert any("largest difference" in line for line in lines)
-    assert lines[-1].startswith("20 of 100 points")
+    assert lines[-2:] == ["retype 20/70, transfer 0/30", "20 of 100 points; a hint: python -m minivit check 90 --hint"]
 
 
 def test_hints_come_one_after_the_other(path, tiny):
     exercise, verdicts, _ = load("90", tiny), {}, None
     assert len(check.next_hints(path, exercise, verdicts, "softmax")) == 1
-    assert check.next_hints(path, exercise, verdicts, "softmax")[1] == "hint 2 of 2 for softmax: Second hint."
-    assert len(check.next_hints(path, exercise, verdicts, "softmax")) == 2
+    assert check.next_hints(path, exercise, verdicts, "softmax")[1] == "hint 2 of 3 for softmax: Second hint."
+    assert check.next_hints(path, exercise, verdicts, "softmax")[2].endswith("exponentials over their sum")
+    assert len(check.next_hints(path, exercise, verdicts, "softmax")) == 3
     with pytest.raises(ValueError, match="there are double, softmax, both"):
         check.next_hints(path, exercise, verdicts, "nothing")
 
@@ -51,7 +52,7 @@ def test_the_commands_exit_with_zero_at_full_marks_only(tmp_path, capsys, monkey
     add_commands(parser.add_subparsers())
     args = parser.parse_args(["check", str(path), "--hint"])
     assert args.run(args) == 1
-    assert "hint 1 of 2 for softmax" in capsys.readouterr().out
+    assert "hint 1 of 3 for softmax" in capsys.readouterr().out
     nbformat.write(submission(tiny, **dict.fromkeys(load("90", tiny).answers, "solution")), path)
     args = parser.parse_args(["check", str(path)])
     assert args.run(args) == 0

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] minutes=5
 # # An exercise of three answers, for the tests of the grader
 
 # %%
@@ -6,7 +6,7 @@ import numpy as np
 
 from minivit.grading.show import show
 
-# %% answer="double"
+# %% answer="double" kind="retype"
 def double(x):
     """y = 2 x"""
     # solution: two times x
@@ -20,6 +20,9 @@ show(y=double(np.random.default_rng(SEED).normal(size=(2, 3))))
 # %% [markdown] hint="double"
 # Twice.
 
+# %% [markdown] hint="double"
+# Two times.
+
 # %% mutants="double"
 MUTANTS = {
     "square": ("2 * x", "x * x", "This is the square."),
@@ -27,7 +30,7 @@ MUTANTS = {
     "sign": ("2 * x", "-2 * x", "The sign."),
 }
 
-# %% answer="softmax" forbid=["logaddexp"]
+# %% answer="softmax" kind="transfer" forbid="logaddexp"
 def softmax(x):
     """exp(x_i) / sum_j exp(x_j)"""
     # solution: exponentials over their sum
@@ -53,7 +56,7 @@ MUTANTS = {
     "whole": ("e.sum(axis=-1, keepdims=True)", "e.sum()", "Each row by itself."),
 }
 
-# %% answer="both"
+# %% answer="both" kind="retype"
 def both(x):
     """softmax(2 x)"""
     # solution: softmax of double
@@ -66,6 +69,9 @@ show(y=both(np.random.default_rng(SEED).normal(size=(2, 4))))
 
 # %% [markdown] hint="both"
 # One inside the other.
+
+# %% [markdown] hint="both"
+# Double goes inside.
 
 # %% mutants="both"
 MUTANTS = {
