@@ -84,21 +84,26 @@ def trained(name: str) -> Trained:
 def keep(run: Run, name: str) -> Run:
     """Copy a complete run to lessons/weights/NAME, with the weights alone, as float16; returns the copy.
 
+    A task that was built with another run, as a student with its teacher, is kept without it: as `Task.alone`.
+
     Raises
     ------
     ValueError
-        If the run is not complete, needs another run to be built, or its weights take more than `LARGEST` bytes.
+        If the run is not complete, is nothing without another run, or its weights take more than `LARGEST` bytes.
     """
     recipe, result = run.recipe(), run.result()
     if result is None:
         raise ValueError(f"{run.folder}: not finished; {run.resume_command()}")
     if data.is_folder(recipe.data):
         raise ValueError(f"{run.folder}: was trained on {recipe.data}; others have only the data sets with a name")
-    others = [key for key in recipe.task_settings if key in find_task(recipe.task).runs]
-    if others:
+    task = find_task(recipe.task)
+    others = [key for key in recipe.task_settings if key in task.runs]
+    if others and not task.alone:
         raise ValueError(f"{run.folder}: its task is built with the run of its {', '.join(others)}, which is not kept")
+    if others:
+        recipe = replace(recipe, task=task.alone, task_settings={})
     weights = {key: array.astype(np.float16) if array.dtype == np.float32 else array
-               for key, array in load_task(run).state_dict().items()}
+               for key, array in load_task(run).state_dict().items() if key.split(".")[0] not in others}
     size = sum(array.nbytes for array in weights.values())
     if size > LARGEST:
         raise ValueError(f"{run.folder}: its weights take {size:,} bytes as float16, expected at most {LARGEST:,}")

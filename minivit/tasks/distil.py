@@ -36,6 +36,7 @@ class Distil(Classify):
     """
 
     runs = ("teacher",)
+    alone = "classify"
     defaults = {"model": "deit"}
 
     def __init__(self, model: Module, teacher: Module, *, hard: bool = True, temperature: float = 3.0,

@@ -71,6 +71,8 @@ class Task(Module):
         "sentences" gets the setting `words` as well, their vocabulary.
     runs : tuple of str
         Which of the settings name the folder of a run in a recipe: the run's model stands in for it.
+    alone : str
+        The task by which what was learned is used without those runs; empty where it is nothing without them.
     """
 
     shown = "loss"
@@ -78,6 +80,7 @@ class Task(Module):
     defaults = {}
     needs: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
+    alone: str = ""
 
     @classmethod
     def build(cls, make_model: Callable[..., Module], classes: tuple[str, ...], **settings: Any) -> Self:

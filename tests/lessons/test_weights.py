@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -60,6 +61,17 @@ def recipe_file(folder):
     path = folder / "mine.py"
     path.write_text(f"from minivit.train import Recipe\nrecipe = Recipe(**{RECIPE.to_dict()!r})\n")
     return path
+
+
+def test_a_student_is_kept_without_its_teacher(run, tmp_path):
+    recipe = replace(RECIPE, task="distil", model="deit", task_settings={"teacher": str(run.folder)})
+    student = train(recipe, tmp_path / "student")[1]
+    weights.keep(student, "student")
+    kept = trained("student")
+    assert not any("teacher" in name for name in kept.task.state_dict())
+    x = Tensor.without_copy(kept.normalise(shapes10.load_shapes10(train=64, test=40)[1].images))
+    expected = load_task(student).backbone(x).numpy()
+    np.testing.assert_allclose(kept.model(x).numpy(), expected, rtol=0, atol=2e-3 * np.abs(expected).max())
 
 
 def test_what_cannot_be_kept(run, tmp_path, monkeypatch):
