@@ -8,6 +8,7 @@ literature (where "FLOPs" is often the number of multiply-adds, and twice that w
 
 import copy
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -100,39 +101,55 @@ def count(model: Module, shape: tuple[int, ...], *others: np.ndarray) -> Count:
     """
     total = Count(sum(p.size for p in model.parameters()))
     names = {id(module): name for name, module in model.named_modules()}
-    for tensor in [t for _, t in model.named_parameters() + model.named_buffers()]:
-        tensor._array = _shape_only(tensor.shape)
-    depth, costs = 0, {}
-
-    def cost(function, arrays, settings):
-        name = function.__name__
-        shapes = [getattr(array, "shape", array) for array in arrays]
-        if name in PRODUCTS:
-            known = {key: settings[key] for key in ("stride", "padding", "dilation", "groups") if key in settings}
-            return PRODUCTS[name](*shapes, **known)
-        return shapes[0] if name in UNCHANGED else function(*arrays, **settings)[0].shape, 0
-
-    def run_shapes(function, arrays, settings):
-        key = (function, *(_key(array) for array in arrays), *((name, _key(x)) for name, x in settings.items()))
-        if key not in costs:  # blocks repeat, and so do their operations
-            costs[key] = cost(function, arrays, settings)
-        shape, multiply_adds = costs[key]
-        total.multiply_adds += multiply_adds
-        return _shape_only(shape), None
+    give_up_weights(model)
+    shapes, depth = ShapesAlone(), 0
 
     def follow(module, inputs, settings):
         nonlocal depth
         row = Row(names.get(id(module), ""), module, getattr(inputs[0], "shape", ()), depth)
         total.rows.append(row)
-        before, depth = total.multiply_adds, depth + 1
+        before, depth = shapes.multiply_adds, depth + 1
         output = module.forward(*inputs, **settings)
         depth -= 1
-        row.multiply_adds, row.output = total.multiply_adds - before, getattr(output, "shape", ())
+        row.multiply_adds, row.output = shapes.multiply_adds - before, getattr(output, "shape", ())
         return output
 
-    with no_grad(), intercept_operations(run_shapes), intercept_calls(follow), np.errstate(all="ignore"):
-        model.eval()(Tensor.without_copy(_shape_only(shape)), *others)
+    with no_grad(), intercept_operations(shapes), intercept_calls(follow), np.errstate(all="ignore"):
+        model.eval()(Tensor.without_copy(shape_only(shape)), *others)
+    total.multiply_adds = shapes.multiply_adds
     return total
+
+
+def give_up_weights(model: Module) -> None:
+    """Put arrays that have a shape but no memory in the place of all that a model has learned."""
+    for tensor in [t for _, t in model.named_parameters() + model.named_buffers()]:
+        tensor._array = shape_only(tensor.shape)
+
+
+class ShapesAlone:
+    """Runs operations on arrays without memory, for `intercept_operations`, and adds up what they would cost."""
+
+    def __init__(self) -> None:
+        self.multiply_adds, self.costs = 0, {}
+
+    def __call__(self, function: Callable, arrays: list, settings: dict) -> tuple[np.ndarray, None]:
+        """A value of the right shape, and no pullback."""
+        key = (function, *(_key(array) for array in arrays), *((name, _key(x)) for name, x in settings.items()))
+        if key not in self.costs:  # blocks repeat, and so do their operations
+            self.costs[key] = _cost(function, arrays, settings)
+        shape, multiply_adds = self.costs[key]
+        self.multiply_adds += multiply_adds
+        return shape_only(shape), None
+
+
+def _cost(function, arrays, settings):
+    """(shape of the value, multiply-adds) of an operation."""
+    name = function.__name__
+    shapes = [getattr(array, "shape", array) for array in arrays]
+    if name in PRODUCTS:
+        known = {key: settings[key] for key in ("stride", "padding", "dilation", "groups") if key in settings}
+        return PRODUCTS[name](*shapes, **known)
+    return shapes[0] if name in UNCHANGED else function(*arrays, **settings)[0].shape, 0
 
 
 def _key(argument):
@@ -167,5 +184,6 @@ def feature_shapes(model: Module, shape: tuple[int, ...]) -> list[tuple[int, ...
     return features.shapes
 
 
-def _shape_only(shape):
+def shape_only(shape: tuple[int, ...]) -> np.ndarray:
+    """An array of a shape that takes no memory: one zero, repeated."""
     return np.broadcast_to(np.float32(0), shape)

@@ -4,6 +4,7 @@ Every function returns a Figure, which a notebook shows and `png` turns into the
 """
 
 from ..nn import attention_maps
+from .architecture import architecture
 from .attention import attention_picture
 from .bars import speed_bars
 from .confusion import confusion_matrix
