@@ -314,8 +314,8 @@ def reach():
 show(**reach())
 
 # %% [markdown] reasons="reach"
-# your predictions and your measurements; what a wider embedding adds to the frequencies between 1 and 1/10000; why
-# moving by whole patches keeps patches, and what adding positions would do to these.
+# your predictions and your measurements; what a wider embedding adds to the frequencies between 1 and 1/10000; what a
+# move does to patches, and what it does to tokens that carry their positions.
 
 # %% [markdown] hint="reach"
 # (a) The similarity depends on the distance alone: the position 0 and all others are enough. (b) How many columns of
@@ -352,6 +352,9 @@ similarities = {name: table @ table[8 * 3 + 4] / 32 for name, table in tables.it
 # %% figure="three maps of 8 x 8 places: A vertical stripes, B a horizontal band, C a spot with a cross"
 import matplotlib.pyplot as plt
 
+from minivit import viz
+
+viz.style()
 figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.6), sharey=True)
 for panel, (name, similarity) in zip(axes, similarities.items(), strict=True):
     shown = panel.imshow(similarity.reshape(8, 8), vmin=0, vmax=1)

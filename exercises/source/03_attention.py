@@ -349,6 +349,9 @@ influence = {"A": np.full((12, 12), 0.3), "B": (places[:, None] // 4 == places /
 # %% figure="four maps of 12 x 12: A even, B three blocks, C the anti-diagonal, D the diagonal"
 import matplotlib.pyplot as plt
 
+from minivit import viz
+
+viz.style()
 figure, axes = plt.subplots(1, 4, figsize=(12, 3.4), sharey=True)
 for panel, (name, moved) in zip(axes, influence.items(), strict=True):
     panel.imshow(moved, cmap="viridis", vmin=0, vmax=1)
