@@ -295,7 +295,8 @@ MUTANTS = {
 # One key has the score g, all other M - 1 keys have the score 0. **Predict first**: how large must g be for this key
 # to get half of the weight, for M = 16 keys and for M = 196? Does it grow like M, like its root, or more slowly? Then
 # measure. Last: without the division, scores spread like $\sqrt d$ (section 6 of the lesson). From which width d on
-# is $\sqrt d$ at least the gap for 196 keys?
+# is $\sqrt d$ at least the gap for 196 keys? (If you measure by trying many g, write the weight with `np.exp`: where
+# answers are checked, thousands of calls of an earlier answer, here `softmax`, take too long.)
 
 # %% answer="half_the_weight" kind="measure"
 def half_the_weight():
@@ -303,8 +304,8 @@ def half_the_weight():
 
     Gaps to one decimal.
     """
-    # solution: e^g / (e^g + M - 1) is one half where e^g = M - 1: g = ln(M - 1); or try g = 0, 0.001, 0.002 ... with
-    # softmax. The width is the smallest d that is at least the square of the gap for 196 keys, before rounding
+    # solution: e^g / (e^g + M - 1) is one half where e^g = M - 1: g = ln(M - 1); or try g = 0, 0.001, 0.002 and so
+    # on. The width is the smallest d that is at least the square of the gap for 196 keys, before rounding
     def gap(keys):
         return np.log(keys - 1)
 
@@ -323,7 +324,8 @@ show(**half_the_weight())
 # Half of the weight: the key's exponential is as large as all others together.
 
 # %% [markdown] hint="half_the_weight"
-# Measure with `softmax(np.array([g] + [0.0] * (M - 1)))[0]` for rising g. Use the gap unrounded for the width.
+# The key's weight is $e^g / (e^g + M - 1)$. Measure it for g = 0, 0.001, 0.002 and so on, until it is one half. Use the
+# gap unrounded for the width.
 
 # %% mutants="half_the_weight"
 MUTANTS = {
