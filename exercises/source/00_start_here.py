@@ -310,8 +310,8 @@ def wrong_ruler():
 show(**wrong_ruler())
 
 # %% [markdown] reasons="wrong_ruler"
-# your prediction and your measurement; the formula $\sum_k f_k g_k$ with the numbers of both models put in; why the
-# lazy model gains where classes are unequal.
+# your prediction and your measurement; the formula $\sum_k f_k g_k$ with the numbers of both models put in; what
+# decides which of the two the ruler prefers.
 
 # %% [markdown] hint="wrong_ruler"
 # With $f_k$ the fraction of answers k and $g_k$ that of labels k, the ruler says $\sum_k f_k g_k$.
@@ -343,6 +343,9 @@ counts = np.array([[120, 10, 28, 38, 4], [12, 106, 74, 6, 2], [6, 38, 148, 7, 1]
 # %% figure="a confusion matrix of five classes, 200 pictures each"
 import matplotlib.pyplot as plt
 
+from minivit import viz
+
+viz.style()
 figure, axes = plt.subplots(figsize=(5.4, 4.6))
 axes.imshow(counts, cmap="Blues", vmax=260)
 for (row, column), count in np.ndenumerate(counts):

@@ -325,8 +325,8 @@ def best_steps():
 show(**best_steps())
 
 # %% [markdown] reasons="best_steps"
-# your prediction and your measurement; which two errors meet at the best step, and how each depends on h; why going to
-# both sides allows a larger step.
+# your prediction and your measurement; which two errors meet at the best step, and how each depends on h; why the two
+# best steps differ.
 
 # %% [markdown] hint="best_steps"
 # The lesson's figure in section 6 has four V's. Where is the bottom of those in float64?
@@ -363,6 +363,9 @@ paths = {"A": np.cos(n * turn) - 0.1 * np.sin(n * turn) / np.sin(turn), "B": 1.2
 # %% figure="w at each step, for four engines: A swings, B grows, C falls slowly, D falls fast"
 import matplotlib.pyplot as plt
 
+from minivit import viz
+
+viz.style()
 figure, axes = plt.subplots(figsize=(7.5, 3.8))
 for (name, path), style in zip(paths.items(), ["-", "--", "-.", ":"], strict=True):
     axes.plot(n, path, style, label=f"engine {name}")

@@ -1,14 +1,14 @@
-# %% [markdown] minutes="estimated 60"
+# %% [markdown] minutes="estimated 80"
 # # Exercise 03: attention
 #
-# Softmax, scaled dot-product attention and its gradient, then several heads, in plain NumPy. Each function fits in
-# a few lines.
+# You write the lesson's attention and its backward pass, then use it where the lesson did not: for sequences of
+# different lengths, and in pieces that are put together. You mend heads, and find out when one key takes it all.
 #
 # | symbol | meaning |
 # |---|---|
 # | B | batch |
 # | N | tokens (queries), M tokens that are looked at (keys, values) |
-# | d | width of a head, H heads, D = H d |
+# | d, e | width of a query and a key, width of a value; H heads, D = H d |
 # | dy | gradient of the loss with respect to y, same shape as y |
 
 # %%
@@ -19,8 +19,7 @@ from minivit.grading.show import show
 # %% [markdown]
 # ## 1. Softmax
 #
-# $y_i = e^{x_i} / \sum_j e^{x_j}$ over the last axis. `np.exp(1000)` overflows; subtracting the largest entry
-# first changes nothing in the quotient and keeps every exponent at or below zero.
+# Over the last axis, for scores of any size.
 
 # %% answer="softmax" kind="retype"
 def softmax(x):
@@ -40,6 +39,9 @@ show(weights=softmax(x), large=softmax(large), row=softmax(x[0, 0]))
 # %% [markdown] hint="softmax"
 # `keepdims=True` keeps the summed axis with length 1, so that the quotient broadcasts.
 
+# %% [markdown] hint="softmax"
+# Which number may be subtracted from all scores of a row without changing the result, and keeps exp from overflowing?
+
 # %% mutants="softmax"
 MUTANTS = {
     "no_maximum": ("x - x.max(axis=-1, keepdims=True)", "x",
@@ -53,42 +55,10 @@ MUTANTS = {
 }
 
 # %% [markdown]
-# ## 2. Softmax, backward
+# ## 2. Scaled dot-product attention
 #
-# With $\partial y_i / \partial x_j = y_i (\delta_{ij} - y_j)$ the gradient is $dx_i = y_i (dy_i - \sum_j dy_j\,
-# y_j)$. The function gets y, the result of the forward pass, not x.
-
-# %% answer="softmax_backward" kind="retype" formula=true
-def softmax_backward(dy, y):
-    """dx_i = y_i (dy_i - sum_j dy_j y_j).    (..., n), (..., n) -> (..., n)"""
-    # solution: y times (dy minus the sum of dy * y over the last axis)
-    return y * (dy - (dy * y).sum(axis=-1, keepdims=True))
-    # end
-
-# %% check="softmax_backward" points=15
-SEED = 3
-rng = np.random.default_rng(SEED)
-dy, y = rng.normal(size=(2, 5, 5)), rng.dirichlet(np.ones(5), size=(2, 5))
-many = softmax_backward(rng.normal(size=(4000, 25)).astype(np.float32), softmax(rng.normal(size=(4000, 25))))
-show(dx=softmax_backward(dy, y), certain=softmax_backward(dy[0], np.eye(5)), many=np.asarray(many)[::800, ::5])
-
-# %% [markdown] hint="softmax_backward"
-# The sum belongs to one row: axis -1, and keep the axis.
-
-# %% mutants="softmax_backward"
-MUTANTS = {
-    "diagonal_only": ("(dy - (dy * y).sum(axis=-1, keepdims=True))", "(1 - y) * dy",
-                      "y (1 - y) dy is the sigmoid's gradient. Here every output depends on every input of its row."),
-    "sum_of_dy": ("(dy * y).sum", "dy.sum", "The sum runs over dy times y."),
-    "wrong_axis": ("axis=-1", "axis=-2", "The sum runs along the axis that softmax normalised: the last."),
-    "no_y": ("y * (dy - (dy * y)", "(dy - (dy * y)", "The factor y in front is missing."),
-}
-
-# %% [markdown]
-# ## 3. Scaled dot-product attention
-#
-# $\mathrm{softmax}(Q K^\top / \sqrt{d})\, V$: each query compares itself with every key and takes the mean of the
-# values with these weights (Vaswani et al. 2017, eq. 1). Return the weights as well: the next answer needs them.
+# Each query compares itself with every key, and takes the mean of the values with the weights that come of it. Return
+# the weights as well.
 
 # %% answer="attention" kind="retype"
 def attention(q, k, v):
@@ -98,7 +68,7 @@ def attention(q, k, v):
     return weights @ v, weights
     # end
 
-# %% check="attention" points=15
+# %% check="attention" points=10
 SEED = 3
 rng = np.random.default_rng(SEED)
 q, k, v = rng.normal(size=(2, 4, 3)), rng.normal(size=(2, 6, 3)), rng.normal(size=(2, 6, 5))
@@ -107,6 +77,9 @@ show(y=y, weights=weights)
 
 # %% [markdown] hint="attention"
 # Only the last two axes are transposed: `k.swapaxes(-1, -2)`. d is the width of a query, `q.shape[-1]`.
+
+# %% [markdown] hint="attention"
+# Write the shape behind each step: (B, N, d) with (B, M, d) must give (B, N, M).
 
 # %% mutants="attention"
 MUTANTS = {
@@ -120,21 +93,22 @@ MUTANTS = {
 }
 
 # %% [markdown]
-# ## 4. Attention, backward
+# ## 3. Attention, backward
 #
-# From the last step to the first: $dV = A^\top dY$, $dA = dY\, V^\top$, $dS$ by the softmax' backward pass, and with
-# $S = Q K^\top / \sqrt{d}$: $dQ = dS\, K / \sqrt{d}$, $dK = dS^\top Q / \sqrt{d}$.
+# From the last step to the first, in one function: the product with V, the softmax, the scores.
 
 # %% answer="attention_backward" kind="retype" formula=true
 def attention_backward(dy, q, k, v, weights):
     """dq, dk, dv of y, weights = attention(q, k, v).    (B, N, e) and these four -> shapes of q, k, v"""
-    # solution: dv and the weights' gradient from the last product, then the softmax, then dq and dk with the scale
+    # solution: dV = A^T dY; dA = dY V^T; dS = A (dA - sum of dA A along each row), divided by sqrt(d); dQ = dS K and
+    # dK = dS^T Q
     dv = weights.swapaxes(-1, -2) @ dy
-    scores = softmax_backward(dy @ v.swapaxes(-1, -2), weights) / np.sqrt(q.shape[-1])
-    return scores @ k, scores.swapaxes(-1, -2) @ q, dv
+    dweights = dy @ v.swapaxes(-1, -2)
+    dscores = weights * (dweights - (dweights * weights).sum(axis=-1, keepdims=True)) / np.sqrt(q.shape[-1])
+    return dscores @ k, dscores.swapaxes(-1, -2) @ q, dv
     # end
 
-# %% check="attention_backward" points=25
+# %% check="attention_backward" points=20
 SEED = 3
 rng = np.random.default_rng(SEED)
 q, k, v = rng.normal(size=(2, 4, 3)), rng.normal(size=(2, 6, 3)), rng.normal(size=(2, 6, 5))
@@ -152,80 +126,270 @@ show(dq=dq, dk=dk, dv=dv, many=[np.asarray(d)[::50, ::8, ::4] for d in many])
 # %% mutants="attention_backward"
 MUTANTS = {
     "no_scale": (" / np.sqrt(q.shape[-1])", "", "dq and dk lack the factor 1 / sqrt(d) of the forward pass."),
-    "no_softmax": ("softmax_backward(dy @ v.swapaxes(-1, -2), weights)", "(dy @ v.swapaxes(-1, -2))",
+    "no_softmax": ("weights * (dweights - (dweights * weights).sum(axis=-1, keepdims=True))", "dweights",
                    "The gradient must pass through the softmax on its way from the weights to the scores."),
-    "exchanged": ("return scores @ k, scores.swapaxes(-1, -2) @ q, dv",
-                  "return scores.swapaxes(-1, -2) @ q, scores @ k, dv",
+    "diagonal_only": ("(dweights - (dweights * weights).sum(axis=-1, keepdims=True))", "(1 - weights) * dweights",
+                      "a (1 - a) is the sigmoid's derivative. Here every weight depends on every score of its row."),
+    "sum_of_dweights": ("(dweights * weights).sum(", "dweights.sum(", "The sum runs over dA times A."),
+    "wrong_axis": ("axis=-1", "axis=-2", "The sum runs along the axis that the softmax normalised: the last."),
+    "exchanged": ("return dscores @ k, dscores.swapaxes(-1, -2) @ q, dv",
+                  "return dscores.swapaxes(-1, -2) @ q, dscores @ k, dv",
                   "dq and dk are exchanged: dq has the shape of q."),
-    "sign": ("return scores @ k,", "return -scores @ k,", "The sign of dq is the other way round."),
+    "sign": ("return dscores @ k,", "return -dscores @ k,", "The sign of dq is the other way round."),
 }
 
 # %% [markdown]
-# ## 5. Heads apart, and together again
+# ## 4. Sequences of different lengths
 #
-# Head h owns the columns $h d \ldots (h + 1) d - 1$. A reshape to (B, N, H, d), then a transpose to (B, H, N, d);
-# a direct reshape to (B, H, N, d) has the right shape and mixes tokens.
+# Four sequences of 3, 6, 1 and 4 tokens are one batch only if the shorter ones are filled up. Nobody may look at what
+# was filled in: only the first `lengths[b]` keys of sequence b exist. What queries that were filled in get does not
+# matter to anybody, so treat them like all others.
 
-# %% answer="split_heads" kind="retype"
-def split_heads(x, heads):
-    """y[b, h, n] = x[b, n, h d : (h + 1) d].    (B, N, D) -> (B, H, N, d)"""
-    # solution: reshape to (B, N, H, d), then exchange the axes of tokens and heads
-    B, N, D = x.shape
-    return x.reshape(B, N, heads, D // heads).transpose(0, 2, 1, 3)  # (B, H, N, d)
+# %% answer="attention_to_some" kind="transfer"
+def attention_to_some(q, k, v, lengths):
+    """softmax(q k^T / sqrt(d)) over the first lengths[b] keys, times v; and these weights.
+
+    (B, N, d), (B, M, d), (B, M, e), (B,) -> (B, N, e), (B, N, M)
+    """
+    # solution: where np.arange(M) >= lengths[:, None], with an axis for the queries, (B, 1, M), the score is minus
+    # infinity; then softmax and the product with v as always
+    scores = q @ k.swapaxes(-1, -2) / np.sqrt(q.shape[-1])  # (B, N, M)
+    exists = np.arange(k.shape[1]) < lengths[:, None, None]  # (B, 1, M)
+    weights = softmax(np.where(exists, scores, -np.inf))
+    return weights @ v, weights
     # end
 
-# %% check="split_heads" points=10
+# %% check="attention_to_some" points=15
 SEED = 3
 rng = np.random.default_rng(SEED)
-show(heads=split_heads(rng.normal(size=(2, 5, 6)), 3), one_head=split_heads(rng.normal(size=(1, 2, 3)), 1))
+q, k, v = rng.normal(size=(4, 3, 5)), 3 * rng.normal(size=(4, 6, 5)), rng.normal(size=(4, 6, 2))
+y, weights = attention_to_some(q, k, v, rng.permutation([6, 1, 3, 4]))
+same, _ = attention_to_some(k, k, v, rng.permutation([2, 2, 5, 6]))
+show(y=y, weights=weights, same=same)
 
-# %% [markdown] hint="split_heads"
-# Try it on `np.arange(12).reshape(1, 3, 4)` with two heads: head 0 must hold 0 1, 4 5, 8 9.
+# %% [markdown] hint="attention_to_some"
+# The weights of the keys that exist must add up to one. At which step must the others drop out?
 
-# %% mutants="split_heads"
+# %% [markdown] hint="attention_to_some"
+# Which score has the weight 0, whatever the others are? And which shape must a mask of (B, M) get to meet (B, N, M)?
+
+# %% mutants="attention_to_some"
 MUTANTS = {
-    "reshape_only": ("x.reshape(B, N, heads, D // heads).transpose(0, 2, 1, 3)", "x.reshape(B, heads, N, D // heads)",
-                     "A reshape alone mixes tokens: split the last axis first, then exchange axes."),
-    "interleaved": ("x.reshape(B, N, heads, D // heads).transpose(0, 2, 1, 3)",
-                    "x.reshape(B, N, D // heads, heads).transpose(0, 3, 1, 2)",
-                    "Head h takes neighbouring columns, not every H-th column."),
-    "not_exchanged": (".transpose(0, 2, 1, 3)", "", "The axes are (B, N, H, d): heads come before tokens."),
+    "no_mask": ("np.where(exists, scores, -np.inf)", "scores", "All keys are looked at, also what was filled in."),
+    "after_softmax": ("softmax(np.where(exists, scores, -np.inf))", "softmax(scores) * exists",
+                      "Set to zero after the softmax, the weights no longer add up to one."),
+    "score_zero": ("-np.inf", "0.0", "A score of 0 still has a weight: exp(0) is 1."),
+    "one_too_many": ("np.arange(k.shape[1]) <", "np.arange(k.shape[1]) <=",
+                     "Keys are counted from 0: the last that exists is lengths[b] - 1."),
+    "queries_hidden": ("np.where(exists, scores, -np.inf)",
+                       "np.where((np.arange(q.shape[1]) < lengths[:, None])[:, :, None], scores, -1e9)",
+                       "Here queries are left out. It is the keys, the last axis, that nobody may look at."),
 }
 
 # %% [markdown]
-# ## 6. Multi-head attention
+# ## 5. Attention in two pieces
 #
-# One product with a matrix of shape (D, 3 D) gives queries, keys and values side by side, in this order; each
-# head attends by itself; the heads are put side by side again, and one more product mixes them. `split_heads` and
-# `attention` from above do most of it: `attention` works for any number of leading axes.
+# A long sequence of keys does not fit into memory, so it is worked through in pieces. From a piece one keeps for each
+# query three things: y, the answer of this piece alone (its weights add up to one within the piece); m, the largest
+# of its scores; and s, the sum of $e^{\text{score} - m}$ over its keys. Put two pieces together: the same three
+# things for all their keys. No scores, no keys and no values are at hand any more.
 
-# %% answer="multi_head" kind="retype"
-def multi_head(x, qkv_weight, out_weight, heads):
-    """Heads side by side, times out_weight.    (B, N, D), (D, 3 D), (D, D) -> (B, N, D)"""
-    # solution: x times qkv_weight in three parts, heads apart, attention, heads together, times out_weight
-    q, k, v = (split_heads(part, heads) for part in np.split(x @ qkv_weight, 3, axis=-1))
-    y, _ = attention(q, k, v)  # (B, H, N, d)
-    return y.transpose(0, 2, 1, 3).reshape(x.shape) @ out_weight
+# %% answer="merge" kind="transfer"
+def merge(first, second):
+    """(y, m, s) of all keys from those of two pieces.    twice ((N, e), (N,), (N,)) -> (N, e), (N,), (N,)"""
+    # solution: the new m is the larger one of each row; each old s times exp(old m - new m) is what the piece adds to
+    # the new s; the new y is the mean of the two y with these two numbers as weights
+    (y1, m1, s1), (y2, m2, s2) = first, second
+    m = np.maximum(m1, m2)
+    w1, w2 = s1 * np.exp(m1 - m), s2 * np.exp(m2 - m)  # (N,), (N,)
+    s = w1 + w2
+    return (w1[:, None] * y1 + w2[:, None] * y2) / s[:, None], m, s
     # end
 
-# %% check="multi_head" points=25
+# %% check="merge" points=15
+SEED = 3
+rng = np.random.default_rng(SEED)
+
+
+def piece(scores, v):
+    m = scores.max(axis=1)
+    return softmax(scores) @ v, m, np.exp(scores - m[:, None]).sum(axis=1)
+
+
+scores, v = rng.normal(size=(4, 7)), rng.normal(size=(7, 3))
+y, m, s = merge(piece(scores[:, :2], v[:2]), piece(scores[:, 2:], v[2:]))
+large_y, large_m, large_s = merge(piece(scores[:, :5] + 900, v[:5]), piece(scores[:, 5:] - 900, v[5:]))
+square, _, _ = merge(piece(scores[:3, :4], v[:4]), piece(3 * scores[:3, 4:], v[4:]))
+show(y=y, m=m, s=s, large_y=large_y, large_m=large_m, large_s=large_s, square=square)
+
+# %% [markdown] hint="merge"
+# If both pieces had the same m: what would the new s be, and with which weights would the two y be averaged?
+
+# %% [markdown] hint="merge"
+# What must s be multiplied by, if m in $\sum e^{\text{score} - m}$ is replaced by another number?
+
+# %% mutants="merge"
+MUTANTS = {
+    "plain_mean": ("(w1[:, None] * y1 + w2[:, None] * y2) / s[:, None]", "(y1 + y2) / 2",
+                   "A piece with larger scores, or more keys, counts for more."),
+    "sums_only": ("s1 * np.exp(m1 - m), s2 * np.exp(m2 - m)", "s1 + 0 * m, s2 + 0 * m",
+                  "The two sums were taken relative to different m: bring them to the same one first."),
+    "reversed": ("np.exp(m1 - m), s2 * np.exp(m2 - m)", "np.exp(m - m1), s2 * np.exp(m - m2)",
+                 "The exponent is the old m minus the new one, never above 0."),
+    "m_forgotten": ("return (w1[:, None] * y1 + w2[:, None] * y2) / s[:, None], m, s",
+                    "return (w1[:, None] * y1 + w2[:, None] * y2) / s[:, None], m1, s",
+                    "The new m is the larger of the two, query by query."),
+    "overflows": ("w1, w2 = s1 * np.exp(m1 - m), s2 * np.exp(m2 - m)",
+                  "w1, w2 = s1 * np.exp(m1) / np.exp(m), s2 * np.exp(m2) / np.exp(m)",
+                  "exp(900) is infinite: subtract first, then take the exponential."),
+}
+
+# %% [markdown]
+# ## 6. Heads that do not come together
+#
+# This layer trains, and learns less than it should. Its shapes are right, a single head works, the weights of each
+# query add up to one, and the heads are split as in the lesson.
+
+# %% answer="multi_head" kind="debug" bug="not_transposed"
+def multi_head(x, qkv_weight, out_weight, heads):
+    """Heads side by side, times out_weight.    (B, N, D), (D, 3 D), (D, D) -> (B, N, D)
+
+    x @ qkv_weight holds queries, keys and values side by side, in this order.
+    """
+    # solution: the heads' answers are (B, H, N, d): exchange the axes of heads and tokens before the reshape to (B,
+    # N, D)
+    B, N, D = x.shape
+    q, k, v = (part.reshape(B, N, heads, D // heads).transpose(0, 2, 1, 3)
+               for part in np.split(x @ qkv_weight, 3, axis=-1))
+    y, _ = attention(q, k, v)  # (B, H, N, d)
+    return y.swapaxes(1, 2).reshape(B, N, D) @ out_weight
+    # end
+
+# %% check="multi_head" points=10
 SEED = 3
 rng = np.random.default_rng(SEED)
 x, qkv_weight, out_weight = rng.normal(size=(2, 5, 6)), rng.normal(size=(6, 18)) / 2, rng.normal(size=(6, 6))
 show(y=multi_head(x, qkv_weight, out_weight, 3), two_heads=multi_head(x, qkv_weight, out_weight, 2))
 
 # %% [markdown] hint="multi_head"
-# `np.split(x @ qkv_weight, 3, axis=-1)` gives the three parts, each (B, N, D).
+# The lesson has two tests that a wrong layer fails though its shapes are right. Use one of them: change one token, or
+# exchange two.
 
 # %% [markdown] hint="multi_head"
-# The way back is the way there, reversed: (B, H, N, d) to (B, N, H, d) by a transpose, then a reshape to (B, N, D).
+# Let out_weight be the identity. What must stand in the first d columns of the result of token 0, and what does?
 
 # %% mutants="multi_head"
 MUTANTS = {
-    "not_transposed": ("y.transpose(0, 2, 1, 3).reshape(x.shape)", "y.reshape(x.shape)",
+    "not_transposed": (".swapaxes(1, 2).reshape(B, N, D)", ".reshape(B, N, D)",
                        "On the way back the axes of heads and tokens must be exchanged before the reshape."),
-    "one_head": ("split_heads(part, heads)", "split_heads(part, 1)",
-                 "This is one wide head. Split into `heads` heads."),
-    "no_output": (" @ out_weight", "", "The last product, with out_weight, is missing."),
-    "keys_first": ("q, k, v =", "k, q, v =", "Queries come first, then keys, then values."),
+    "interleaved": (".swapaxes(1, 2).reshape(B, N, D)", ".transpose(0, 2, 3, 1).reshape(B, N, D)",
+                    "Head h owns neighbouring columns, also in the result."),
+    "split_changed": (".reshape(B, N, heads, D // heads).transpose(0, 2, 1, 3)", ".reshape(B, heads, N, D // heads)",
+                      "The split was right. The mistake is on the way back."),
+    "mixed_twice": ("@ out_weight", "@ out_weight @ out_weight", "One product with out_weight is enough."),
+}
+
+# %% [markdown]
+# ## 7. When does one key take half?
+#
+# One key has the score g, all other M - 1 keys have the score 0. **Predict first**: how large must g be for this key
+# to get half of the weight, for M = 16 keys and for M = 196? Does it grow like M, like its root, or more slowly? Then
+# measure. Last: without the division, scores spread like $\sqrt d$ (section 6 of the lesson). From which width d on
+# is $\sqrt d$ at least the gap for 196 keys? (If you measure by trying many g, write the weight with `np.exp`: where
+# answers are checked, thousands of calls of an earlier answer, here `softmax`, take too long.)
+
+# %% answer="half_the_weight" kind="measure"
+def half_the_weight():
+    """{"gap_16": g for 16 keys, "gap_196": g for 196 keys, "width": the smallest whole d}
+
+    Gaps to one decimal.
+    """
+    # solution: e^g / (e^g + M - 1) is one half where e^g = M - 1: g = ln(M - 1); or try g = 0, 0.001, 0.002 and so
+    # on. The width is the smallest d that is at least the square of the gap for 196 keys, before rounding
+    def gap(keys):
+        return np.log(keys - 1)
+
+    width = int(np.ceil(gap(196) ** 2))
+    return {"gap_16": round(float(gap(16)), 1), "gap_196": round(float(gap(196)), 1), "width": width}
+    # end
+
+# %% check="half_the_weight" points=10 step=0.1
+show(**half_the_weight())
+
+# %% [markdown] reasons="half_the_weight"
+# your prediction and your measurement; the formula for the gap; what it says about long sequences, and about wide heads
+# without the division.
+
+# %% [markdown] hint="half_the_weight"
+# Half of the weight: the key's exponential is as large as all others together.
+
+# %% [markdown] hint="half_the_weight"
+# The key's weight is $e^g / (e^g + M - 1)$. Measure it for g = 0, 0.001, 0.002 and so on, until it is one half. Use the
+# gap unrounded for the width.
+
+# %% mutants="half_the_weight"
+MUTANTS = {
+    "all_keys": ("np.log(keys - 1)", "np.log(keys) + 0.1",
+                 "The key itself does not compete with itself: M - 1 others have the exponential 1."),
+    "base_two": ("np.log(keys - 1)", "np.log2(keys - 1)", "The softmax has exponentials with the base e."),
+    "root_of_gap": ("gap(196) ** 2", "gap(196)", "Scores spread like the root of d: d is the square of the gap."),
+    "rounded_first": ("np.ceil(gap(196) ** 2)", "np.ceil(5.3 ** 2)", "Use the gap before you round it."),
+}
+
+# %% [markdown]
+# ## 8. Who looks at whom?
+#
+# Four layers on twelve tokens, trained or built for different things: one reverses a sequence, one lets each token
+# keep its own value, one averages all tokens, and one has several heads that were split by a reshape alone. The
+# figure, drawn and not measured, shows how much the result of a token (row) moves with each token (column).
+
+# %%
+places = np.arange(12)
+influence = {"A": np.full((12, 12), 0.3), "B": (places[:, None] // 4 == places // 4) * 0.6,
+             "C": (places[:, None] + places == 11) * 0.9, "D": (places[:, None] == places) * 0.9}
+
+# %% figure="four maps of 12 x 12: A even, B three blocks, C the anti-diagonal, D the diagonal"
+import matplotlib.pyplot as plt
+
+from minivit import viz
+
+viz.style()
+figure, axes = plt.subplots(1, 4, figsize=(12, 3.4), sharey=True)
+for panel, (name, moved) in zip(axes, influence.items(), strict=True):
+    panel.imshow(moved, cmap="viridis", vmin=0, vmax=1)
+    panel.set(title=f"layer {name}", xlabel="token that is changed", xticks=range(0, 12, 2), yticks=range(0, 12, 2))
+axes[0].set_ylabel("result that moves")
+plt.show()
+
+# %% answer="read_influence" kind="read"
+def read_influence():
+    """{"reverses": ..., "own_value": ..., "averages": ..., "wrong_heads": ..., "heads": ...}
+
+    The first four: "A", "B", "C" or "D". heads: how many heads the layer with the wrong split has.
+    """
+    # solution: reversing is the anti-diagonal, keeping is the diagonal, averaging is even. A split by reshape makes H
+    # separate layers, each for N / H tokens: blocks, as many as there are heads
+    reverses, own_value, averages, wrong_heads = "C", "D", "A", "B"
+    heads = int(12 / (influence[wrong_heads][0] > 0).sum())
+    return {"reverses": reverses, "own_value": own_value, "averages": averages, "wrong_heads": wrong_heads,
+            "heads": heads}
+    # end
+
+# %% check="read_influence" points=10
+show(**read_influence())
+
+# %% [markdown] hint="read_influence"
+# Take the first row of each map: which tokens does the first result depend on?
+
+# %% [markdown] hint="read_influence"
+# The lesson's `influence` for the wrong split has two blocks. How many heads did that layer have?
+
+# %% mutants="read_influence"
+MUTANTS = {
+    "diagonals_exchanged": ('"C", "D", "A", "B"', '"D", "C", "A", "B"',
+                            "Row 0 stands on top. Reversing: the first result needs the last token."),
+    "tokens_for_heads": ("12 / (influence[wrong_heads][0] > 0).sum()", "(influence[wrong_heads][0] > 0).sum()",
+                         "That is the number of tokens of a block, N / H."),
+    "blocks_average": ('"C", "D", "A", "B"', '"C", "D", "B", "A"',
+                       "A mean of all tokens depends on all of them, without blocks."),
 }

@@ -36,8 +36,8 @@ to nearly the recipe.{formula}
 | kind | points | what is asked |
 |---|---|---|
 {kinds}"""
-FORMULA = (" A backward pass must be the formula: a numeric difference is for checking it, too slow and too rough for "
-           "the checks.")
+FORMULA = (" A backward pass must be the formula: a numeric difference is for checking it in a cell of your own "
+           "(`from minivit.lessons import numeric`), too slow and too rough for the checks.")
 REASONS = """**Your reasons** (free text, not graded by machine; whoever reads it looks for this: {rubric})
 
 *Write here.*"""

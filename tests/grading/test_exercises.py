@@ -32,7 +32,6 @@ EQUAL = {
     "35.unshuffle": {"sign, line 4.45"},  # mask tokens too many, which nobody looks at
 }
 ANSWERS = [(number, name) for number in NUMBERS for name in load(number).answers]
-RETYPE = {"02", "03"}  # still ask for one kind only, with two hints or three
 FUNCTIONS = [(number, name) for number, name in ANSWERS if not load(number).answers[name].is_constant]
 
 
@@ -51,7 +50,7 @@ def test_built_notebooks_are_those_of_the_source(path, tmp_path):
     assert exercise.points == 100
 
 
-@pytest.mark.parametrize("number", sorted({*NUMBERS} - RETYPE))
+@pytest.mark.parametrize("number", NUMBERS)
 def test_an_exercise_asks_for_more_than_retyping(number):
     kinds = collections.Counter(answer.kind for answer in load(number).answers.values())
     assert 6 <= kinds.total() <= 9

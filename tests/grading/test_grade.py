@@ -28,17 +28,22 @@ def softmax(x):
         row = [np.exp(v - max(x[i])) for v in x[i]]
         y[i] = [v / sum(row) for v in row]
     return y""",
-    "softmax_backward": "def softmax_backward(dy, y):\n    return np.einsum('...i,...ij->...j', dy, "
-                        "np.einsum('...i,ij->...ij', y, np.eye(y.shape[-1])) - np.einsum('...i,...j->...ij', y, y))",
     "attention": "def attention(q, k, v):\n    q, k, v = (a.astype(np.float32) for a in (q, k, v))\n"
                  "    w = softmax(np.einsum('...id,...jd->...ij', q, k) / np.float32(q.shape[-1]) ** 0.5)\n"
                  "    return np.einsum('...ij,...jd->...id', w, v), w",
     "attention_backward": "%config InlineBackend.figure_format = 'svg'\n"
                           "def helper(a): return np.swapaxes(a, -1, -2)\n"
                           "def attention_backward(dy, q, k, v, weights):\n"
-                          "    s = softmax_backward(dy @ helper(v), weights) / q.shape[-1] ** .5\n"
+                          "    s = weights * (dy @ helper(v) - (dy * (weights @ v)).sum(-1, keepdims=True))\n"
+                          "    s = s / q.shape[-1] ** .5\n"
                           "    return s @ k, helper(s) @ q, helper(weights) @ dy",
-    "split_heads": "def split_heads(x, heads):\n    return np.stack(np.split(x, heads, axis=-1), axis=1)",
+    "attention_to_some": "def attention_to_some(q, k, v, lengths):\n"
+                         "    pairs = [attention(q[b], k[b, :n], v[b, :n]) for b, n in enumerate(lengths)]\n"
+                         "    return [y for y, _ in pairs], [np.pad(w, ((0, 0), (0, k.shape[1] - w.shape[1])))\n"
+                         "                                   for _, w in pairs]",
+    "merge": "def merge(first, second):\n    (y, m, s), (other, n, t) = first, second\n"
+             "    most = np.where(m > n, m, n)\n    s, t = np.exp(m - most) * s, np.exp(n - most) * t\n"
+             "    share = (s / (s + t)).reshape(-1, 1)\n    return share * y + (1 - share) * other, most, s + t",
     "multi_head": """
 def multi_head(x, qkv_weight, out_weight, heads):
     import sys
@@ -47,6 +52,10 @@ def multi_head(x, qkv_weight, out_weight, heads):
     q, k, v = np.split(x @ qkv_weight, 3, axis=-1)
     parts = [attention(q[..., i:i + d], k[..., i:i + d], v[..., i:i + d])[0] for i in range(0, x.shape[-1], d)]
     return np.concatenate(parts, axis=-1) @ out_weight""",
+    "half_the_weight": "import math\ndef half_the_weight():\n"
+                       "    return {'gap_16': math.log(15), 'gap_196': math.log(195), 'width': 28}",
+    "read_influence": "def read_influence():\n    return dict(zip(('reverses', 'own_value', 'averages', "
+                      "'wrong_heads', 'heads'), ['C', 'D', 'A', 'B', 3]))",
 }
 
 
