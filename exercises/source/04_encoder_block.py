@@ -150,7 +150,8 @@ MUTANTS = {
     "scale_held_constant": (" - normal * (d * normal).mean(axis=-1, keepdims=True)", "",
                             "r depends on every channel, too: x is used twice."),
     "not_normalised": ("normal * (d * normal)", "x * (d * x)", "The last term has the normalised x, twice."),
-    "sum_for_mean": ("(d * normal).mean(", "(d * normal).sum(", "The mean of squares divides by D: so does its gradient."),
+    "sum_for_mean": ("(d * normal).mean(", "(d * normal).sum(",
+                     "The mean of squares divides by D: so does its gradient."),
     "no_gain": ("g * dy", "dy", "dy passes through the scale g first."),
     "dg_of_one_picture": (".sum(axis=(0, 1))", ".sum(axis=1)[0]", "All pictures share g: sum over batch and tokens."),
 }
@@ -195,7 +196,8 @@ MUTANTS = {
     "path_dropped": ("return dy, scale", "return kept, scale",
                      "Only the branch is dropped: along the path arrives dy itself, for every picture."),
     "not_scaled_up": (" / (1 - p)", "", "What was divided by 1 - p on the way forward is divided on the way back."),
-    "per_channel": ("(u >= p)[:, None, None]", "(u >= p)", "One decision for each picture: u belongs to the first axis."),
+    "per_channel": ("(u >= p)[:, None, None]", "(u >= p)",
+                    "One decision for each picture: u belongs to the first axis."),
     "drawn_reversed": ("(u >= p)", "(u < p)", "The branch stays where u >= p."),
     "dropped_ones_learn": ("(branch * kept)", "(branch * dy)", "A dropped branch teaches the scale nothing."),
     "no_scale": ("scale * kept", "kept", "The branch is multiplied by the scale, so its gradient is, too."),
@@ -208,7 +210,7 @@ MUTANTS = {
 #
 # The second half of a block, $y = x + \mathrm{MLP}(\mathrm{LN}(x))$, with the given `gelu_backward` and the two
 # functions that you have written. Its author tested it with tokens of mean 0 and deviation 1, with g = 1 and b = 0, and
-# it agreed with differences. In the model the gradients are wrong from the second block on.
+# it agreed with differences. In the model, whose tokens have other sizes, its gradients are wrong.
 
 # %% answer="mlp_half_backward" kind="debug" bug="replaced"
 def mlp_half_backward(dy, x, g, b, W1, b1, W2):
@@ -241,9 +243,12 @@ MUTANTS = {
     "replaced": ("    normal = layer_norm(x, g, b)  # (B, N, D)\n    dz = gelu_backward(dy @ W2.T, normal @ W1 + b1)",
                  "    x = layer_norm(x, g, b)  # (B, N, D)\n    dz = gelu_backward(dy @ W2.T, x @ W1 + b1)",
                  "x has been replaced by the normalised x; LayerNorm's backward pass wants what went into it."),
-    "not_normalised": ("normal @ W1 + b1", "x @ W1 + b1", "The MLP sees the normalised tokens. That was not the mistake."),
-    "no_path": ("return dy + layer_norm_dx", "return layer_norm_dx", "The path carries dy itself: it was right to add it."),
-    "no_norm": ("layer_norm_dx(dnormal, x, g)", "dnormal", "The branch begins with LayerNorm: its backward pass is needed."),
+    "not_normalised": ("normal @ W1 + b1", "x @ W1 + b1",
+                       "The MLP sees the normalised tokens. That was not the mistake."),
+    "no_path": ("return dy + layer_norm_dx", "return layer_norm_dx",
+                "The path carries dy itself: it was right to add it."),
+    "no_norm": ("layer_norm_dx(dnormal, x, g)", "dnormal",
+                "The branch begins with LayerNorm: its backward pass is needed."),
     "scaled_twice": ("layer_norm_dx(dnormal, x, g)", "layer_norm_dx(g * dnormal, x, g)",
                      "layer_norm_dx already multiplies by g."),
 }
@@ -252,10 +257,10 @@ MUTANTS = {
 # ## 6. What 24 blocks make of a token
 #
 # Take the four wirings of the lesson's section 1 without attention: a branch is one linear map, $f(x) = x W$, with a
-# new random $W$ for each of $L$ blocks, normal numbers with deviation $1 / \sqrt D$, so that f keeps the size of what it
-# gets. D = 256; 100 tokens of normal numbers; g = 1, b = 0. **Predict first**, on paper: what is the standard deviation
-# of all numbers of x after 24 blocks? Then measure it. One seed is enough: the numbers are whole numbers after
-# rounding, for almost every seed.
+# new random $W$ for each of $L$ blocks, normal numbers with deviation $1 / \sqrt D$, so that f keeps the size of what
+# it gets. D = 256; 100 tokens of normal numbers; g = 1, b = 0. **Predict first**, on paper: what is the standard
+# deviation of all numbers of x after 24 blocks? Then measure it. One seed is enough: the numbers are whole numbers
+# after rounding, for almost every seed.
 
 # %% answer="sizes" kind="measure"
 def sizes():
@@ -298,8 +303,9 @@ def sizes():
 show(**sizes())
 
 # %% [markdown] reasons="sizes"
-# your prediction and your measurement of each of the four numbers; the rule about sums that your predictions rest on; why
-# x grows so differently in the two models that are not normalised; what the divisors do to the gradient on the path.
+# your prediction and your measurement of each of the four numbers; the rule about sums that your predictions rest on;
+# why x grows so differently in the two models that are not normalised; what the divisors do to the gradient on the
+# path.
 
 # %% [markdown] hint="sizes"
 # x and x W are unrelated, so the variance of their sum is the sum of their variances. Follow the variance, block by
@@ -318,7 +324,8 @@ MUTANTS = {
     "pre_norm_variance": ('"pre_norm": pre_norm(24)', '"pre_norm": pre_norm(24) ** 2',
                           "That is the variance; the deviation is its root."),
     "grows_with_depth": ('"deep": pre_norm(99)', '"deep": pre_norm(24) * 99 / 24',
-                         "Variances add up, deviations do not: with four times as many blocks it is about twice as large."),
+                         "Variances add up, deviations do not: with four times as many blocks it is about twice as "
+                         "large."),
     "one_divisor": ("doublings += np.log2(summed.std())", "doublings = 2 * np.log2(summed.std())",
                     "That is one norm's; the 24 divisors are multiplied, so their logarithms add up."),
 }
@@ -328,8 +335,7 @@ MUTANTS = {
 #
 # Five models of 24 blocks with random weights, attention and MLP in each, wired as in the lesson: *plain*, *residual*,
 # *post-norm*, *pre-norm* and the *wrong third* of its section 8 (`x = norm(x)`, then `x + f(x)`). They were given the
-# same random tokens; the figure shows the standard deviation of all tokens behind each block. Nobody has written down
-# which letter is which.
+# same random tokens; the figure shows the standard deviation of all tokens behind each block. Which letter is which?
 
 # %% figure="the standard deviation of tokens behind each of 24 blocks, on a logarithmic axis, for five models"
 import matplotlib.pyplot as plt
@@ -362,7 +368,10 @@ plt.show()
 
 # %% answer="read_sizes" kind="read"
 def read_sizes():
-    """{"plain": ..., "residual": ..., "post_norm": ..., "pre_norm": ..., "wrong_third": ...}: a letter "A" to "E" each"""
+    """{"plain": ..., "residual": ..., "post_norm": ..., "pre_norm": ..., "wrong_third": ...}
+
+    Which model is it, "A", "B", "C", "D" or "E"?
+    """
     # solution: plain falls by factors, residual rises by factors, pre-norm rises ever more slowly; of the two flat
     # ones post-norm ends each block with a norm, so it lies exactly on 1; the wrong third adds a branch to normalised
     # tokens and lies a little above
@@ -387,7 +396,8 @@ MUTANTS = {
                          "After a norm the deviation is exactly 1; after a norm and a sum it is a little more."),
     "grows_exchanged": ('"residual": "E", "post_norm": "D", "pre_norm": "B"',
                         '"residual": "B", "post_norm": "D", "pre_norm": "E"',
-                        "Without a norm each block multiplies: a straight line here. With a norm in the branch it adds."),
+                        "Without a norm each block multiplies: a straight line here. With a norm in the branch it "
+                        "adds."),
     "falls": ('"plain": "C", "residual": "E"', '"plain": "E", "residual": "C"',
               "A branch alone makes tokens smaller; a sum makes them larger."),
 }

@@ -235,8 +235,8 @@ blocks = rng.normal(size=(2, 3, 5, 5))
 show(logits=vit(rng.normal(size=(2, 4, 6, 3)), 2, W, c, E, blocks, head))
 
 # %% [markdown] hint="vit"
-# From whom does the class token take values? Write the shape behind every line, for B = 2 and N + 1 = 7: between what are
-# the scores?
+# From whom does the class token take values? Write the shape behind every line, for B = 2 and N + 1 = 7: between what
+# are the scores?
 
 # %% [markdown] hint="vit"
 # A matrix product with `@` works on the last two axes, and does the same for each entry of the axes before. Which axis
@@ -274,8 +274,8 @@ query = np.random.default_rng(60).normal(size=16)  # (D,)
 # %% answer="places" kind="measure"
 def places():
     """{"zero": ..., "half": ..., "double": ..., "no_root": ...}: places, rounded to whole numbers"""
-    # solution: a = softmax(factor * tokens @ query / sqrt(16)) for the factors 0, 1/2 and 2; without the root the factor
-    # is 4; the places are exp(-sum of a log a)
+    # solution: a = softmax(factor * tokens @ query / sqrt(16)) for the factors 0, 1/2 and 2; without the root the
+    # factor is 4; the places are exp(-sum of a log a)
     def spread(factor):
         a = softmax(factor * tokens @ query / np.sqrt(len(query)))
         return round(float(np.exp(-(a * np.log(a + 1e-12)).sum())))
@@ -287,8 +287,8 @@ def places():
 show(**places())
 
 # %% [markdown] reasons="places"
-# your four predictions beside what you measured; what pooling is with a query of zero, and why; which query would do the
-# same as forgetting the root; what it means for the scores' gradients if only a few places count.
+# your four predictions beside what you measured; what pooling is with a query of zero, and why; which query would do
+# the same as forgetting the root; what it means for the scores' gradients if only a few places count.
 
 # %% [markdown] hint="places"
 # Without the root the scores are four times as large. Which query would have the same scores *with* the root?
@@ -357,7 +357,8 @@ show(**read_tables())
 MUTANTS = {
     "shuffled_trained": ('"trained": "A", "shuffled": "C"', '"trained": "C", "shuffled": "A"',
                          "A model that saw its pictures in order has neighbours alike; the other has them scattered."),
-    "random_shuffled": ('"random": "B", "trained": "A", "shuffled": "C"', '"random": "C", "trained": "A", "shuffled": "B"',
+    "random_shuffled": ('"random": "B", "trained": "A", "shuffled": "C"',
+                        '"random": "C", "trained": "A", "shuffled": "B"',
                         "Long random vectors are all nearly at right angles: before training nothing is red but the "
                         "place itself."),
     "exchanged": ('"row": 6, "column": 4', '"row": 4, "column": 6',

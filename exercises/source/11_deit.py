@@ -2,8 +2,8 @@
 # # Exercise 11: learning from a teacher
 #
 # The soft loss with its backward pass; the hard loss with smoothed targets, and what a single token makes of two
-# teachers; an epoch with a mistake; a prediction about predictions; and four runs of which three went wrong. All in plain
-# NumPy, with the letters of the lesson.
+# teachers; an epoch with a mistake; a prediction about predictions; and four runs of which three went wrong. All in
+# plain NumPy, with the letters of the lesson.
 #
 # | symbol | meaning |
 # |---|---|
@@ -45,8 +45,8 @@ show(cold=log_softmax(z), warm=log_softmax(z, 4.0), large=log_softmax(np.array([
 # exponentials harmless?
 
 # %% [markdown] hint="log_softmax"
-# After the largest entry is subtracted, the sum of exponentials is at least 1: its logarithm is harmless. Never form the
-# probability itself.
+# After the largest entry is subtracted, the sum of exponentials is at least 1: its logarithm is harmless. Never form
+# the probability itself.
 
 # %% mutants="log_softmax"
 MUTANTS = {
@@ -184,7 +184,8 @@ MUTANTS = {
     "shared_by_all": ("smoothing / (K - 1)", "smoothing / K",
                       "The other classes are K - 1: the target must add up to 1."),
     "added": ("= 1 - smoothing", "+= 1 - smoothing", "The right class gets 1 - epsilon, and no share of epsilon."),
-    "not_smoothed": ("= 1 - smoothing", "= 1", "The target must add up to 1: what the others get, the right one loses."),
+    "not_smoothed": ("= 1 - smoothing", "= 1",
+                     "The target must add up to 1: what the others get, the right one loses."),
     "labels_twice": ("half(distilled, teacher.argmax(axis=-1))", "half(distilled, labels)",
                      "The distilled logits have the teacher's decision as their target."),
     "not_halved": ("(2 * B)", "B", "Each of the two heads counts half."),
@@ -318,12 +319,12 @@ def deciding():
 show(**deciding())
 
 # %% [markdown] reasons="deciding"
-# your prediction and your three numbers; what "loud" means for the probabilities of that head; an example of two classes
-# and two heads for which the two means decide differently, with its numbers.
+# your prediction and your three numbers; what "loud" means for the probabilities of that head; an example of two
+# classes and two heads for which the two means decide differently, with its numbers.
 
 # %% [markdown] hint="deciding"
-# Think of one picture and two of its classes: the loud head says 0.7 and 0.3, the quiet one 0.05 and 0.3. Which class has
-# the larger sum of probabilities? Which has the larger product, that is, the larger sum of logits?
+# Think of one picture and two of its classes: the loud head says 0.7 and 0.3, the quiet one 0.05 and 0.3. Which class
+# has the larger sum of probabilities? Which has the larger product, that is, the larger sum of logits?
 
 # %% [markdown] hint="deciding"
 # Three arrays of 20,000 decisions are all that is needed: of both means, and of the loud head alone.
@@ -388,8 +389,8 @@ plt.show()
 def read_runs():
     """{"right": ..., "twice": ..., "no_square": ..., "sign": ..., "times": ...}
 
-    The first four: a letter "A" to "D" each. The last, a whole number: how many times as many steps does the run without
-    T^2 need to come as near as the right one?
+    The first four: a letter "A" to "D" each. The last, a whole number: how many times as many steps does the run
+    without T^2 need to come as near as the right one?
     """
     # solution: with the teacher on both sides the printed loss is 0 and nothing moves; with the wrong sign the printed
     # loss falls and the student walks away; without T^2 = 9 each step is a ninth as long, so it takes 9 times as many

@@ -64,7 +64,8 @@ MUTANTS = {
     "largest_stay": ("noise.argsort(axis=1)", "(-noise).argsort(axis=1)", "The smallest numbers stay."),
     "across_the_batch": ("noise.argsort(axis=1)", "noise.argsort(axis=0)",
                          "Each picture draws for itself: sort along axis 1."),
-    "kept_by_place": ("shuffle[:, :V], shuffle.argsort(axis=1)", "shuffle.argsort(axis=1)[:, :V], shuffle.argsort(axis=1)",
+    "kept_by_place": ("shuffle[:, :V], shuffle.argsort(axis=1)",
+                      "shuffle.argsort(axis=1)[:, :V], shuffle.argsort(axis=1)",
                       "keep lists patches: who stands at the first V places, not where the first V patches stand."),
     "kept_in_order": ("shuffle[:, :V], shuffle", "np.sort(shuffle[:, :V], axis=1), shuffle",
                       "The visible patches stay in the order of their numbers: restore counts on it."),
@@ -157,7 +158,8 @@ MUTANTS = {
 def grid_masking(rows, columns):
     """keep and restore for a grid of rows x columns patches, of which one in four stays.    -> (V,), (N,) integers"""
     # solution: row and column of every patch by `np.divmod(np.arange(N), columns)`; visible where both are even;
-    # shuffle is the numbers of the visible patches, then those of the hidden ones (`np.flatnonzero`); restore its argsort
+    # shuffle is the numbers of the visible patches, then those of the hidden ones (`np.flatnonzero`); restore its
+    # argsort
     row, column = np.divmod(np.arange(rows * columns), columns)
     visible = (row % 2 == 0) & (column % 2 == 0)
     keep = np.flatnonzero(visible)
@@ -172,8 +174,8 @@ keep_wide, restore_wide = grid_masking(2, 8)
 show(keep=keep, restore=restore, keep_wide=keep_wide, restore_wide=restore_wide)
 
 # %% [markdown] hint="grid_masking"
-# On a grid of 2 x 4 the patches 0 and 2 stay. What is the shuffled row, and at which place of it stands each of the eight
-# patches?
+# On a grid of 2 x 4 the patches 0 and 2 stay. What is the shuffled row, and at which place of it stands each of the
+# eight patches?
 
 # %% [markdown] hint="grid_masking"
 # Forget the noise: any row with the visible patches in front is a shuffle, and the lesson says what its restore is.
@@ -237,9 +239,9 @@ MUTANTS = {
 # %% [markdown]
 # ## 6. Two rows that nobody looks at
 #
-# The whole loss of a masked autoencoder, with your first two functions. It runs, it falls, and pictures are painted. But
-# with V = 16 patches of a grid of 8 x 8, it stays the same whatever the decoder paints in the first two rows of the
-# picture.
+# The whole loss of a masked autoencoder, with your first two functions. It runs, it falls, and pictures are painted.
+# But with V = 16 patches of a grid of 8 x 8, it stays the same whatever the decoder paints in the first two rows of
+# the picture.
 
 # %% answer="mae_loss" kind="debug" bug="shuffled_mask"
 def mae_loss(patches, noise, V, encoder, decoder, mask_token):
@@ -260,13 +262,15 @@ def mae_loss(patches, noise, V, encoder, decoder, mask_token):
 # %% check="mae_loss" points=15
 SEED = 35
 rng = np.random.default_rng(SEED)
-into, out, mixing, mask_token = rng.normal(size=(6, 4)), rng.normal(size=(4, 6)), rng.normal(size=(8, 8)), rng.normal(size=4)
+into, out, mixing = rng.normal(size=(6, 4)), rng.normal(size=(4, 6)), rng.normal(size=(8, 8))
+mask_token = rng.normal(size=4)
 patches, noise = rng.normal(size=(3, 8, 6)), rng.random((3, 8))
 settings = lambda x: np.tanh(x @ into), lambda x: mixing @ x @ out, mask_token
 show(loss=mae_loss(patches, noise, 2, *settings), half=mae_loss(patches, noise, 4, *settings))
 
 # %% [markdown] hint="mae_loss"
-# Print the mask for a small noise, and beside it the lists of visible patches. Which patches does the mask call visible?
+# Print the mask for a small noise, and beside it the lists of visible patches. Which patches does the mask call
+# visible?
 
 # %% [markdown] hint="mae_loss"
 # There are two orders here, the picture's and the shuffled row's. Write behind each array of the last four lines in
@@ -275,8 +279,8 @@ show(loss=mae_loss(patches, noise, 2, *settings), half=mae_loss(patches, noise, 
 # %% mutants="mae_loss"
 MUTANTS = {
     "shuffled_mask": ("hidden = restore >= V", "hidden = np.tile(np.arange(noise.shape[1]) >= V, (len(noise), 1))",
-                      "This mask is in the order of the shuffled row: it calls the first V patches visible, whoever they "
-                      "are."),
+                      "This mask is in the order of the shuffled row: it calls the first V patches visible, whoever "
+                      "they are."),
     "visible": ("restore >= V", "restore < V", "This is the error of the visible patches."),
     "off_by_one": ("restore >= V", "restore > V", "Places count from 0: the first hidden patch stands at place V."),
     "all_patches": ("(error * hidden).sum() / hidden.sum()", "error.mean()", "Only hidden patches count."),
@@ -289,18 +293,19 @@ MUTANTS = {
 # ## 7. Is there a neighbour to copy?
 #
 # "Copying a neighbour is rarely enough", says the lesson, because so few patches are left. How many of the *hidden*
-# patches have a visible one directly above, below, left or right of them? **Predict first**, on paper, for a grid of
-# 8 x 8: with half of the patches visible, with a quarter, with 6 of 64; and for the regular mask of section 4. (For a
-# patch that is not at the border: what is the probability that all four are hidden?) Then measure, with the noise below.
+# patches have a visible one directly above, below, left or right of them? **Predict first**, on paper, for a grid of 8
+# x 8: with half of the patches visible, with a quarter, with 6 of 64; and for the regular mask of section 4. (For a
+# patch that is not at the border: what is the probability that all four are hidden?) Then measure, with the noise
+# below.
 
 # %%
 NOISE = np.random.default_rng(35).random((2000, 64))  # (pictures, N)
 
 # %% answer="neighbours" kind="measure"
 def neighbours():
-    """{"half": ..., "quarter": ..., "six": ..., "grid": ...}: percent of the hidden patches, over all pictures, rounded"""
-    # solution: visible is restore < V, as maps (pictures, 8, 8); put a border of False around them with np.pad; the four
-    # neighbours are four slices of the padded maps; the mean over the hidden patches of "one of them is visible"
+    """{"half": ..., "quarter": ..., "six": ..., "grid": ...}: whole percents of the hidden patches of all pictures"""
+    # solution: visible is restore < V, as maps (pictures, 8, 8); put a border of False around them with np.pad; the
+    # four neighbours are four slices of the padded maps; the mean over the hidden patches of "one of them is visible"
     def share(visible):
         maps = np.pad(visible.reshape(-1, 8, 8), ((0, 0), (1, 1), (1, 1)))  # (pictures, 10, 10)
         near = maps[:, :-2, 1:-1] | maps[:, 2:, 1:-1] | maps[:, 1:-1, :-2] | maps[:, 1:-1, 2:]  # (pictures, 8, 8)
@@ -339,11 +344,11 @@ MUTANTS = {
 # %% [markdown]
 # ## 8. Painters
 #
-# Six pictures with three quarters of their patches hidden, and what four painters make of them. One guesses nothing (zero
-# everywhere) and takes the mean and the deviation of each hidden patch from that patch itself (*leaked*); one guesses
-# nothing and takes the average mean and deviation of the visible patches (*honest*); one guesses every hidden patch
-# perfectly, with the same honest numbers (*perfect*); and one has all patches right, but brings them back with shuffle
-# in place of restore (*shuffled*).
+# Six pictures with three quarters of their patches hidden, and what four painters make of them. One guesses nothing
+# (zero everywhere) and takes the mean and the deviation of each hidden patch from that patch itself (*leaked*); one
+# guesses nothing and takes the average mean and deviation of the visible patches (*honest*); one guesses every hidden
+# patch perfectly, with the same honest numbers (*perfect*); and one has all patches right, but brings them back with
+# shuffle in place of restore (*shuffled*).
 
 # %% figure="six pictures, their visible patches, and four rows of painted pictures"
 import matplotlib.pyplot as plt
@@ -371,9 +376,9 @@ plt.show()
 # %% answer="read_painters" kind="read"
 def read_painters():
     """{"leaked": ..., "honest": ..., "perfect": ..., "shuffled": ...}: a letter "A" to "D" each"""
-    # solution: an honest painter who guesses nothing gives all hidden patches of a picture one grey; leaked numbers give
-    # each its own grey, so outlines appear although nothing was guessed; a perfect guess shows edges within the hidden
-    # patches, with a wrong brightness; shuffled patches are sharp and in the wrong places
+    # solution: an honest painter who guesses nothing gives all hidden patches of a picture one grey; leaked numbers
+    # give each its own grey, so outlines appear although nothing was guessed; a perfect guess shows edges within the
+    # hidden patches, with a wrong brightness; shuffled patches are sharp and in the wrong places
     return {"leaked": "B", "honest": "C", "perfect": "D", "shuffled": "A"}
     # end
 
