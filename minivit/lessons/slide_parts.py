@@ -1,5 +1,6 @@
 """What a slide is made of: text with pauses, a few lines of code, figures."""
 
+import base64
 import re
 import textwrap
 
@@ -13,8 +14,17 @@ PAUSE = re.compile(r"^\. \. \.$", flags=re.MULTILINE)
 TYPE = 24, 36  # size of code in pixels on 1280 x 720, smallest and largest
 AREA = 1172, 400  # pixels that code may take, width and height
 ADVANCE, LEADING = 0.605, 1.35  # a letter's width and a line's height, as parts of the size
+
+
+def drawing(svg, alt):
+    """An SVG figure as HTML: inline if it takes the page's colours; else as a picture, whose names meet no other's."""
+    if "var(--" in svg:
+        return svg[svg.index("<svg"):]
+    return f'<img src="data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}" alt="{alt}">'
+
+
 FIGURES = {  # kind of output: its HTML, the best first
-    "image/svg+xml": lambda data, alt: data[data.index("<svg"):],
+    "image/svg+xml": drawing,
     "image/png": lambda data, alt: f'<img src="data:image/png;base64,{data.strip()}" alt="{alt}">',
     "image/jpeg": lambda data, alt: f'<img src="data:image/jpeg;base64,{data.strip()}" alt="{alt}">',
 }

@@ -5,9 +5,15 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 
 
 def style():
-    """Set matplotlib's defaults for a notebook: large type, thick lines, COLOURS in this order, nothing cut off."""
+    """Set matplotlib's defaults for a notebook: large type, thick lines, COLOURS in this order, nothing cut off.
+
+    A notebook keeps its figures as SVG, sharp on a projector, with PNG beside it for what cannot show SVG.
+    """
     import matplotlib.pyplot as plt
     plt.rcParams.update({
         "axes.prop_cycle": plt.cycler(color=COLOURS), "image.cmap": "viridis", "lines.linewidth": 2,
         "font.size": 12, "axes.titlesize": 13, "axes.labelsize": 12, "legend.fontsize": 11, "figure.titlesize": 14,
         "grid.alpha": 0.3, "figure.figsize": (8, 4), "figure.dpi": 100, "figure.constrained_layout.use": True})
+    if "inline" in plt.get_backend():
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+        set_matplotlib_formats("svg", "png")

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import shutil
+from base64 import b64encode
 
 import nbformat
 import pytest
@@ -99,11 +100,14 @@ def test_a_comment_that_does_not_fit_stands_above_its_line():
 
 
 def test_a_figure_is_svg_where_there_is_svg():
-    outputs = [figure(), figure(**{"image/svg+xml": "<?xml version='1.0'?><svg>drawn</svg>"})]
-    first, second = deck([code_cell("draw()", outputs, figure=True),
-                          code_cell("draw()", outputs, figure=2, finding="So.")])
+    plotted, drawn = "<?xml version='1.0'?><svg>plotted</svg>", "<?xml version='1.0'?><svg>var(--ink)</svg>"
+    outputs = [figure(), *(figure(**{"image/svg+xml": svg}) for svg in (drawn, plotted))]
+    first, second, third = deck([code_cell("draw()", outputs, figure=True),
+                                 code_cell("draw()", outputs, figure=2, finding="So."),
+                                 code_cell("draw()", outputs, figure=3)])
     assert f'data:image/png;base64,{PNG}" alt="It works"' in shown(first)
-    assert '<div class="figure"><svg>drawn</svg></div>' in shown(second)
+    assert '<div class="figure"><svg>var(--ink)</svg></div>' in shown(second)
+    assert f'data:image/svg+xml;base64,{b64encode(plotted.encode()).decode()}" alt="It works"' in shown(third)
     assert second.parts[-1][1]
 
 
