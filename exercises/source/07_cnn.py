@@ -145,7 +145,8 @@ def batch_norm_dx(dy, x, g, eps=1e-5):
 # %% check="batch_norm_dx" points=10
 SEED = 7
 rng = np.random.default_rng(SEED)
-show(dx=batch_norm_dx(rng.normal(size=(2, 3, 4, 5)), rng.normal(2, 3, size=(2, 3, 4, 5)), rng.normal(size=5)))
+dy, x, g = rng.normal(size=(2, 3, 4, 5)), rng.normal(2, 3, size=(2, 3, 4, 5)), rng.normal(size=5)
+show(dx=batch_norm_dx(dy, x, g), large_eps=batch_norm_dx(dy, x, g, eps=2.0))
 
 # %% [markdown] hint="batch_norm_dx"
 # The formula of lesson 04 for LayerNorm, with other means. Over which axes?
