@@ -1,9 +1,9 @@
 # %% [markdown] minutes="estimated 80"
 # # Exercise 07: what a convolution is told
 #
-# Convolution and BatchNorm with their backward passes, what becomes of BatchNorm when training is over, a residual block
-# with a mistake in it, and which shifts of a picture a network cannot see. All in plain NumPy, with the letters of the
-# lesson, channels last.
+# Convolution and BatchNorm with their backward passes, what becomes of BatchNorm when training is over, a residual
+# block with a mistake in it, and which shifts of a picture a network cannot see. All in plain NumPy, with the letters
+# of the lesson, channels last.
 #
 # | symbol | meaning |
 # |---|---|
@@ -30,8 +30,8 @@ def batch_norm(x, g, b, eps=1e-5):
 # %% [markdown]
 # ## 1. Convolution
 #
-# With stride s and padding p: $y_{h w} = b + \sum_{i,j} x_{s h + i,\, s w + j}\, w_{i j}$, where x has p rows and columns
-# of zeros on each side.
+# With stride s and padding p: $y_{h w} = b + \sum_{i,j} x_{s h + i,\, s w + j}\, w_{i j}$, where x has p rows and
+# columns of zeros on each side.
 
 # %% answer="conv2d" kind="retype"
 def conv2d(x, w, b, stride=1, padding=0):
@@ -65,11 +65,12 @@ MUTANTS = {
     "flipped": ("@ w[i, j]", "@ w[-1 - i, -1 - j]", "The kernel is flipped: networks do not do that."),
     "no_padding": ("np.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))", "x",
                    "The padding is missing."),
-    "padding_on_one_side": ("(padding, padding), (padding, padding), (0, 0)", "(2 * padding, 0), (2 * padding, 0), (0, 0)",
+    "padding_on_one_side": ("(padding, padding), (padding, padding), (0, 0)",
+                            "(2 * padding, 0), (2 * padding, 0), (0, 0)",
                             "The zeros stand on each side of the picture."),
     "stride_before": ("y = y + x[:, i:i + H - kh + 1:stride, j:j + W - kw + 1:stride] @ w[i, j]",
-                      "y = y + np.roll(x, (-i * stride, -j * stride), (1, 2))[:, :H - kh + 1:stride, :W - kw + 1:stride] "
-                      "@ w[i, j]", "The stride is between places of the result; within the kernel the step is 1."),
+                      "y = y + np.roll(x, (-i * stride, -j * stride), (1, 2))"
+                      "[:, :H - kh + 1:stride, :W - kw + 1:stride] @ w[i, j]", "The stride is between places of the result; within the kernel the step is 1."),
     "no_bias": ("y = b\n", "y = 0 * b\n", "The bias is missing."),
     "bias_each_time": ("y = y + x", "y = y + b + x", "The bias is added once, not for each place of the kernel."),
 }
@@ -122,7 +123,8 @@ MUTANTS = {
                          "With a stride there are pixels between those that a place of the kernel meets."),
     "padding_kept_left": ("dx[:, padding:padding + H, padding:padding + W]", "dx[:, :H, :W]",
                           "The padding stands on each side: cut off what was put in front."),
-    "mean_bias": ("dy.sum(axis=(0, 1, 2))", "dy.mean(axis=(0, 1, 2))", "The bias serves all places: a sum, not a mean."),
+    "mean_bias": ("dy.sum(axis=(0, 1, 2))", "dy.mean(axis=(0, 1, 2))",
+                  "The bias serves all places: a sum, not a mean."),
     "bias_of_one": ("dy.sum(axis=(0, 1, 2))", "dy[0].sum(axis=(0, 1))", "The bias serves all pictures."),
 }
 
@@ -157,7 +159,8 @@ show(dx=batch_norm_dx(dy, x, g), large_eps=batch_norm_dx(dy, x, g, eps=2.0))
 
 # %% mutants="batch_norm_dx"
 MUTANTS = {
-    "constants": ("(dnormal - dnormal.mean(**over) - normal * (dnormal * normal).mean(**over)) / root", "dnormal / root",
+    "constants": ("(dnormal - dnormal.mean(**over) - normal * (dnormal * normal).mean(**over)) / root",
+                  "dnormal / root",
                   "Mean and deviation are no constants: they depend on every number of the channel."),
     "mean_only": (" - normal * (dnormal * normal).mean(**over)", "", "The deviation depends on x, too."),
     "deviation_only": (" - dnormal.mean(**over)", "", "The mean depends on x, too: the dx of a channel add up to 0."),
@@ -177,7 +180,7 @@ MUTANTS = {
 
 # %% answer="running" kind="transfer"
 def running(batches, momentum=0.1):
-    """Running mean and variance after these batches, from 0 and 1 at the start.    list of (B, H, W, C) -> (C,), (C,)"""
+    """Mean and variance after these batches, from 0 and 1 at the start.    list of (B, H, W, C) -> (C,), (C,)"""
     # solution: for each batch: mean <- 0.9 mean + 0.1 x.mean(axis=(0, 1, 2)), and the same for the variance with
     # x.var(axis=(0, 1, 2), ddof=1)
     channels = batches[0].shape[-1]
@@ -196,8 +199,8 @@ fast, fast_variance = running([rng.normal(2, 3, size=(3, 1, 1, 4)) for _ in rang
 show(mean=mean, variance=variance, fast=fast, fast_variance=fast_variance)
 
 # %% [markdown] hint="running"
-# Do it by hand for one channel and one batch of the two numbers 1 and 3. The variance ends at 0.9 times 1 plus 0.1 times
-# what?
+# Do it by hand for one channel and one batch of the two numbers 1 and 3. The variance ends at 0.9 times 1 plus 0.1
+# times what?
 
 # %% [markdown] hint="running"
 # NumPy's `var` divides by n, or by n - ddof. What is n for a channel of (B, H, W, C)?
@@ -217,9 +220,9 @@ MUTANTS = {
 # %% [markdown]
 # ## 5. One layer less
 #
-# Training is over. In evaluation a BatchNorm multiplies each channel by a number and adds another, and both are known. So
-# the norm behind a convolution can be put into the weights of the convolution: the network gets faster, and says the
-# same. Find the new weights and the new bias.
+# Training is over. In evaluation a BatchNorm multiplies each channel by a number and adds another, and both are
+# known. So the norm behind a convolution can be put into the weights of the convolution: the network gets faster, and
+# says the same. Find the new weights and the new bias.
 
 # %% answer="folded" kind="transfer"
 def folded(w, b, g, shift, mean, variance, eps=1e-5):
@@ -227,8 +230,8 @@ def folded(w, b, g, shift, mean, variance, eps=1e-5):
 
     (kh, kw, C_in, C), (C,), and (C,) each -> (kh, kw, C_in, C), (C,)
     """
-    # solution: with factor = g / sqrt(variance + eps), (C,): w' = factor w, since the channels out are w's last axis, and
-    # b' = factor (b - mean) + shift
+    # solution: with factor = g / sqrt(variance + eps), (C,): w' = factor w, since the channels out are w's last axis,
+    # and b' = factor (b - mean) + shift
     factor = g / np.sqrt(variance + eps)
     return factor * w, factor * (b - mean) + shift
     # end
@@ -253,7 +256,8 @@ show(weights=weights, bias=bias, flat=flat, flat_bias=flat_bias)
 MUTANTS = {
     "bias_not_scaled": ("factor * (b - mean) + shift", "b - factor * mean + shift",
                         "The bias is part of what is normalised: it is multiplied, too."),
-    "bias_forgotten": ("factor * (b - mean) + shift", "shift - factor * mean", "The convolution's own bias is missing."),
+    "bias_forgotten": ("factor * (b - mean) + shift", "shift - factor * mean",
+                       "The convolution's own bias is missing."),
     "mean_added": ("(b - mean)", "(b + mean)", "The mean is subtracted."),
     "channels_in": ("factor * w,", "factor[:, None] * w,",
                     "The norm's channels are those that come out of the convolution: w's last axis."),
@@ -265,9 +269,9 @@ MUTANTS = {
 # %% [markdown]
 # ## 6. A block that never takes anything away
 #
-# A residual block in the authors' form for CIFAR: where the grid is halved, the shortcut takes every second pixel, and zeros
-# are put behind its channels. Its author has all shapes right. But no number that comes out is ever smaller than what the
-# shortcut brought, and the deeper the network, the larger its numbers.
+# A residual block in the authors' form for CIFAR: where the grid is halved, the shortcut takes every second pixel,
+# and zeros are put behind its channels. Its author has all shapes right. But no number that comes out is ever smaller
+# than what the shortcut brought, and the deeper the network, the larger its numbers.
 
 # %% answer="block" kind="debug" bug="relu_before_the_sum"
 def block(x, w1, w2, g1, b1, g2, b2, stride):
@@ -289,14 +293,15 @@ SEED = 7
 rng = np.random.default_rng(SEED)
 norms = rng.normal(size=(4, 5))
 show(same=block(rng.normal(size=(2, 4, 6, 5)), *rng.normal(size=(2, 3, 3, 5, 5)), *norms, 1),
-     halved=block(rng.normal(size=(2, 4, 6, 3)), rng.normal(size=(3, 3, 3, 5)), rng.normal(size=(3, 3, 5, 5)), *norms, 2))
+     halved=block(rng.normal(size=(2, 4, 6, 3)), rng.normal(size=(3, 3, 3, 5)), rng.normal(size=(3, 3, 5, 5)),
+                  *norms, 2))
 
 # %% [markdown] hint="block"
 # What must f be able to do that it cannot do here? Look at the sign of what is added to the shortcut.
 
 # %% [markdown] hint="block"
-# Compare with figure 5 of the paper, or with the last line of the lesson's block: what comes first there, the sum or the
-# second ReLU?
+# Compare with figure 5 of the paper, or with the last line of the lesson's block: what comes first there, the sum or
+# the second ReLU?
 
 # %% mutants="block"
 MUTANTS = {
@@ -317,9 +322,10 @@ MUTANTS = {
 # %% [markdown]
 # ## 7. Which shifts does a network not see?
 #
-# Convolutions with these strides, a ReLU behind each, and the mean over the grid at the end, on rows of 24 pixels that go
-# on round the border. A picture is rolled to the right by s pixels. **Predict first**: what is the smallest s above 0 for
-# which the result stays exactly as it was, for the strides (1, 1), (2, 2), (2, 3) and (3, 2, 2)? Then measure.
+# Convolutions with these strides, a ReLU behind each, and the mean over the grid at the end, on rows of 24 pixels
+# that go on round the border. A picture is rolled to the right by s pixels. **Predict first**: what is the smallest s
+# above 0 for which the result stays exactly as it was, for the strides (1, 1), (2, 2), (2, 3) and (3, 2, 2)? Then
+# measure.
 
 # %%
 def network(x, strides, round_the_border=True):
@@ -351,8 +357,8 @@ def smallest_shifts():
 show(**smallest_shifts())
 
 # %% [markdown] reasons="smallest_shifts"
-# your four predictions beside what you measured; why strides multiply and do not add; what happens with zeros at the border
-# (`round_the_border=False`), and why; which of these a ViT with patches of 4 resembles.
+# your four predictions beside what you measured; why strides multiply and do not add; what happens with zeros at the
+# border (`round_the_border=False`), and why; which of these a ViT with patches of 4 resembles.
 
 # %% [markdown] hint="smallest_shifts"
 # One layer of stride 2: a shift by 2 moves its result by 1. By how much must the picture move so that the result of the
@@ -363,11 +369,11 @@ show(**smallest_shifts())
 
 # %% mutants="smallest_shifts"
 MUTANTS = {
-    "strides_added": ("return next(s for s in range(1, 25) if np.allclose(network(np.roll(picture, s, axis=2), strides), "
-                      "before))", "return sum(strides) if max(strides) > 1 else 1",
+    "strides_added": ("return next(s for s in range(1, 25) "
+                      "if np.allclose(network(np.roll(picture, s, axis=2), strides), before))", "return sum(strides) if max(strides) > 1 else 1",
                       "Strides multiply: a shift of one place behind the first layer is already one of several pixels."),
-    "largest_stride": ("return next(s for s in range(1, 25) if np.allclose(network(np.roll(picture, s, axis=2), strides), "
-                       "before))", "return max(strides)", "Every layer has its stride, not only the coarsest."),
+    "largest_stride": ("return next(s for s in range(1, 25) "
+                       "if np.allclose(network(np.roll(picture, s, axis=2), strides), before))", "return max(strides)", "Every layer has its stride, not only the coarsest."),
     "from_zero": ("range(1, 25)", "range(0, 25)", "At 0 nothing has moved: the smallest shift above 0 is asked."),
     "zeros": ("np.allclose(network(np.roll(picture, s, axis=2), strides), before)",
               "np.allclose(network(np.roll(picture, s, axis=2), strides, False), network(picture, strides, False))",
@@ -377,9 +383,9 @@ MUTANTS = {
 # %% [markdown]
 # ## 8. Four networks, told by their shifts
 #
-# How much the mean of the features changes when a picture is rolled, for four networks of random weights: one *without*
-# strides, one with a product of strides of *two*, one with *four*, and one with four and *zeros* at the border. Which is
-# which?
+# How much the mean of the features changes when a picture is rolled, for four networks of random weights: one
+# *without* strides, one with a product of strides of *two*, one with *four*, and one with four and *zeros* at the
+# border. Which is which?
 
 # %% figure="the change of the features of four networks A to D, for shifts of 0 to 12 pixels"
 import matplotlib.pyplot as plt
