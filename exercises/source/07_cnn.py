@@ -70,7 +70,8 @@ MUTANTS = {
                             "The zeros stand on each side of the picture."),
     "stride_before": ("y = y + x[:, i:i + H - kh + 1:stride, j:j + W - kw + 1:stride] @ w[i, j]",
                       "y = y + np.roll(x, (-i * stride, -j * stride), (1, 2))"
-                      "[:, :H - kh + 1:stride, :W - kw + 1:stride] @ w[i, j]", "The stride is between places of the result; within the kernel the step is 1."),
+                      "[:, :H - kh + 1:stride, :W - kw + 1:stride] @ w[i, j]",
+                      "The stride is between places of the result; within the kernel the step is 1."),
     "no_bias": ("y = b\n", "y = 0 * b\n", "The bias is missing."),
     "bias_each_time": ("y = y + x", "y = y + b + x", "The bias is added once, not for each place of the kernel."),
 }
@@ -370,10 +371,12 @@ show(**smallest_shifts())
 # %% mutants="smallest_shifts"
 MUTANTS = {
     "strides_added": ("return next(s for s in range(1, 25) "
-                      "if np.allclose(network(np.roll(picture, s, axis=2), strides), before))", "return sum(strides) if max(strides) > 1 else 1",
-                      "Strides multiply: a shift of one place behind the first layer is already one of several pixels."),
+                      "if np.allclose(network(np.roll(picture, s, axis=2), strides), before))",
+                      "return sum(strides) if max(strides) > 1 else 1",
+                      "Strides multiply: one place behind the first layer is already several pixels."),
     "largest_stride": ("return next(s for s in range(1, 25) "
-                       "if np.allclose(network(np.roll(picture, s, axis=2), strides), before))", "return max(strides)", "Every layer has its stride, not only the coarsest."),
+                       "if np.allclose(network(np.roll(picture, s, axis=2), strides), before))",
+                       "return max(strides)", "Every layer has its stride, not only the coarsest."),
     "from_zero": ("range(1, 25)", "range(0, 25)", "At 0 nothing has moved: the smallest shift above 0 is asked."),
     "zeros": ("np.allclose(network(np.roll(picture, s, axis=2), strides), before)",
               "np.allclose(network(np.roll(picture, s, axis=2), strides, False), network(picture, strides, False))",
