@@ -62,7 +62,7 @@ MUTANTS = {
                     "Half of each token comes along the residual path: add the identity."),
     "not_halved": ("(identity + A.mean(axis=1)) / 2 @ R", "(identity + A.mean(axis=1)) @ R",
                    "Rows of I + A sum to 2: halve them, so that shares add up to one."),
-    "over_tokens": ("A.mean(axis=1)) / 2 @ R", "A.mean(axis=1, keepdims=True)[:, 0].mean(axis=1, keepdims=True)) / 2 @ R",
+    "over_tokens": ("A.mean(axis=1)) / 2 @ R", "A.mean(axis=(1, 2))[:, None]) / 2 @ R",
                     "The mean is over the heads alone: each token keeps its own row."),
     "max": ("A.mean(axis=1)", "A.max(axis=1)", "Here heads are averaged; the maximum needs another division."),
 }
@@ -86,7 +86,8 @@ def mean_distance(A, rows, columns):
 # %% check="mean_distance" points=10
 SEED = 8
 rng = np.random.default_rng(SEED)
-show(heads=mean_distance(softmax(rng.normal(size=(3, 10, 10))), 2, 5), equal=mean_distance(np.full((64, 64), 1 / 64), 8, 8))
+show(heads=mean_distance(softmax(rng.normal(size=(3, 10, 10))), 2, 5),
+     equal=mean_distance(np.full((64, 64), 1 / 64), 8, 8))
 
 # %% [markdown] hint="mean_distance"
 # Three tokens in a row: one looks at itself, one at all equally, one at the first. Their distances are 0, 2/3 and 2.
@@ -113,8 +114,8 @@ MUTANTS = {
 # ## 3. Tokens in front of the patches
 #
 # This model has several tokens in front: a class token, a distillation token, registers. Its head reads the mean of
-# the *patch* tokens. Make one map for each picture: which share does each patch have in what the head reads? The tokens in
-# front have shares as well; leave them out, and let the shares of the patches add up to one.
+# the *patch* tokens. Make one map for each picture: which share does each patch have in what the head reads? The tokens
+# in front have shares as well; leave them out, and let the shares of the patches add up to one.
 
 # %% answer="patch_map" kind="transfer"
 def patch_map(R, prefix, rows, columns):
@@ -132,7 +133,8 @@ def patch_map(R, prefix, rows, columns):
 # %% check="patch_map" points=15
 SEED = 8
 rng = np.random.default_rng(SEED)
-show(maps=patch_map(softmax(rng.normal(size=(2, 9, 9))), 3, 2, 3), none=patch_map(softmax(rng.normal(size=(3, 6, 6))), 0, 3, 2))
+show(maps=patch_map(softmax(rng.normal(size=(2, 9, 9))), 3, 2, 3),
+     none=patch_map(softmax(rng.normal(size=(3, 6, 6))), 0, 3, 2))
 
 # %% [markdown] hint="patch_map"
 # Which rows of R does the head read, and which columns have a place on the grid?
@@ -157,18 +159,19 @@ MUTANTS = {
 # %% [markdown]
 # ## 4. A map that knows the class
 #
-# Rollout shows the same map for every class. Chefer, Gur and Wolf (2021, arXiv:2103.15679) weight each attention
-# weight with the gradient of one class's logit with respect to it, keep what is positive, average over the heads,
-# and let R grow by what the layer adds:
+# Rollout shows the same map for every class. Chefer, Gur and Wolf (2021, arXiv:2103.15679) multiply each attention
+# weight with the gradient of one class's logit with respect to it, keep what is positive, average over the heads, and
+# let R grow by what the layer adds:
 #
-# $$\bar A = \mathrm{mean}_h\big(\max(0,\ dA \odot A)\big), \qquad R \leftarrow R + \bar A R, \qquad R = I \text{ at first.}$$
+# $$\bar A = \mathrm{mean}_h\big(\max(0,\ dA \odot A)\big), \qquad R \leftarrow R + \bar A R, \qquad
+# R = I \text{ at first.}$$
 
 # %% answer="relevance" kind="transfer"
 def relevance(maps, gradients):
     """R after all layers.    L times (h, N, N), L times (h, N, N) -> (N, N)"""
     # solution: R = I; for each layer's A and dA: `np.maximum(dA * A, 0).mean(axis=0)`, and R = R + that @ R
     R = np.eye(maps[0].shape[-1])
-    for A, dA in zip(maps, gradients):
+    for A, dA in zip(maps, gradients, strict=True):
         weighted = np.maximum(dA * A, 0).mean(axis=0)  # (N, N)
         R = R + weighted @ R
     return R
@@ -213,7 +216,7 @@ def rollout_backward(maps, dR):
     for M in mixed[:-1]:
         below.append(M @ below[-1])
     gradients = []
-    for M, R in zip(mixed[::-1], below[::-1]):
+    for M, R in zip(mixed[::-1], below[::-1], strict=True):
         gradients.append(dR @ R.T / 2)
         dR = M.T @ dR
     return gradients[::-1]
@@ -245,9 +248,9 @@ MUTANTS = {
 # ## 6. A query that looks only at itself
 #
 # Rollout with the maximum over the heads, where the smallest nine tenths of the weights are discarded. Rows sum to one
-# afterwards, no error is raised, and for most pictures the maps look well. But a query that looks at many places, a little
-# at each, ends up as if it looked at nothing but itself. Each query has its own distribution over the keys: it should keep
-# its own strongest ones.
+# afterwards, no error is raised, and for most pictures the maps look well. But a query that looks at many places, a
+# little at each, ends up as if it looked at nothing but itself. Each query has its own distribution over the keys: it
+# should keep its own strongest ones.
 
 # %% answer="sharp_rollout" kind="debug" bug="per_matrix"
 def sharp_rollout(maps, share=0.9):
@@ -261,7 +264,7 @@ def sharp_rollout(maps, share=0.9):
     for A in maps:
         A = A.max(axis=1)  # (B, N, N)
         least = np.quantile(A, share, axis=-1, keepdims=True)
-        A = np.where(A >= least, A, 0)
+        A = np.where(least > A, 0, A)
         mixed = identity + A
         R = mixed / mixed.sum(axis=-1, keepdims=True) @ R
     return R
@@ -282,23 +285,25 @@ show(R=sharp_rollout(maps, 0.5), most=sharp_rollout(maps))
 
 # %% mutants="sharp_rollout"
 MUTANTS = {
-    "per_matrix": ("axis=-1, keepdims=True)\n        A = np.where", "axis=(-2, -1), keepdims=True)\n        A = np.where",
-                   "One threshold for the whole matrix: rows compete, and a query that spreads its attention loses all."),
-    "per_column": ("axis=-1, keepdims=True)\n        A = np.where", "axis=-2, keepdims=True)\n        A = np.where",
+    "per_matrix": ("axis=-1, keepdims=True)\n        A = np.where",
+                   "axis=(-2, -1), keepdims=True)\n        A = np.where",
+                   "One threshold for the whole matrix: a query that spreads its attention loses all of it."),
+    "per_column": ("axis=-1, keepdims=True)\n        A = np.where",
+                   "axis=-2, keepdims=True)\n        A = np.where",
                    "That is one threshold for each key; each query needs its own."),
     "no_keepdims": ("mixed.sum(axis=-1, keepdims=True) @ R", "mixed.sum(axis=-1)[:, None] @ R",
                     "Now the sums of the rows divide the columns. That was right before."),
     "residual_dropped": ("mixed = identity + A", "mixed = A", "The residual path is no attention: it stays."),
-    "largest_discarded": ("np.where(A >= least, A, 0)", "np.where(A >= least, 0, A)", "The smallest are discarded."),
+    "largest_discarded": ("np.where(least > A, 0, A)", "np.where(least > A, A, 0)", "The smallest are discarded."),
 }
 
 # %% [markdown]
 # ## 7. How fast is a query forgotten?
 #
-# Two rows of a rollout differ by half the sum of their absolute differences: 1 if they have nothing in common, 0 if they
-# are equal. **Predict first**, on paper: after how many layers do all pairs of rows differ by less than 1/100 if every
-# layer looks everywhere equally and the residual path's share is a half, a quarter, three quarters? And with a half, if
-# the layers look as `layers` below does? Then measure: there are 30 layers, 16 tokens.
+# Two rows of a rollout differ by half the sum of their absolute differences: 1 if they have nothing in common, 0 if
+# they are equal. **Predict first**, on paper: after how many layers do all pairs of rows differ by less than 1/100 if
+# every layer looks everywhere equally and the residual path's share is a half, a quarter, three quarters? And with a
+# half, if the layers look as `layers` below does? Then measure: there are 30 layers, 16 tokens.
 
 # %%
 layers = softmax(4 * np.random.default_rng(8).normal(size=(30, 16, 16)))  # (L, N, N)
@@ -328,8 +333,8 @@ def forgotten():
 show(**forgotten())
 
 # %% [markdown] reasons="forgotten"
-# your four predictions beside what you measured; by what factor two rows come closer in each layer of equal attention, and
-# why; what this means for the map of a class token in a network of 24 layers.
+# your four predictions beside what you measured; by what factor two rows come closer in each layer of equal attention,
+# and why; what this means for the map of a class token in a network of 24 layers.
 
 # %% [markdown] hint="forgotten"
 # With equal attention, what do two tokens have in common after one layer, and what is still their own?
@@ -339,7 +344,8 @@ show(**forgotten())
 
 # %% mutants="forgotten"
 MUTANTS = {
-    "one_less": ("enumerate(attention, 1)", "enumerate(attention)", "Count the layers themselves: the first is number 1."),
+    "one_less": ("enumerate(attention, 1)", "enumerate(attention)",
+                 "Count the layers themselves: the first is number 1."),
     "not_halved": ("(abs(R[:, None] - R).sum(axis=-1) / 2).max()", "abs(R[:, None] - R).sum(axis=-1).max()",
                    "It is half the sum of the differences."),
     "share_exchanged": ("share * np.eye(16) + (1 - share) * A", "(1 - share) * np.eye(16) + share * A",
@@ -351,15 +357,15 @@ MUTANTS = {
 # %% [markdown]
 # ## 8. Three networks, one plot
 #
-# The mean attention distances of four heads in each of four layers, on a grid of 14 x 14 tokens: a network that was never
-# trained, one that was trained on very many pictures, and one that may only look inside windows of 4 x 4 tokens. The dashed
-# line is a head that looks everywhere equally.
+# The mean attention distances of four heads in each of four layers, on a grid of 14 x 14 tokens: a network that was
+# never trained, one that was trained on very many pictures, and one that may only look inside windows of 4 x 4 tokens.
+# The dashed line is a head that looks everywhere equally. (The numbers are made up; the shapes are those of papers.)
 
 # %%
 distances = {
     "A": np.array([[1.6, 1.7, 1.8, 1.5], [1.7, 1.8, 1.4, 1.8], [1.7, 1.5, 1.8, 1.8], [1.8, 1.7, 1.6, 1.8]]),
     "B": np.array([[7.2, 7.4, 7.2, 7.3], [7.3, 7.3, 7.2, 7.4], [7.3, 7.2, 7.4, 7.3], [7.2, 7.3, 7.3, 7.4]]),
-    "C": np.array([[1.3, 6.9, 2.2, 2.9], [2.1, 5.8, 7.0, 4.4], [6.1, 7.1, 5.6, 6.8], [7.0, 7.4, 6.9, 7.2]])}  # (L, h)
+    "C": np.array([[1.3, 6.9, 2.2, 2.9], [2.1, 5.8, 7.0, 3.1], [6.1, 7.1, 5.6, 6.8], [7.0, 7.4, 6.9, 7.2]])}  # (L, h)
 
 # %% figure="three panels of dots, four heads in each of four layers, and the line of equal attention"
 import matplotlib.pyplot as plt
