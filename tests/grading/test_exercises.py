@@ -26,6 +26,7 @@ SEEDS = [1, 20, 300, 4000, 2 ** 32 - 1]
 # Changes that do not change the function. {exercise.answer: {mutant}}, each for the reason beside it.
 EQUAL = {
     "02.bilinear_weights": {"sign, line 3.55"},  # beyond the last input both weights go to it, and add up to one
+    "08.patch_map": {"sum and mean, line 6.11"},  # what comes is divided by its sum
     "17.shift_mask": {"sign, line 3.11", "sign, line 4.14", "sign, line 5.14",  # numbers differ, regions do not
                       "sign, line 3.28", "sign, line 4.31",  # the windows' border parts these regions anyway
                       "transposed result, line 7.4"},  # the mask is symmetric
