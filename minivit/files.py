@@ -35,6 +35,16 @@ def write_atomically(path, content):
             os.close(folder)
 
 
+def write_if_changed(path, content):
+    """Replace a file, as `write_atomically` does, unless it says the same already; returns whether it changed."""
+    path = Path(path)
+    content = content.encode() if isinstance(content, str) else content
+    if path.exists() and path.read_bytes() == content:
+        return False
+    write_atomically(path, content)
+    return True
+
+
 @contextlib.contextmanager
 def locked(path, *, wait=True):
     """Hold the lock of a file or folder: `path`.lock beside it, which one holder in all processes can have at a time.

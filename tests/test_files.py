@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from minivit import files
-from minivit.files import locked, write_atomically
+from minivit.files import locked, write_atomically, write_if_changed
 
 ROOT = Path(__file__).parents[1]
 HOLDER = ("import sys, time; from minivit.files import locked\n"
@@ -44,6 +44,16 @@ def test_nothing_but_the_file_is_left(tmp_path):
         write_atomically(tmp_path / "c", content)
     assert [path.name for path in tmp_path.iterdir()] == ["c"]
     assert (tmp_path / "c").read_text() == "second"
+
+
+def test_a_file_that_says_the_same_is_not_written(tmp_path):
+    path = tmp_path / "c"
+    assert write_if_changed(path, "first")
+    inode = path.stat().st_ino  # of the file that a write would replace
+    assert not write_if_changed(path, b"first")
+    assert path.stat().st_ino == inode
+    assert write_if_changed(path, "second")
+    assert path.read_text() == "second"
 
 
 @pytest.mark.parametrize("failing", ["fsync", "replace"])

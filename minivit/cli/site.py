@@ -1,9 +1,10 @@
 """python -m minivit site: the course as a website."""
 
+DEFAULT = "build/site"
+
 
 def add_commands(subparsers):
     """Register the command."""
-    from ..lessons.site import DEFAULT
     parser = subparsers.add_parser(
         "site", help="build the course as a website",
         description="Build the course as a website that needs no network: lessons with their stored outputs, demos, "

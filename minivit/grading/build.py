@@ -7,6 +7,7 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
+from ..files import write_if_changed
 from .exercise import FOLDER, from_pristine
 from .expected import mutant_values, output, survivors, values
 from .figures import figure_outputs
@@ -35,7 +36,8 @@ def build(folder=FOLDER, numbers=()):
                               (folder / "solutions" / f"{source.stem}.ipynb", as_text(solution)),
                               (folder / f"{source.stem}.ipynb", as_text(student(solution, exercise))),
                               (folder / "expected" / f"{source.stem}.json", expected_file(exercise))]:
-            yield path, write(path, content)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield path, write_if_changed(path, content)
 
 
 def examine(exercise):
@@ -132,12 +134,3 @@ def as_text(notebook):
     """A notebook as its file holds it."""
     nbformat.validate(notebook)
     return nbformat.writes(notebook) + "\n"
-
-
-def write(path, text):
-    """Write a file unless it already says the same; returns whether it changed."""
-    if path.exists() and path.read_text(encoding="utf-8") == text:
-        return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    return True

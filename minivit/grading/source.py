@@ -83,9 +83,11 @@ def read_source(path):
         if cell.id.startswith("answer-"):
             about = answers[cell.id.split("-", 2)[2]]
             cell.metadata["minivit"] = {key: value for key, value in about.items() if key != "reference"}
-    _say_kinds(pristine)
+    points = {cell.metadata["minivit"]["answer"]: cell.metadata["minivit"]["points"] for cell in pristine
+              if cell.id.startswith("check-")}
+    _say_kinds(pristine, points)
     pristine[0].source += "\n\n" + _minutes(cells[0][1], path)
-    pristine.insert(1, _rules(number, pristine, answers))
+    pristine.insert(1, _rules(number, points, answers))
     metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}, "minivit": {"number": number, "name": name}}
     return new_notebook(cells=pristine, metadata=metadata)
 
@@ -123,10 +125,8 @@ def _buggy(answer, name, path):
     return f"# This runs, and is wrong. Find the mistake and mend it.\n{answer['mutants'][answer['bug']][0]}"
 
 
-def _say_kinds(pristine):
+def _say_kinds(pristine, points):
     """Add its kind and points to the heading above every answer."""
-    points = {cell.metadata["minivit"]["answer"]: cell.metadata["minivit"]["points"] for cell in pristine
-              if cell.id.startswith("check-")}
     heading = None
     for cell in pristine:
         if cell.cell_type == "markdown" and cell.source.startswith("## "):
@@ -149,10 +149,8 @@ def _minutes(about, path):
     return f"Time: about {match[2]} minutes after the lesson ({how})."
 
 
-def _rules(number, pristine, answers):
+def _rules(number, points, answers):
     """The cell below the first: what may be written where, and the points of each kind."""
-    points = {cell.metadata["minivit"]["answer"]: cell.metadata["minivit"]["points"] for cell in pristine
-              if cell.id.startswith("check-")}
     sums = by_kind((answer["asks"], 0, points.get(name, 0)) for name, answer in answers.items())
     kinds = "\n".join(f"| {kind} | {possible} | {KINDS[kind]} |" for kind, (_, possible) in sums.items())
     formula = FORMULA if any(answer["formula"] for answer in answers.values()) else ""

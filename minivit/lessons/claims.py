@@ -3,7 +3,7 @@
 from pathlib import Path
 from urllib.parse import quote
 
-from ..files import write_atomically
+from ..files import write_if_changed
 
 PAGE = Path(__file__).parents[2] / "docs" / "claims.md"
 HEAD = """# What papers claim, and what this course found
@@ -63,7 +63,4 @@ def anchor(heading):
 
 def write(lessons):
     """Write the page; returns whether it was another one."""
-    text = page(lessons)
-    changed = not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text
-    write_atomically(PAGE, text)
-    return changed
+    return write_if_changed(PAGE, page(lessons))

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from ..files import write_if_changed
 from ..train import Run, load_model, load_recipe
 
 ROOT = Path(__file__).parents[2]
@@ -97,6 +98,4 @@ def update(path, records):
     if start < 0:
         raise ValueError(f"{path}: expected a table with the head {HEAD.splitlines()[0]!r}")
     end = text.find("\n\n", start) + 1
-    changed = text[:start] + table(records) + text[end:]
-    Path(path).write_text(changed, encoding="utf-8", newline="\n")
-    return changed != text
+    return write_if_changed(path, text[:start] + table(records) + text[end:])

@@ -17,7 +17,6 @@ from .sources import sources
 from .tree import write_tree
 
 NEEDED = ("sphinx", "myst_nb", "furo", "sphinx_copybutton", "sphinx-mathjax-offline")
-DEFAULT = "build/site"
 MARK = ".minivit-site"  # what a folder of this command holds, so that nobody else's files are taken for old pages
 
 
@@ -26,7 +25,7 @@ def missing():
     return [name for name in NEEDED if find_spec(name) is None]
 
 
-def build(folder=DEFAULT, demos=None, page=None):
+def build(folder, demos=None, page=None):
     """Build the site.
 
     Parameters
