@@ -98,8 +98,8 @@ def fit(what, pictures, *, steps, objective=None, look=None, title="train", thre
         share of the batch, as float32 (B, H, W, 3), normalised, and int64 (B,).
     look : callable, optional
         look(line) is called on every line of the history as it comes: to draw, to measure, to copy weights.
-    title : str
-        What the progress bar says.
+    title : str or None
+        What the progress bar says; None for no bar, where many runs are compared.
     threads : int, optional
         By default one for each core.
     folder : str or Path, optional

@@ -24,7 +24,7 @@ from .trainer import Meter, Trainer
 
 
 def fit(task: Task, train_set: Dataset, test_set: Dataset | None, recipe: Recipe, *, mean: Numbers, std: Numbers,
-        run: Run | None = None, title: str = "train", save_every: float = 30.0) -> Iterator[Line]:
+        run: Run | None = None, title: str | None = "train", save_every: float = 30.0) -> Iterator[Line]:
     """Train to the last step of a recipe, and yield a line of metrics a hundred times on the way.
 
     Afterwards the task is in evaluation mode, with the weights that were tested: where the recipe asks for it, their
@@ -42,8 +42,8 @@ def fit(task: Task, train_set: Dataset, test_set: Dataset | None, recipe: Recipe
         What pictures are normalised with.
     run : Run, optional
         The folder where metrics and checkpoints are written, and from where training goes on.
-    title : str
-        What the progress bar says.
+    title : str or None
+        What the progress bar says; None for no bar.
     save_every : float
         Seconds between checkpoints; it changes nothing in the result.
 
@@ -82,10 +82,11 @@ def fit(task: Task, train_set: Dataset, test_set: Dataset | None, recipe: Recipe
             trainer.take_average()
             task.eval()
             if tests:
-                yield written(run, position(trainer) | {"final": True} | evaluated(task, tests, threads, tables=True))
+                yield written(run, position(trainer) | {"final": True} | evaluated(
+                    task, tests, threads, tables=True, progress=title is not None))
 
 
-def train_steps(trainer: Trainer, run: Run | None, looks: Samples | None, title: str,
+def train_steps(trainer: Trainer, run: Run | None, looks: Samples | None, title: str | None,
                 save_every: float) -> Iterator[Line]:
     """The loop: a hundred lines of metrics, some looks at a part of the test set, a checkpoint now and then."""
     recipe, size, count = trainer.recipe, trainer.batches.size, trainer.recipe.evaluations if looks else 0
@@ -94,7 +95,7 @@ def train_steps(trainer: Trainer, run: Run | None, looks: Samples | None, title:
     plateaus, lines, plateau = trainer.task.plateaus(size), run.metrics() if run else [], None
     begun, saved = time.perf_counter() - trainer.seconds, time.perf_counter()
     with DelayedInterrupt() as interrupt, \
-            progress_bar(recipe.steps * size, title, initial=trainer.done * size) as bar:
+            progress_bar(recipe.steps * size, title, initial=trainer.done * size, disable=title is None) as bar:
         if run and recipe.init and not trainer.done:
             trainer.save(run)  # from here on the folder needs no other run
         while trainer.done < recipe.steps:

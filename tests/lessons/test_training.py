@@ -130,3 +130,10 @@ def test_accuracy_says_of_which_pictures(pictures):
         accuracy(model, pictures, of="validation", threads=1)
     with pytest.raises(ValueError, match="validation"):
         accuracy(model, pictures, of="valid", threads=1)
+
+
+def test_without_a_title_there_is_no_progress_bar(pictures, capfd):
+    held_out = dataclasses.replace(pictures, validation=pictures.test)
+    for title, shown in ((None, False), ("train", True)):
+        fit(create("vit", "cifar", **TINY), held_out, steps=2, batch_size=16, threads=1, title=title)
+        assert bool("".join(capfd.readouterr())) == shown
