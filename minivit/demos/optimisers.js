@@ -48,6 +48,7 @@ function shade(canvas, heights, side) {  // a line at equal steps of the root of
                                          q * ((1 - p) * at(j + 1, i) + p * at(j + 1, i + 1))));
   };
   side = Math.round(side);
+  if (!side) return;  // on a slide that is not shown yet; when it is, a resize draws again
   const image = new ImageData(side, side), ink = getComputedStyle(document.body).color.match(/\d+/g).map(Number);
   for (let y = 0; y < side; y++) for (let x = 0; x < side; x++) {
     const here = Math.floor(level(x, y)), line = here !== Math.floor(level(x + 1, y)) || here !== Math.floor(level(x, y + 1));
