@@ -251,6 +251,13 @@ def test_average_precision_against_a_slow_computation(rng):
     assert 0.1 < found["AP"] < found["AP50"] < 0.9
 
 
+def test_average_precision_of_a_published_example():
+    """The example in the documentation of torchmetrics' MeanAveragePrecision: 0.6, and 1 at half an overlap."""
+    truth = [(np.array([0]), np.array([[214.0, 41, 562, 285]]))]
+    answers = [(np.array([0]), np.array([0.536]), np.array([[258.0, 41, 606, 285]]))]
+    assert average_precision(truth, answers, 1) == pytest.approx({"AP": 0.6, "AP50": 1.0})
+
+
 def test_a_second_answer_to_an_object_is_wrong_and_no_answer_is_no_error():
     truth = [(np.array([1]), np.array([[2.0, 2, 12, 12]]))]
     twice = [(np.array([1, 1]), np.array([0.9, 0.8]), np.array([[2.0, 2, 12, 12]] * 2))]
