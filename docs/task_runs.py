@@ -9,14 +9,12 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from minivit.files import write_atomically
+from minivit.lessons.step_time import step_seconds
 from minivit.lessons.zoo import machine
 from minivit.names import expect
 from minivit.tasks import find_task
-from minivit.train import Recipe, Run, fit, resume, train
-from minivit.train.start import build, decide, describe, sets_of
+from minivit.train import Recipe, Run, resume, train
 
 RESULTS = Path(__file__).parent / "results" / "tasks"
 RUNS = {  # what is measured: a task, and what differs from its own recipe
@@ -89,20 +87,15 @@ def times_path(name):
     return RESULTS / "times" / f"{name}.json"
 
 
-def measure_time(name, recipe, *, steps=30):
-    """The seconds of a training step, the median of some; written where `steps_of` reads it.
+def measure_time(name, recipe):
+    """The seconds of a training step, {"step": ...} with the machine; written where `steps_of` reads them.
 
     Of a task that begins with another's run, that is one of a single step.
     """
     with tempfile.TemporaryDirectory() as folder:
         other = beginning(recipe, Path(folder) / "first", lambda first: replace(first, steps=1, evaluations=0))
-        recipe = decide(replace(recipe, steps=steps, evaluations=0, task_settings=recipe.task_settings | other))
-        train_set, test_set = sets_of(recipe)
-        about = describe(train_set, test_set)
-        lines = fit(build(recipe, about).to(recipe.device), train_set, None, recipe, mean=about["mean"],
-                    std=about["std"], title=None)
-        seconds = np.diff([line["seconds"] for line in lines])
-    found = {"step": float(np.median(seconds)), "threads": recipe.threads, **machine()}
+        seconds = step_seconds(replace(recipe, task_settings=recipe.task_settings | other))
+    found = {"step": seconds, **machine()}
     times_path(name).parent.mkdir(parents=True, exist_ok=True)
     write_atomically(times_path(name), json.dumps(found, indent=2) + "\n")
     return found

@@ -133,7 +133,7 @@ def test_a_step_is_timed_once_and_must_be():
     tasks.main(["--time", "beit"])
     found = json.loads(task_runs.times_path("beit").read_text())
     assert found["step"] > 0
-    assert found["threads"] >= 1
+    assert found["cores"] >= 1
     assert task_runs.steps_of("beit", 10) == max(1, round(600 / found["step"]))
 
 

@@ -11,6 +11,9 @@ def add_commands(subparsers):
     parser.add_argument("--add", metavar="RUN", help="the folder of a run")
     parser.add_argument("--recipe", metavar="NAME", help="with --add: the recipe of minivit/train/recipes that it ran")
     parser.add_argument("--model", metavar="WORDS", help="with --add: the model in words, for the table")
+    parser.add_argument("--quiet", action="store_true",
+                        help="with --add: the run was one in the background, and now the machine is quiet: its minutes "
+                             "are those of as many steps as they are measured now")
     parser.set_defaults(run=results)
 
 
@@ -22,7 +25,7 @@ def results(args):
     if args.add:
         if not (args.recipe and args.model):
             raise ValueError("results --add needs the --recipe of the run, and the --model in words")
-        print(f"written: {write_record(record(args.add, args.recipe, args.model))}")
+        print(f"written: {write_record(record(args.add, args.recipe, args.model, quiet=args.quiet))}")
     lessons = read_lessons()
     records = all_records(lessons)
     print(table(records), end="")

@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 
 from ..files import write_if_changed
+from ..tasks import find_task
 from ..train import Run, load_model, load_recipe
+from .step_time import step_seconds
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "results"
@@ -14,7 +16,7 @@ HEAD = """| command | model | parameters | epochs | minutes of training | test a
 CHOSEN_BY_THE_RUN = ("steps", "device", "threads")  # what a recipe may leave to the machine
 
 
-def record(folder, name, model):
+def record(folder, name, model, *, quiet=False):
     """The record of a complete run of a recipe in `recipes/`, as a dictionary that JSON can hold.
 
     Parameters
@@ -25,6 +27,9 @@ def record(folder, name, model):
         Of the recipe: "vit_15min".
     model : str
         The model in words, for the table.
+    quiet : bool
+        The run was one in the background, and now the machine is quiet: its minutes are those of as many steps as
+        they are measured now, with all cores.
 
     Raises
     ------
@@ -37,6 +42,8 @@ def record(folder, name, model):
         raise ValueError(f"{folder}: not finished; {run.resume_command()}")
     given = json.loads(json.dumps(recipe))  # as JSON holds it: lists instead of tuples
     there = run.recipe().to_dict()  # a setting that is newer than the run has its default
+    others = find_task(recipe["task"]).runs  # the folders of other runs, as a teacher's, which no recipe names
+    there["task_settings"] = {key: value for key, value in there["task_settings"].items() if key not in others}
     different = [key for key in given if key not in CHOSEN_BY_THE_RUN and there[key] != given[key]]
     if different:
         raise ValueError(f"{folder}: not a run of {name}, it differs in {', '.join(different)}")
@@ -45,13 +52,14 @@ def record(folder, name, model):
     except ValueError as error:
         raise ValueError(f"{folder}: {recipe['model']}:{recipe['variant']} has other weights now than in this "
                          f"run") from error
+    seconds = step_seconds(run.recipe()) * config["recipe"]["steps"] if quiet else result["seconds"]
     return {"recipe": name, "model": model,
             "parameters": sum(parameter.size for parameter in parameters),
-            "epochs": round(result["epoch"], 2), "minutes": round(result["seconds"] / 60, 1),
+            "epochs": round(result["epoch"], 2), "minutes": round(seconds / 60, 1),
             "test_accuracy": result["test_accuracy"], "test_pictures": result["test_pictures"],
             "data": config["data"]["name"], "seed": recipe["seed"], "steps": config["recipe"]["steps"],
-            "threads": config["recipe"]["threads"], "python": config["python"], "numpy": config["numpy"],
-            "loops": config["loops"]}
+            "threads": config["recipe"]["threads"], "background": quiet, "python": config["python"],
+            "numpy": config["numpy"], "loops": config["loops"]}
 
 
 def write_record(record):
@@ -86,7 +94,8 @@ def table(records):
         command = record.get("command") or f"python -m minivit train --recipe {record['recipe']}"
         parameters = f"{record['parameters'] / 1e6:.1f} M" if "parameters" in record else ""
         epochs = f"{record['epochs']:.1f}" if record["epochs"] >= 1 else f"{record['epochs']:.2f}"
-        rows += (f"| `{command}` | {record['model']} | {parameters} | {epochs} | {record['minutes']} | "
+        minutes = f"{record['minutes']}{'*' * record.get('background', False)}"
+        rows += (f"| `{command}` | {record['model']} | {parameters} | {epochs} | {minutes} | "
                  f"{100 * record['test_accuracy']:.1f} % |\n")
     return HEAD + rows
 

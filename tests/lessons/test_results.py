@@ -11,6 +11,7 @@ from minivit.__main__ import main
 from minivit.data import shapes10
 from minivit.lessons import claims, results
 from minivit.lessons.outcome import read_lessons
+from minivit.lessons.step_time import step_seconds
 from minivit.train import Recipe, load_recipe, train
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +59,25 @@ def test_a_run_becomes_a_record(run, tmp_path, monkeypatch):
     results.write_record(record | {"recipe": "worse", "test_accuracy": -1.0})
     assert results.write_record(record).name == "tiny.json"
     assert [each["recipe"] for each in results.read_records()] == ["worse", "tiny"]
+
+
+def test_a_run_in_the_background_has_the_minutes_of_a_quiet_machine(run, monkeypatch):
+    monkeypatch.setattr(results, "step_seconds", lambda recipe: 45.0 if recipe.steps == 4 else 0)
+    record = results.record(run, "tiny", "a tiny ViT", quiet=True)
+    assert record["minutes"] == 3.0
+    assert "| 1.0 | 3.0* |" in results.table([record])
+    assert "| 1.0 | 3.0 |" in results.table([record | {"background": False}])
+
+
+def test_steps_are_timed_on_the_recipes_own_data(run):
+    assert 0 < step_seconds(RECIPE, steps=5) < 10
+
+
+def test_a_students_recipe_does_not_name_its_teacher(run, tmp_path, monkeypatch):
+    recipe = Recipe.from_dict(RECIPE.to_dict() | {"task": "distil", "model": "deit"})
+    train(Recipe.from_dict(recipe.to_dict() | {"task_settings": {"teacher": str(run)}}), tmp_path / "student")
+    monkeypatch.setattr(results, "load_recipe", lambda name: recipe)
+    assert results.record(tmp_path / "student", "student", "DeiT")["steps"] == 4
 
 
 def test_only_a_complete_run_of_the_recipe_gets_a_record(run, monkeypatch):
