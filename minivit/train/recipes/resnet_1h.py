@@ -2,9 +2,11 @@
 
     python -m minivit train --recipe resnet_1h
 
-Source   He et al., CVPR 2016, arXiv:1512.03385, section 4.2, where it has 164 epochs and reaches 91.25 %
+Time     7,800 steps, 20 epochs: in the background of a busy machine 170 minutes
+Machine  two cores of an Intel Xeon at 2.8 GHz (model 106, AVX-512), Python 3.11, NumPy 2.4.6, Numba 0.68.1
 Seed     0
 Result   84.5 % of the test pictures of CIFAR-10 (JPEG copy); one run
+Source   He et al., CVPR 2016, arXiv:1512.03385, section 4.2, where it has 164 epochs and reaches 91.25 %
 """
 
 from ..recipe import Recipe
