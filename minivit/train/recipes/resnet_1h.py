@@ -3,7 +3,7 @@
     python -m minivit train --recipe resnet_1h
 
 Time     7,800 steps, 20 epochs: in the background of a busy machine 170 minutes
-Machine  two cores of an Intel Xeon at 2.8 GHz (model 106, AVX-512), Python 3.11, NumPy 2.4.6, Numba 0.68.1
+Machine  two cores of an Intel Xeon (model 167 at the end, AVX-512), Python 3.11, NumPy 2.4.6, Numba 0.68.1
 Seed     0
 Result   84.5 % of the test pictures of CIFAR-10 (JPEG copy); one run
 Source   He et al., CVPR 2016, arXiv:1512.03385, section 4.2, where it has 164 epochs and reaches 91.25 %
