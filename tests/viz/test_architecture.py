@@ -10,6 +10,7 @@ import pytest
 from minivit import ops, viz
 from minivit.models import create, list_models
 from minivit.nn import Attention, Linear, Module
+from minivit.tasks.mae import VARIANTS as MASKED
 from minivit.viz.architecture.sheet import text_width
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -188,6 +189,13 @@ def test_what_the_next_turn_alone_is_given_is_said():
     drawing = viz.architecture(create("tnt"), level=0)
     assert "for the next" in texts_of(drawing)
     assert "which makes (B, 65, 96) and (64B, 16, 8) for the next]" in drawing.alt
+
+
+def test_no_arrow_for_what_holds_nothing_or_only_says_where_something_stands():
+    drawing = viz.architecture(MASKED["cifar"](), level=0)  # it has no class token, and draws its masks by itself
+    assert "concatenate" not in texts_of(drawing)
+    assert "then pick on (B, 64, 128), then 6 times encoder.blocks (Block) on (B, 16, 128)" in drawing.alt
+    assert "then concatenate mask_token on (B, 16, 96), then pick on (B, 64, 96), then" in drawing.alt
 
 
 @pytest.mark.browser

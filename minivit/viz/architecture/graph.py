@@ -133,13 +133,13 @@ class _Builder:
 
     def add_operation(self, operation, where, section):
         """A box, unless it only changes the shape, or counts with constants."""
-        flowing = [v for v in _unique(operation.inputs) if v.flows]
+        flowing = [v for v in _unique(operation.inputs) if v.flows and 0 not in v.shape]
         if not flowing:
             return
         learned = [_short(name, where) for v in operation.inputs for name in v.learned]
         taken = _taken(operation.arguments[1:]) if operation.name == "getitem" else ""
         if operation.name in SHAPES_ONLY or operation.name == "getitem" and not taken \
-                or operation.name in {*SYMBOLS, "neg", "where"} and len(flowing) == 1 and not learned:
+                or operation.name in {*SYMBOLS, "concatenate", "neg", "where"} and len(flowing) == 1 and not learned:
             self.made.setdefault(id(operation.outputs[0]), self.source(flowing[0]))
             return
         title = taken or SYMBOLS.get(operation.name, operation.name)

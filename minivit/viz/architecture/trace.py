@@ -157,7 +157,8 @@ def _run(model, shape, batch):
         elif any(value.flows for value in call.inputs):
             for array in _arrays((inputs, settings)):
                 value = value_of(array)
-                if not value.flows and not value.learned and array.ndim > 1 and len(array) == batch:
+                if not value.flows and not value.learned and array.ndim > 1 and len(array) == batch \
+                        and array.dtype.kind == "f":  # integers are places, as what a mask keeps
                     value.flows, value.constant = True, "constant" if array.any() else "zeros"
         (open_calls[-1].steps if open_calls else whole).append(call)
         open_calls.append(call)
