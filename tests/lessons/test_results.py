@@ -6,26 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from minivit import create, data, models
+from minivit import create, models
 from minivit.__main__ import main
-from minivit.data import shapes10
 from minivit.lessons import claims, results
 from minivit.lessons.outcome import read_lessons
 from minivit.lessons.step_time import step_seconds
 from minivit.train import Recipe, load_recipe, train
+from tests.lessons import tiny
 
 ROOT = Path(__file__).parents[2]
-RECIPE = Recipe(settings={"dim": 8, "depth": 1, "heads": 1, "patch_size": 16}, data="shapes10", batch_size=16, steps=4,
-                threads=1, device="cpu", evaluation_size=20)
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
+def run(tiny_run, monkeypatch):
     """The folder of a complete run of a recipe called "tiny"."""
-    monkeypatch.setattr(data, "load", lambda name: shapes10.load_shapes10(train=64, test=40))
-    monkeypatch.setattr(results, "load_recipe", lambda name: {"tiny": RECIPE}[name])
-    train(RECIPE, tmp_path / "run")
-    return tmp_path / "run"
+    monkeypatch.setattr(results, "load_recipe", lambda name: {"tiny": tiny.RECIPE}[name])
+    return tiny_run.folder
 
 
 def test_the_readme_shows_what_the_records_say(tmp_path):
@@ -70,11 +66,11 @@ def test_a_run_in_the_background_has_the_minutes_of_a_quiet_machine(run, monkeyp
 
 
 def test_steps_are_timed_on_the_recipes_own_data(run):
-    assert 0 < step_seconds(RECIPE, steps=5) < 10
+    assert 0 < step_seconds(tiny.RECIPE, steps=5) < 10
 
 
 def test_a_students_recipe_does_not_name_its_teacher(run, tmp_path, monkeypatch):
-    recipe = Recipe.from_dict(RECIPE.to_dict() | {"task": "distil", "model": "deit"})
+    recipe = Recipe.from_dict(tiny.RECIPE.to_dict() | {"task": "distil", "model": "deit"})
     train(Recipe.from_dict(recipe.to_dict() | {"task_settings": {"teacher": str(run)}}), tmp_path / "student")
     monkeypatch.setattr(results, "load_recipe", lambda name: recipe)
     assert results.record(tmp_path / "student", "student", "DeiT")["steps"] == 4
@@ -82,7 +78,7 @@ def test_a_students_recipe_does_not_name_its_teacher(run, tmp_path, monkeypatch)
 
 def test_only_a_complete_run_of_the_recipe_gets_a_record(run, monkeypatch):
     def changed(**changes):
-        recipe = Recipe.from_dict(RECIPE.to_dict() | changes)
+        recipe = Recipe.from_dict(tiny.RECIPE.to_dict() | changes)
         monkeypatch.setattr(results, "load_recipe", lambda name: recipe)
     changed(lr=1.0, batch_size=8)
     with pytest.raises(ValueError, match="not a run of tiny, it differs in batch_size, lr"):

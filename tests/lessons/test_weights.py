@@ -7,31 +7,27 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from minivit import Tensor, data
+from minivit import Tensor
 from minivit.__main__ import main
-from minivit.data import shapes10
 from minivit.lessons import trained, weights
-from minivit.train import Recipe, Run, load_task, train
+from minivit.train import Run, load_task, train
+from tests.lessons import tiny
 
 KEPT = sorted(path.parent.name for path in weights.FOLDER.glob("*/config.json"))
-RECIPE = Recipe(settings={"dim": 8, "depth": 1, "heads": 1, "patch_size": 16}, data="shapes10", batch_size=16, steps=4,
-                threads=1, device="cpu", evaluation_size=20)
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
+def run(tiny_run, tmp_path, monkeypatch):
     """A complete run, and an empty folder for what is kept."""
-    monkeypatch.setattr(data, "load", lambda name: shapes10.load_shapes10(train=64, test=40))
     monkeypatch.setattr(weights, "FOLDER", tmp_path / "weights")
-    train(RECIPE, tmp_path / "run")
-    return Run(tmp_path / "run")
+    return tiny_run
 
 
 def test_what_is_kept_answers_as_the_run_does(run, capsys):
     assert main(["keep", str(run.folder), "--name", "tiny"]) == 0
     assert "written: " in capsys.readouterr().out
     kept = trained("tiny")
-    images = shapes10.load_shapes10(train=64, test=40)[1].images
+    images = tiny.pictures()[1].images
     x = Tensor.without_copy(kept.normalise(images))
     expected = load_task(run).backbone(x).numpy()
     np.testing.assert_allclose(kept.model(x).numpy(), expected, rtol=0, atol=2e-3 * np.abs(expected).max())
@@ -59,17 +55,17 @@ def test_a_kept_run_begins_another_one(run, tmp_path):
 def recipe_file(folder):
     """The recipe as a file that a user has written."""
     path = folder / "mine.py"
-    path.write_text(f"from minivit.train import Recipe\nrecipe = Recipe(**{RECIPE.to_dict()!r})\n")
+    path.write_text(f"from minivit.train import Recipe\nrecipe = Recipe(**{tiny.RECIPE.to_dict()!r})\n")
     return path
 
 
 def test_a_student_is_kept_without_its_teacher(run, tmp_path):
-    recipe = replace(RECIPE, task="distil", model="deit", task_settings={"teacher": str(run.folder)})
+    recipe = replace(tiny.RECIPE, task="distil", model="deit", task_settings={"teacher": str(run.folder)})
     student = train(recipe, tmp_path / "student")[1]
     weights.keep(student, "student")
     kept = trained("student")
     assert not any("teacher" in name for name in kept.task.state_dict())
-    x = Tensor.without_copy(kept.normalise(shapes10.load_shapes10(train=64, test=40)[1].images))
+    x = Tensor.without_copy(kept.normalise(tiny.pictures()[1].images))
     expected = load_task(student).backbone(x).numpy()
     np.testing.assert_allclose(kept.model(x).numpy(), expected, rtol=0, atol=2e-3 * np.abs(expected).max())
 
