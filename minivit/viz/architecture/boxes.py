@@ -111,6 +111,14 @@ class Highlight:
         return any(hits)
 
 
+def distinct(links: list[Link]) -> list[Link]:
+    """Of several links that begin at the same place the first."""
+    found: dict[tuple[int, int], Link] = {}
+    for link in links:
+        found.setdefault((id(link.source), link.way_out), link)
+    return list(found.values())
+
+
 def without_number(name: str) -> str:
     """"blocks" of "blocks.3"."""
     front, _, last = name.rpartition(".")

@@ -2,7 +2,7 @@
 
 import re
 
-from .boxes import Box, Link, Scope, with_any_number, without_number
+from .boxes import Box, Link, Scope, distinct, with_any_number, without_number
 
 LONGEST_PERIOD = 6  # boxes that are repeated together
 
@@ -92,19 +92,19 @@ def _replace(scope, start, period, count):
     scope.boxes[start:start + period * count] = [whole]
     for box in scope.boxes:
         if box is not whole:
-            box.links = _redirected(box.links, place, whole, ways, unique=box.inside is None)
-    scope.outputs = _redirected(scope.outputs, place, whole, ways, unique=False)
+            links = _redirected(box.links, place, whole, ways)
+            box.links = links if box.inside else distinct(links)  # a frame has a port for each of its links
+    scope.outputs = _redirected(scope.outputs, place, whole, ways)
 
 
-def _redirected(links, place, whole, ways, unique):
+def _redirected(links, place, whole, ways):
     """Links, those that came from a row of boxes from what stands in its place."""
     found = []
     for link in links:
         if id(link.source) in place:
             way = ways.get((place[id(link.source)], link.way_out), 0) if ways else link.way_out
             link = Link(whole, way, link.shape, link.to_next)
-        if not unique or not any(link.source is other.source and link.way_out == other.way_out for other in found):
-            found.append(link)
+        found.append(link)
     return found
 
 

@@ -4,7 +4,7 @@ A block is a module that adds something to what it was given earlier, seen from 
 What holds blocks (a stage, a sequence) is dissolved into its parts, which are told to which section they belong.
 """
 
-from .boxes import Box, Highlight, Link, Scope, with_any_number, without_number
+from .boxes import Box, Highlight, Link, Scope, distinct, with_any_number, without_number
 from .folding import fold, fold_twins
 from .trace import Call, Operation, Value
 
@@ -169,12 +169,8 @@ class _Builder:
 
     def links(self, values):
         """A link for each box that these values come from."""
-        sources = {}
-        for value in values:
-            source = self.source(value)
-            if source:
-                sources.setdefault(source, Link(*source, value.shape))
-        return list(sources.values())
+        sources = [(self.source(value), value.shape) for value in values]
+        return distinct([Link(*source, shape) for source, shape in sources if source])
 
 
 def _unique(values) -> list[Value]:
@@ -207,7 +203,7 @@ def _close_known(scope, known):
         design = (box.detail.partition("(")[0], box.highlighted, box.inside and box.inside.design)
         if box.inside and design in known:
             box.highlighted |= any(inner.highlighted for inner in box.inside.every_box())
-            box.inside, box.links = None, _distinct(box.links)
+            box.inside, box.links = None, distinct(box.links)
             closed.add(box)
         known.add(design)
     for link in [link for box in scope.boxes for link in box.links] + scope.outputs:
@@ -215,12 +211,7 @@ def _close_known(scope, known):
             link.way_out = 0
     for box in scope.boxes:
         if not box.inside:
-            box.links = _distinct(box.links)
-
-
-def _distinct(links):
-    """Of several links that begin at the same place the first."""
-    return list({(id(link.source), link.way_out): link for link in reversed(links)}.values())[::-1]
+            box.links = distinct(box.links)
 
 
 def _taken(indices):
