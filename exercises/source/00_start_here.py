@@ -7,9 +7,8 @@
 # | symbol | meaning |
 # |---|---|
 # | B, H, W, C | pictures, their height, width, colour channels |
-# | N, M, D | points, other points, numbers of a point |
 # | K | classes |
-# | z, p, y, t | scores, probabilities, wanted probabilities, labels |
+# | z, p, t | scores, probabilities, labels |
 
 # %%
 import numpy as np
@@ -56,38 +55,42 @@ MUTANTS = {
 # %% [markdown]
 # ## 2. All distances at once
 #
-# The squared distance of each of N points to each of M others, without an array of shape (N, M, D). As a loop:
-# `for n in range(N): for m in range(M): d[n, m] = ((x[n] - y[m]) ** 2).sum()`.
+# The squared distance of each tested point to each known one, a point a row, without an array of three axes. As a loop:
+# `for i in range(len(tested)): for j in range(len(known)): d[i, j] = ((tested[i] - known[j]) ** 2).sum()`.
 
 # %% answer="squared_distances" kind="retype"
-def squared_distances(x, y):
-    """d_nm = sum_k (x_nk - y_mk)^2.    (N, D), (M, D) -> (N, M)"""
-    # solution: |x|^2 as a column, |y|^2 as a row, minus twice the product of x and y transposed
-    return (x ** 2).sum(axis=1)[:, None] - 2 * x @ y.T + (y ** 2).sum(axis=1)[None, :]
+def squared_distances(tested, known):
+    """Of each row to each of the other.    (tested, numbers), (known, numbers) -> (tested, known)"""
+    # solution: the squares of the tested points, added up, as a column, those of the known ones as a row, minus twice
+    # the product of tested and known transposed
+    column, row = (tested ** 2).sum(axis=1)[:, None], (known ** 2).sum(axis=1)[None, :]
+    return column - 2 * tested @ known.T + row
     # end
 
 # %% check="squared_distances" points=10
 SEED = 0
 rng = np.random.default_rng(SEED)
-x, y = rng.normal(size=(6, 3)), rng.normal(size=(4, 3))
-show(distances=squared_distances(x, y), square=squared_distances(x[:4], y), to_itself=squared_distances(y, y))
+tested, known = rng.normal(size=(6, 3)), rng.normal(size=(4, 3))
+show(distances=squared_distances(tested, known), square=squared_distances(tested[:4], known),
+     to_itself=squared_distances(known, known))
 
 # %% [markdown] hint="squared_distances"
-# Multiply $|x - y|^2$ out. Which of the three terms needs both points?
+# Multiply the square of a difference out. Which of the three terms needs both points?
 
 # %% [markdown] hint="squared_distances"
-# Three terms of shapes (N, 1), (N, M) and (1, M) broadcast to (N, M). `[:, None]` makes a column.
+# Three terms of shapes (tested, 1), (tested, known) and (1, known) broadcast to (tested, known). `[:, None]` makes a
+# column.
 
 # %% mutants="squared_distances"
 MUTANTS = {
-    "transpose": ("[:, None] - 2 * x @ y.T + (y ** 2).sum(axis=1)[None, :]",
-                  "[None, :] - 2 * y @ x.T + (y ** 2).sum(axis=1)[:, None]",
-                  "Rows belong to x, columns to y: this is the transpose."),
-    "no_factor": ("- 2 * x @ y.T", "- x @ y.T", "The product of x and y comes twice: (x - y)^2 = x^2 - 2 x y + y^2."),
-    "root": ("return (x ** 2).sum(axis=1)[:, None] - 2 * x @ y.T + (y ** 2).sum(axis=1)[None, :]",
-             "return np.sqrt(((x[:, None] - y[None]) ** 2).sum(-1))",
+    "transpose": ("return column - 2 * tested @ known.T + row", "return (column - 2 * tested @ known.T + row).T",
+                  "Rows belong to the tested points, columns to the known ones: this is the transpose."),
+    "no_factor": ("- 2 * tested", "- tested",
+                  "The product of both comes twice: the square of a - b is a^2 - 2 a b + b^2."),
+    "root": ("return column - 2 * tested @ known.T + row",
+             "return np.sqrt(((tested[:, None] - known[None]) ** 2).sum(-1))",
              "These are distances; the squares are asked for."),
-    "plus": ("- 2 * x", "+ 2 * x",
+    "plus": ("- 2 * tested", "+ 2 * tested",
              "The middle term has a minus: near points have a large product and a small distance."),
 }
 
@@ -155,35 +158,34 @@ MUTANTS = {
 # %% [markdown]
 # ## 4. A loss that is given probabilities
 #
-# Not every picture has one label: three people may have said "cat", one "dog". Then y holds wanted probabilities, a row
-# for each picture, and the loss is $L = -\frac1B \sum_b \sum_k y_{bk} \ln p_{bk}$. Return it with its gradient. Scores
-# may be far apart: a probability too small for a float must not spoil the result.
+# Not every picture has one label: three people may have said "cat", one "dog". Then a row of wanted probabilities
+# takes the place of the label, and the loss is $-\frac1B \sum_b \sum_k \text{wanted}_{bk} \ln p_{bk}$. Return it with
+# its gradient. Scores may be far apart: a probability too small for a float must not spoil the result.
 
 # %% answer="soft_cross_entropy" kind="transfer" formula=true
-def soft_cross_entropy(z, y):
-    """L = -1/B sum_b sum_k y_bk ln p_bk with p = softmax(z), and dz.    (B, K), (B, K) -> number, (B, K)
+def soft_cross_entropy(z, wanted):
+    """-1/B sum_b sum_k wanted_bk ln p_bk with p = softmax(z), and dz.    (B, K), (B, K) -> number, (B, K)
 
-    Each row of y is positive or zero, and adds up to one.
+    Each row of wanted is positive or zero, and adds up to one.
     """
     # solution: ln p is z minus its largest entry, minus the logarithm of the sum of the exponentials of that; the loss
-    # is minus the mean over the rows of the sum of y ln p; the gradient is (p - y) / B, as with a single label
+    # is minus the mean over the rows of the sum of wanted ln p; the gradient is (p - wanted) / B, as with one label
     z = z - z.max(axis=1, keepdims=True)
     log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))  # (B, K)
-    return -(y * log_p).sum(axis=1).mean(), (np.exp(log_p) - y) / len(z)
+    return -(wanted * log_p).sum(axis=1).mean(), (np.exp(log_p) - wanted) / len(z)
     # end
 
 # %% check="soft_cross_entropy" points=20
 SEED = 0
 rng = np.random.default_rng(SEED)
-z, y = rng.normal(size=(5, 7)), rng.dirichlet(np.ones(7), size=5)
-loss, dz = soft_cross_entropy(z, y)
+loss, dz = soft_cross_entropy(rng.normal(size=(5, 7)), rng.dirichlet(np.ones(7), size=5))
 far, wanted = np.array([[900.0, 0.0, -900.0], [1.0, 2.0, 3.0]]), np.array([[0.5, 0.5, 0.0], [0.0, 1.0, 0.0]])
 far_loss, far_dz = soft_cross_entropy(far, wanted)
 many_loss, many_dz = soft_cross_entropy(rng.normal(size=(400, 100)), np.full((400, 100), 0.01))
 show(loss=loss, dz=dz, far_loss=far_loss, far_dz=far_dz, many_loss=many_loss, many_dz=np.asarray(many_dz)[::100, ::20])
 
 # %% [markdown] hint="soft_cross_entropy"
-# The derivation of the lesson's section 5 uses y in one place only. Does it have to be a row of zeros with a one?
+# The derivation of the lesson's section 5 uses the label in one place only. Must it be a row of zeros with a one?
 
 # %% [markdown] hint="soft_cross_entropy"
 # Where p becomes 0, ln p is minus infinity. Write $\ln p_k = z_k - \ln \sum_j e^{z_j}$ and never take the logarithm
@@ -199,9 +201,9 @@ MUTANTS = {
     "sum": (".sum(axis=1).mean()", ".sum()", "The loss is the mean over the batch."),
     "mean_of_all": (".sum(axis=1).mean()", ".mean()",
                     "The sum runs over the classes, the mean over the pictures: divide by B only."),
-    "not_divided": ("(np.exp(log_p) - y) / len(z)", "np.exp(log_p) - y",
+    "not_divided": ("(np.exp(log_p) - wanted) / len(z)", "np.exp(log_p) - wanted",
                     "The loss is a mean over B pictures, so its gradient is divided by B."),
-    "reversed": ("(np.exp(log_p) - y)", "(y - np.exp(log_p))",
+    "reversed": ("(np.exp(log_p) - wanted)", "(wanted - np.exp(log_p))",
                  "What was predicted minus what was wanted, not the other way round."),
 }
 
@@ -213,10 +215,10 @@ MUTANTS = {
 
 # %% answer="top_accuracy" kind="transfer"
 def top_accuracy(z, t, k):
-    """The fraction of pictures whose true class is among the k largest scores.    (N, K), (N,), k -> number"""
-    # solution: the last k columns of z.argsort(axis=1) are the k best classes, (N, k); compare them with the labels as
+    """The fraction of pictures whose true class is among the k largest scores.    (B, K), (B,), k -> number"""
+    # solution: the last k columns of z.argsort(axis=1) are the k best classes, (B, k); compare them with the labels as
     # a column; `any` along the row, then the mean
-    best = z.argsort(axis=1)[:, -k:]  # (N, k)
+    best = z.argsort(axis=1)[:, -k:]  # (B, k)
     return (best == t[:, None]).any(axis=1).mean()
     # end
 
@@ -232,7 +234,7 @@ show(best=top_accuracy(z, t, 1), three=top_accuracy(z, t, 3), square=top_accurac
 # Sorting gives the places of the scores in rising order. Where are the best k?
 
 # %% [markdown] hint="top_accuracy"
-# Each picture has k candidates, (N, k), and one label. Which shape must the labels have to be compared with all k?
+# Each picture has k candidates, (B, k), and one label. Which shape must the labels have to be compared with all k?
 
 # %% mutants="top_accuracy"
 MUTANTS = {
@@ -252,7 +254,7 @@ MUTANTS = {
 
 # %% answer="class_means" kind="debug" bug="written_once"
 def class_means(x, t, classes):
-    """The mean of the rows with each label; zeros for a class without any.    (B, D), (B,) -> (K, D)"""
+    """The mean of the rows with each label; zeros for a class without any.    (B, numbers), (B,) -> (K, numbers)"""
     # solution: `sums[t] += x` keeps only the last picture of each class; np.add.at(sums, t, x) adds one after the other
     sums = np.zeros((classes, x.shape[1]))
     np.add.at(sums, t, x)
@@ -277,7 +279,7 @@ MUTANTS = {
     "written_once": ("np.add.at(sums, t, x)", "sums[t] += x",
                      "`sums[t] += x` reads, adds and writes back: of several pictures of a class one is left."),
     "no_column": ("np.maximum(counts, 1)[:, None]", "np.resize(np.maximum(counts, 1), x.shape[1])",
-                  "The counts belong to the rows: divide by a column, also where K and D are equal."),
+                  "The counts belong to the rows: divide by a column, also where a picture has K numbers."),
     "over_all": ("np.maximum(counts, 1)[:, None]", "len(t)", "Each class is divided by its own number of pictures."),
     "smoothed": ("np.maximum(counts, 1)", "(counts + 1)", "One picture too many: only an empty class counts as one."),
 }
@@ -310,11 +312,12 @@ def wrong_ruler():
 show(**wrong_ruler())
 
 # %% [markdown] reasons="wrong_ruler"
-# your prediction and your measurement; the formula $\sum_k f_k g_k$ with the numbers of both models put in; what
-# decides which of the two the ruler prefers.
+# your prediction and your measurement; the formula $\sum_k \text{said}_k \text{true}_k$ with the numbers of both models
+# put in; what decides which of the two the ruler prefers.
 
 # %% [markdown] hint="wrong_ruler"
-# With $f_k$ the fraction of answers k and $g_k$ that of labels k, the ruler says $\sum_k f_k g_k$.
+# With $\text{said}_k$ the fraction of answers k and $\text{true}_k$ that of labels k, the ruler says
+# $\sum_k \text{said}_k \text{true}_k$.
 
 # %% [markdown] hint="wrong_ruler"
 # A perfect model's answers are the labels. Make both matrices, (1000, 1000), and take their means.

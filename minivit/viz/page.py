@@ -32,7 +32,7 @@ def page(images, *, columns=10, rows=(), names=(), title=""):
     inch = (0.85 if columns > 6 else 1.2) / width
     figure = new_figure(canvas.shape[1] * inch + 1.5 * bool(rows), canvas.shape[0] * inch + 0.4 * bool(title))
     axes = figure.subplots()
-    axes.imshow(canvas, interpolation="nearest")  # a pixel stays a square, and the file small
+    axes.imshow(canvas, interpolation="none")  # a pixel stays a square; an SVG file keeps it as one number
     for name, top, left in zip(names, tops, lefts, strict=False):
         axes.text(left + width / 2, top - GAP, name, ha="center", va="bottom")
     axes.set_xticks([])
