@@ -23,15 +23,15 @@ from minivit.grading.show import show
 # Patches in reading order, each flattened as (row, column, channel).
 
 # %% answer="patchify" kind="retype"
-def patchify(x, size):
+def patchify(x, P):
     """(B, H, W, C) -> (B, H/P * W/P, P * P * C)
 
     y[b, i * W/P + j] = x[b, i P : (i+1) P, j P : (j+1) P].ravel()
     """
     # solution: reshape to (B, H/P, P, W/P, P, C), exchange the two middle axes, flatten
     B, H, W, C = x.shape
-    x = x.reshape(B, H // size, size, W // size, size, C).transpose(0, 1, 3, 2, 4, 5)  # (B, H/P, W/P, P, P, C)
-    return x.reshape(B, -1, size * size * C)
+    x = x.reshape(B, H // P, P, W // P, P, C).transpose(0, 1, 3, 2, 4, 5)  # (B, H/P, W/P, P, P, C)
+    return x.reshape(B, -1, P * P * C)
     # end
 
 # %% check="patchify" points=10

@@ -8,7 +8,7 @@
 # |---|---|
 # | B | batch |
 # | N | tokens (queries), M tokens that are looked at (keys, values) |
-# | d, e | width of a query and a key, width of a value; H heads, D = H d |
+# | d, e | width of a query and a key, width of a value; h heads, D = h d |
 # | dy | gradient of the loss with respect to y, same shape as y |
 
 # %%
@@ -256,12 +256,12 @@ def multi_head(x, qkv_weight, out_weight, heads):
 
     x @ qkv_weight holds queries, keys and values side by side, in this order.
     """
-    # solution: the heads' answers are (B, H, N, d): exchange the axes of heads and tokens before the reshape to (B,
+    # solution: the heads' answers are (B, h, N, d): exchange the axes of heads and tokens before the reshape to (B,
     # N, D)
     B, N, D = x.shape
     q, k, v = (part.reshape(B, N, heads, D // heads).transpose(0, 2, 1, 3)
                for part in np.split(x @ qkv_weight, 3, axis=-1))
-    y, _ = attention(q, k, v)  # (B, H, N, d)
+    y, _ = attention(q, k, v)  # (B, h, N, d)
     return y.swapaxes(1, 2).reshape(B, N, D) @ out_weight
     # end
 

@@ -93,3 +93,17 @@ def test_overview():
     np.testing.assert_allclose(attention.images[0].get_array(), weights.mean(0))
     np.testing.assert_allclose(looking.images[1].get_array(), weights.mean((0, 1)).reshape(2, 3))
     assert [label.get_text() for label in answer.get_yticklabels()] == ["cat", "frog", "dog"]
+
+
+def test_seed_dots():
+    figure = viz.figure.new_figure(6, 3)
+    axes = figure.add_subplot()
+    viz.seed_dots(axes, {"first": [1.0, 2.0, 6.0], "second": [4.0]}, label="a seed", shift=0.25)
+    dots, mean, single, _ = axes.lines
+    assert dots.get_xdata().tolist() == [1, 2, 6]
+    assert dots.get_ydata().tolist() == [0.25] * 3
+    assert mean.get_xdata() == [3]
+    assert single.get_ydata().tolist() == [1.25]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["first", "second"]
+    assert axes.get_ylim() == (1.5, -0.5)
+    assert axes.get_legend_handles_labels()[1] == ["a seed"]
