@@ -9,7 +9,8 @@
 # |---|---|
 # | B, N, D | pictures in a batch, patches of a picture, width of a token |
 # | P, C, K | side of a patch, channels, classes |
-# | c, E | class token (D,), position embeddings (N + 1, D) |
+# | c, E_pos | class token (D,), position embeddings (N + 1, D) |
+# | E | linear map from a patch to a token, (P P C, D) |
 # | q, a | learned query (D,), weights of attention pooling |
 
 # %%
@@ -41,11 +42,11 @@ def softmax(s, axis=-1):
 # The class token before the patches of every picture, and a position for each of the N + 1.
 
 # %% answer="put_in_front" kind="retype"
-def put_in_front(x, c, E):
-    """c, x[b, 0], ..., x[b, N - 1], plus E.    (B, N, D), (D,), (N + 1, D) -> (B, N + 1, D)"""
-    # solution: `np.broadcast_to(c, (B, 1, D))` is the token B times; join it with x along axis 1, and add E
+def put_in_front(x, c, E_pos):
+    """c, x[b, 0], ..., x[b, N - 1], plus E_pos.    (B, N, D), (D,), (N + 1, D) -> (B, N + 1, D)"""
+    # solution: `np.broadcast_to(c, (B, 1, D))` is the token B times; join it with x along axis 1, and add E_pos
     B, N, D = x.shape
-    return np.concatenate([np.broadcast_to(c, (B, 1, D)), x], axis=1) + E
+    return np.concatenate([np.broadcast_to(c, (B, 1, D)), x], axis=1) + E_pos
     # end
 
 # %% check="put_in_front" points=10
@@ -54,31 +55,33 @@ rng = np.random.default_rng(SEED)
 show(tokens=put_in_front(rng.normal(size=(3, 4, 5)), rng.normal(size=5), rng.normal(size=(5, 5))))
 
 # %% [markdown] hint="put_in_front"
-# Two arrays are joined along the axis of the tokens. What shape must c have to be joined, and what E to be added?
+# Two arrays are joined along the axis of the tokens. What shape must c have to be joined, and what E_pos to be
+# added?
 
 # %% [markdown] hint="put_in_front"
-# c is needed B times, as an array (B, 1, D). E needs nothing: (N + 1, D) meets the last two axes of (B, N + 1, D).
+# c is needed B times, as an array (B, 1, D). E_pos needs nothing: (N + 1, D) meets the last two axes of
+# (B, N + 1, D).
 
 # %% mutants="put_in_front"
 MUTANTS = {
     "at_the_end": ("[np.broadcast_to(c, (B, 1, D)), x]", "[x, np.broadcast_to(c, (B, 1, D))]",
                    "The class token comes first."),
-    "no_positions": (" + E", "", "The position embeddings are missing."),
-    "no_position_for_it": ("return np.concatenate([np.broadcast_to(c, (B, 1, D)), x], axis=1) + E",
-                           "return np.concatenate([np.broadcast_to(c, (B, 1, D)), x + E[1:]], axis=1)",
+    "no_positions": (" + E_pos", "", "The position embeddings are missing."),
+    "no_position_for_it": ("return np.concatenate([np.broadcast_to(c, (B, 1, D)), x], axis=1) + E_pos",
+                           "return np.concatenate([np.broadcast_to(c, (B, 1, D)), x + E_pos[1:]], axis=1)",
                            "The class token has a position embedding, too: the first."),
-    "positions_shifted": ("+ E", "+ np.roll(E, -1, axis=0)",
+    "positions_shifted": ("+ E_pos", "+ np.roll(E_pos, -1, axis=0)",
                           "Position 0 is the class token's; the patches begin at position 1."),
 }
 
 # %% [markdown]
 # ## 2. A token in front, backward
 #
-# One c and one E serve all pictures.
+# One c and one E_pos serve all pictures.
 
 # %% answer="put_in_front_backward" kind="retype" formula=true
 def put_in_front_backward(dy):
-    """dx, dc, dE of put_in_front(x, c, E).    (B, N + 1, D) -> (B, N, D), (D,), (N + 1, D)"""
+    """dx, dc, dE_pos of put_in_front(x, c, E_pos).    (B, N + 1, D) -> (B, N, D), (D,), (N + 1, D)"""
     # solution: dy without its first token; the sum of its first token over the batch; the sum of dy over the batch
     return dy[:, 1:], dy[:, 0].sum(axis=0), dy.sum(axis=0)
     # end
@@ -86,12 +89,12 @@ def put_in_front_backward(dy):
 # %% check="put_in_front_backward" points=15
 SEED = 6
 rng = np.random.default_rng(SEED)
-dx, dc, dE = put_in_front_backward(rng.normal(size=(3, 5, 5)))
-many, _, many_dE = put_in_front_backward(rng.normal(size=(400, 17, 16)).astype(np.float32))
-show(dx=dx, dc=dc, dE=dE, many=np.asarray(many)[::100, ::5, ::5], many_dE=many_dE)
+dx, dc, dE_pos = put_in_front_backward(rng.normal(size=(3, 5, 5)))
+many, _, many_dE_pos = put_in_front_backward(rng.normal(size=(400, 17, 16)).astype(np.float32))
+show(dx=dx, dc=dc, dE_pos=dE_pos, many=np.asarray(many)[::100, ::5, ::5], many_dE_pos=many_dE_pos)
 
 # %% [markdown] hint="put_in_front_backward"
-# Which numbers of the result depend on c, which on E, which on x?
+# Which numbers of the result depend on c, which on E_pos, which on x?
 
 # %% [markdown] hint="put_in_front_backward"
 # What was copied B times on the way forward is summed over B on the way back.
@@ -166,19 +169,20 @@ MUTANTS = {
 # lie in it. (A smooth one is in exercise 02.) The class token's position is no place of the grid.
 
 # %% answer="enlarge_positions" kind="transfer"
-def enlarge_positions(E, rows, columns, factor):
+def enlarge_positions(E_pos, rows, columns, factor):
     """Positions for the finer grid.    (1 + rows columns, D) -> (1 + rows factor columns factor, D)"""
-    # solution: keep E[:1] apart; reshape E[1:] to (rows, columns, D); `np.repeat` by factor along axis 0 and along axis
-    # 1; reshape to (-1, D), and put E[:1] in front
-    grid = E[1:].reshape(rows, columns, -1)  # (rows, columns, D)
+    # solution: keep E_pos[:1] apart; reshape E_pos[1:] to (rows, columns, D); `np.repeat` by factor along axis 0 and
+    # along axis 1; reshape to (-1, D), and put E_pos[:1] in front
+    grid = E_pos[1:].reshape(rows, columns, -1)  # (rows, columns, D)
     grid = np.repeat(np.repeat(grid, factor, axis=0), factor, axis=1)  # (rows factor, columns factor, D)
-    return np.concatenate([E[:1], grid.reshape(-1, E.shape[1])])
+    return np.concatenate([E_pos[:1], grid.reshape(-1, E_pos.shape[1])])
     # end
 
 # %% check="enlarge_positions" points=15
 SEED = 6
 rng = np.random.default_rng(SEED)
-show(E=enlarge_positions(rng.normal(size=(7, 3)), 2, 3, 2), three=enlarge_positions(rng.normal(size=(5, 5)), 4, 1, 3),
+show(E_pos=enlarge_positions(rng.normal(size=(7, 3)), 2, 3, 2),
+     three=enlarge_positions(rng.normal(size=(5, 5)), 4, 1, 3),
      square=enlarge_positions(rng.normal(size=(5, 2)), 2, 2, 2))
 
 # %% [markdown] hint="enlarge_positions"
@@ -193,16 +197,18 @@ MUTANTS = {
     "tiled": ("np.repeat(np.repeat(grid, factor, axis=0), factor, axis=1)", "np.tile(grid, (factor, factor, 1))",
               "This puts copies of the whole grid side by side: each place must be enlarged where it is."),
     "as_a_list": ("np.repeat(np.repeat(grid, factor, axis=0), factor, axis=1)",
-                  "np.repeat(E[1:], factor ** 2, axis=0)",
+                  "np.repeat(E_pos[1:], factor ** 2, axis=0)",
                   "Repeated as a list, a place covers a piece of one row: the grid has two axes."),
-    "grid_turned": ("E[1:].reshape(rows, columns, -1)", "E[1:].reshape(columns, rows, -1)",
+    "grid_turned": ("E_pos[1:].reshape(rows, columns, -1)", "E_pos[1:].reshape(columns, rows, -1)",
                     "The places stand in reading order: rows first."),
-    "class_token_lost": ("np.concatenate([E[:1], grid.reshape(-1, E.shape[1])])", "grid.reshape(-1, E.shape[1])",
+    "class_token_lost": ("np.concatenate([E_pos[:1], grid.reshape(-1, E_pos.shape[1])])",
+                         "grid.reshape(-1, E_pos.shape[1])",
                          "The class token's position comes first, as before."),
-    "class_token_last": ("[E[:1], grid.reshape(-1, E.shape[1])]", "[grid.reshape(-1, E.shape[1]), E[:1]]",
+    "class_token_last": ("[E_pos[:1], grid.reshape(-1, E_pos.shape[1])]",
+                         "[grid.reshape(-1, E_pos.shape[1]), E_pos[:1]]",
                          "The class token's position comes first, as before."),
-    "class_token_in_the_grid": ("E[1:].reshape(rows, columns, -1)", "E[:-1].reshape(rows, columns, -1)",
-                                "The first row of E is the class token's, not a place of the grid."),
+    "class_token_in_the_grid": ("E_pos[1:].reshape(rows, columns, -1)", "E_pos[:-1].reshape(rows, columns, -1)",
+                                "The first row of E_pos is the class token's, not a place of the grid."),
 }
 
 # %% [markdown]
@@ -212,14 +218,14 @@ MUTANTS = {
 # the batch. All shapes are right and no error is raised; but every picture, whatever it shows, gets the same logits.
 
 # %% answer="vit" kind="debug" bug="tokens_first"
-def vit(images, P, W, c, E, blocks, head):
+def vit(images, P, E, c, E_pos, blocks, head):
     """Logits.    (B, height, width, C) -> (B, K)
 
-    W (P P C, D), c (D,), E (N + 1, D); blocks: triples of (D, D), for queries, keys and values; head (D, K)
+    E (P P C, D), c (D,), E_pos (N + 1, D); blocks: triples of (D, D), for queries, keys and values; head (D, K)
     """
     # solution: take away the two exchanges of axes 0 and 1, of queries, keys and values and of what comes back: with
     # (N + 1, B, D) the scores are (N + 1, B, B), pictures that look at pictures
-    x = put_in_front(patchify(images, P) @ W, c, E)  # (B, N + 1, D)
+    x = put_in_front(patchify(images, P) @ E, c, E_pos)  # (B, N + 1, D)
     for block in blocks:
         queries, keys, values = (normalise(x) @ weight for weight in block)
         scores = queries @ keys.swapaxes(-1, -2) / np.sqrt(queries.shape[-1])
@@ -230,9 +236,9 @@ def vit(images, P, W, c, E, blocks, head):
 # %% check="vit" points=20
 SEED = 6
 rng = np.random.default_rng(SEED)
-W, c, E, head = rng.normal(size=(12, 5)), rng.normal(size=5), rng.normal(size=(7, 5)), rng.normal(size=(5, 3))
+E, c, E_pos, head = rng.normal(size=(12, 5)), rng.normal(size=5), rng.normal(size=(7, 5)), rng.normal(size=(5, 3))
 blocks = rng.normal(size=(2, 3, 5, 5))
-show(logits=vit(rng.normal(size=(2, 4, 6, 3)), 2, W, c, E, blocks, head))
+show(logits=vit(rng.normal(size=(2, 4, 6, 3)), 2, E, c, E_pos, blocks, head))
 
 # %% [markdown] hint="vit"
 # From whom does the class token take values? Write the shape behind every line, for B = 2 and N + 1 = 7: between what
