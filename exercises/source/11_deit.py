@@ -9,9 +9,10 @@
 # |---|---|
 # | B, N, K | pictures in a batch, pictures in all, classes |
 # | z | logits (B, K): `student`, `class_logits`, `distilled`; those of the `teacher` |
+# | t | `labels` (B,) |
 # | T | temperature |
 # | p, r | probabilities of the teacher, of the student |
-# | w | weight of the teacher's part of the loss |
+# | $\lambda$ | weight of the teacher's part of the loss: `weight` |
 #
 # All losses are means over the B pictures.
 
@@ -199,16 +200,17 @@ MUTANTS = {
 # ## 5. One token, two masters
 #
 # Section 6 of the lesson says that one token with two targets can only compromise. Which compromise? Its loss is
-# $(1 - w)\, \mathrm{CE}(z, y) + w\, \mathrm{KL}(p \| r)$ at T = 1. Training ends where the gradient is zero: give the
-# probabilities r that the token then has.
+# $(1 - \lambda)\, \mathrm{CE}(z, t) + \lambda\, \mathrm{KL}(p \| r)$ at T = 1. Training ends where the gradient is
+# zero: give the probabilities r that the token then has.
 
 # %% answer="compromise" kind="transfer"
-def compromise(teacher, labels, w):
+def compromise(teacher, labels, weight):
     """The probabilities r at which the loss is smallest.    (B, K), (B,), number -> (B, K)"""
-    # solution: (1 - w)(r - onehot) + w (r - p) = 0, so r = (1 - w) onehot + w p, with p the teacher's softmax at T = 1
+    # solution: (1 - weight)(r - onehot) + weight (r - p) = 0, so r = (1 - weight) onehot + weight p, with p the
+    # teacher's softmax at T = 1
     p = np.exp(log_softmax(teacher))  # (B, K)
     onehot = np.eye(teacher.shape[-1])[labels]  # (B, K)
-    return (1 - w) * onehot + w * p
+    return (1 - weight) * onehot + weight * p
     # end
 
 # %% check="compromise" points=15
@@ -222,17 +224,19 @@ show(r=compromise(teacher, labels, 0.3), teacher_only=compromise(teacher, labels
 # Write down the gradient with respect to z: the lesson has both parts. Both contain r.
 
 # %% [markdown] hint="compromise"
-# $(1 - w)(r - \mathrm{onehot}) + w\,(r - p) = 0$. Collect r.
+# $(1 - \lambda)(r - \mathrm{onehot}) + \lambda\,(r - p) = 0$. Collect r.
 
 # %% mutants="compromise"
 MUTANTS = {
-    "exchanged": ("(1 - w) * onehot + w * p", "w * onehot + (1 - w) * p", "w is the weight of the teacher's part."),
+    "exchanged": ("(1 - weight) * onehot + weight * p", "weight * onehot + (1 - weight) * p",
+                  "`weight` is that of the teacher's part."),
     "decision": ("np.exp(log_softmax(teacher))", "np.eye(teacher.shape[-1])[teacher.argmax(axis=-1)]",
                  "This takes the teacher's decision; the KL has all its probabilities."),
-    "logits": ("(1 - w) * onehot + w * p", "np.exp(log_softmax((1 - w) * onehot + w * teacher))",
+    "logits": ("(1 - weight) * onehot + weight * p",
+               "np.exp(log_softmax((1 - weight) * onehot + weight * teacher))",
                "The mean is one of probabilities: the gradient holds r, p and the one-hot label, no logits."),
-    "label_only": ("(1 - w) * onehot + w * p", "onehot", "Both parts of the loss pull."),
-    "sum": ("(1 - w) * onehot + w * p", "onehot + w * p", "Probabilities add up to 1."),
+    "label_only": ("(1 - weight) * onehot + weight * p", "onehot", "Both parts of the loss pull."),
+    "sum": ("(1 - weight) * onehot + weight * p", "onehot + weight * p", "Probabilities add up to 1."),
 }
 
 # %% [markdown]

@@ -149,7 +149,7 @@ MUTANTS = {
 
 # %% answer="window_weights" kind="transfer"
 def window_weights(scores, table, index, mask):
-    """softmax(S + T[index]) over the allowed keys.
+    """softmax(S + table[index]) over the allowed keys.
 
     (B w, h, n, n), ((2M-1)^2, h), (n, n), (w, n, n) -> (B w, h, n, n)
     """
