@@ -1,4 +1,4 @@
-# %% [markdown] minutes="estimated 80"
+# %% [markdown] minutes="estimated 55"
 # # Exercise 07: what a convolution is told
 #
 # Convolution and BatchNorm with their backward passes, what becomes of BatchNorm when training is over, a residual
@@ -8,8 +8,11 @@
 # | symbol | meaning |
 # |---|---|
 # | B, H, W | pictures in a batch, rows and columns |
-# | w, b | weights (rows, columns, channels in, channels out) and bias of a convolution |
-# | g, b | learned scale and shift of a norm |
+# | r, c | row and column of a place of the result |
+# | i, j | row and column of a place of the kernel |
+# | w | weights of a convolution (rows, columns, channels in, channels out) |
+# | g | learned scale of a norm |
+# | b | bias: what a convolution adds, or a norm (called `shift` where both occur) |
 
 # %%
 import numpy as np
@@ -30,8 +33,9 @@ def batch_norm(x, g, b, eps=1e-5):
 # %% [markdown]
 # ## 1. Convolution
 #
-# With stride s and padding p: $y_{h w} = b + \sum_{i,j} x_{s h + i,\, s w + j}\, w_{i j}$, where x has p rows and
-# columns of zeros on each side.
+# With stride s and padding p: $y_{r c} = b + \sum_{i,j} x_{s r + i,\, s c + j}\, w_{i j}$, where x has p rows and
+# columns of zeros on each side. If your answer uses a function of yours, such as the lesson's `met`, put that into a
+# cell above whose first line is `# helper`: so later answers find it, too.
 
 # %% answer="conv2d" kind="retype"
 def conv2d(x, w, b, stride=1, padding=0):
@@ -73,6 +77,9 @@ MUTANTS = {
                       "[:, :H - kh + 1:stride, :W - kw + 1:stride] @ w[i, j]",
                       "The stride is between places of the result; within the kernel the step is 1."),
     "no_bias": ("y = b\n", "y = 0 * b\n", "The bias is missing."),
+    "bias_of_each_place": ("y = b\n    for i, j in np.ndindex(kh, kw):\n        y = y + x",
+                           "y = 0 * b\n    for i, j in np.ndindex(kh, kw):\n        y = y + b + x",
+                           "The bias is added once, not for each place of the kernel."),
     "bias_each_time": ("y = y + x", "y = y + b + x", "The bias is added once, not for each place of the kernel."),
 }
 
@@ -124,6 +131,9 @@ MUTANTS = {
                          "With a stride there are pixels between those that a place of the kernel meets."),
     "padding_kept_left": ("dx[:, padding:padding + H, padding:padding + W]", "dx[:, :H, :W]",
                           "The padding stands on each side: cut off what was put in front."),
+    "minus_padding": ("dx[:, padding:padding + H, padding:padding + W]",
+                      "dx[:, padding:-padding, padding:-padding]",
+                      "Without padding, a slice up to `-padding` ends at 0 and is empty: end it at padding + H."),
     "mean_bias": ("dy.sum(axis=(0, 1, 2))", "dy.mean(axis=(0, 1, 2))",
                   "The bias serves all places: a sum, not a mean."),
     "bias_of_one": ("dy.sum(axis=(0, 1, 2))", "dy[0].sum(axis=(0, 1))", "The bias serves all pictures."),
@@ -134,40 +144,54 @@ MUTANTS = {
 #
 # Mean and variance depend on every number of the channel.
 
-# %% answer="batch_norm_dx" kind="retype" formula=true
-def batch_norm_dx(dy, x, g, eps=1e-5):
-    """dx of batch_norm(x, g, b).    (B, H, W, C), (B, H, W, C), (C,) -> (B, H, W, C)"""
-    # solution: with normal = (x - mean) / root and dnormal = g dy it is (dnormal - mean(dnormal) - normal mean(dnormal
-    # normal)) / root, all means over axes 0, 1 and 2, and root = sqrt(variance + eps)
+# %% answer="batch_norm_backward" kind="retype" formula=true
+def batch_norm_backward(dy, x, g, eps=1e-5):
+    """dx, dg, db of batch_norm(x, g, b).    (B, H, W, C), (B, H, W, C), (C,) -> (B, H, W, C), (C,), (C,)"""
+    # solution: with normal = (x - mean) / root and dnormal = g dy, dx is (dnormal - mean(dnormal) - normal
+    # mean(dnormal normal)) / root, all means over axes 0, 1 and 2, and root = sqrt(variance + eps); dg and db are sums
+    # over the same axes, of dy normal and of dy
     over = dict(axis=(0, 1, 2))
     root = np.sqrt(x.var(**over) + eps)
     normal, dnormal = (x - x.mean(**over)) / root, g * dy
-    return (dnormal - dnormal.mean(**over) - normal * (dnormal * normal).mean(**over)) / root
+    dx = (dnormal - dnormal.mean(**over) - normal * (dnormal * normal).mean(**over)) / root
+    return dx, (dy * normal).sum(**over), dy.sum(**over)
     # end
 
-# %% check="batch_norm_dx" points=10
+# %% check="batch_norm_backward" points=10
 SEED = 7
 rng = np.random.default_rng(SEED)
 dy, x, g = rng.normal(size=(2, 3, 4, 5)), rng.normal(2, 3, size=(2, 3, 4, 5)), rng.normal(size=5)
-show(dx=batch_norm_dx(dy, x, g), large_eps=batch_norm_dx(dy, x, g, eps=2.0))
+dx, dg, db = batch_norm_backward(dy, x, g)
+show(dx=dx, dg=dg, db=db, large_eps=batch_norm_backward(dy, x, g, eps=2.0)[0])
 
-# %% [markdown] hint="batch_norm_dx"
+# %% [markdown] hint="batch_norm_backward"
 # The formula of lesson 04 for LayerNorm, with other means. Over which axes?
 
-# %% [markdown] hint="batch_norm_dx"
-# Two terms are subtracted: one since adding a number to the channel changes nothing, one since multiplying it changes
-# nothing.
+# %% [markdown] hint="batch_norm_backward"
+# Two terms are subtracted in dx: one since adding a number to the channel changes nothing, one since multiplying it
+# changes nothing. Scale and bias serve all places of all pictures: dg and db are sums.
 
-# %% mutants="batch_norm_dx"
+# %% mutants="batch_norm_backward"
 MUTANTS = {
     "constants": ("(dnormal - dnormal.mean(**over) - normal * (dnormal * normal).mean(**over)) / root",
                   "dnormal / root",
                   "Mean and deviation are no constants: they depend on every number of the channel."),
     "mean_only": (" - normal * (dnormal * normal).mean(**over)", "", "The deviation depends on x, too."),
     "deviation_only": (" - dnormal.mean(**over)", "", "The mean depends on x, too: the dx of a channel add up to 0."),
-    "batch_alone": ("over = dict(axis=(0, 1, 2))", "over = dict(axis=0)",
+    "batch_alone": ("over = dict(axis=(0, 1, 2))\n    root", "over = dict(axis=0)\n    root",
                     "A channel is normalised over the batch and over the grid."),
-    "no_scale": ("g * dy", "dy", "The scale g is missing."),
+    "layer_norm": ("over = dict(axis=(0, 1, 2))\n    root", "over = dict(axis=-1, keepdims=True)\n    root",
+                   "These are LayerNorm's means, over the channels of one place: here they run over axes 0, 1 and 2."),
+    "layer_norm_dx": ("dx = (dnormal - dnormal.mean(**over) - normal * (dnormal * normal).mean(**over)) / root",
+                      "one = dict(axis=-1, keepdims=True)\n"
+                      "    dx = (dnormal - dnormal.mean(**one) - normal * (dnormal * normal).mean(**one)) / root",
+                      "The two means of dx run over axes 0, 1 and 2, as those of x do, not over the channels."),
+    "scale_of_dy": ("(dy * normal).sum(**over)", "dy.sum(**over)",
+                    "In y, g stands beside the normalised x: in dg, too."),
+    "not_normalised": ("(dy * normal).sum(**over)", "(dy * x).sum(**over)",
+                       "g is multiplied with the normalised x, not with x."),
+    "mean_bias": (", dy.sum(**over)", ", dy.mean(**over)", "The bias serves all places: a sum, not a mean."),
+    "no_scale": ("g * dy", "dy", "The scale g is missing in dx."),
     "over_variance": ("root = np.sqrt(x.var(**over) + eps)", "root = x.var(**over) + eps",
                       "Divide by the root of the variance."),
 }
@@ -192,7 +216,7 @@ def running(batches, momentum=0.1):
     return mean, variance
     # end
 
-# %% check="running" points=10
+# %% check="running" points=15
 SEED = 7
 rng = np.random.default_rng(SEED)
 mean, variance = running([rng.normal(2, 3, size=(2, 1, 2, 4)) for _ in range(3)])
@@ -208,8 +232,13 @@ show(mean=mean, variance=variance, fast=fast, fast_variance=fast_variance)
 
 # %% mutants="running"
 MUTANTS = {
-    "momentum_swapped": ("(1 - momentum) * mean + momentum * x.mean", "momentum * mean + (1 - momentum) * x.mean",
+    "momentum_swapped": ("(1 - momentum) * mean + momentum * x.mean(axis=(0, 1, 2))\n"
+                         "        variance = (1 - momentum) * variance + momentum * x",
+                         "momentum * mean + (1 - momentum) * x.mean(axis=(0, 1, 2))\n"
+                         "        variance = momentum * variance + (1 - momentum) * x",
                          "Most of the old average stays: `momentum` is the share of the new batch."),
+    "momentum_of_the_mean": ("(1 - momentum) * mean + momentum * x.mean", "momentum * mean + (1 - momentum) * x.mean",
+                             "Most of the old average stays, of the mean as of the variance."),
     "biased": (", ddof=1)", ")", "The running variance is the unbiased one, over n - 1."),
     "over_the_batch": ("x.var(axis=(0, 1, 2), ddof=1)", "x.var(axis=0, ddof=1).mean(axis=(0, 1))",
                        "The statistics of a channel are over batch and grid together."),
@@ -268,19 +297,21 @@ MUTANTS = {
 }
 
 # %% [markdown]
-# ## 6. A block that never takes anything away
+# ## 6. A block with a mistake in it
 #
 # A residual block in the authors' form for CIFAR: where the grid is halved, the shortcut takes every second pixel,
-# and zeros are put behind its channels. Its author has all shapes right. But no number that comes out is ever smaller
-# than what the shortcut brought, and the deeper the network, the larger its numbers.
+# and zeros are put behind its channels. All shapes are right, the network learns, and nobody complains. But it is a
+# few points behind the paper, and the more of its blocks halve the grid, the further behind. Find the mistake, and mend
+# it.
 
-# %% answer="block" kind="debug" bug="relu_before_the_sum"
+# %% answer="block" kind="debug" bug="shortcut_cropped"
 def block(x, w1, w2, g1, b1, g2, b2, stride):
     """relu(f(x) + shortcut(x)), f: convolution, norm, ReLU, convolution, norm.
 
     (B, H, W, C_in) -> (B, H / stride, W / stride, C_out)
     """
-    # solution: the last line adds the shortcut before the second ReLU: relu(f + shortcut); f itself ends with the norm
+    # solution: the shortcut must take every second pixel, x[:, ::stride, ::stride], not a corner of the picture that
+    # happens to have the right shape
     f = relu(batch_norm(conv2d(x, w1, 0, stride, 1), g1, b1))
     f = batch_norm(conv2d(f, w2, 0, 1, 1), g2, b2)
     shortcut = x[:, ::stride, ::stride]
@@ -289,7 +320,7 @@ def block(x, w1, w2, g1, b1, g2, b2, stride):
     return relu(f + shortcut)
     # end
 
-# %% check="block" points=20
+# %% check="block" points=15
 SEED = 7
 rng = np.random.default_rng(SEED)
 norms = rng.normal(size=(4, 5))
@@ -298,21 +329,23 @@ show(same=block(rng.normal(size=(2, 4, 6, 5)), *rng.normal(size=(2, 3, 3, 5, 5))
                   *norms, 2))
 
 # %% [markdown] hint="block"
-# What must f be able to do that it cannot do here? Look at the sign of what is added to the shortcut.
+# Try a block with stride 1 and one with stride 2, on a picture of which you know every number. Which lines do something
+# else in the second?
 
 # %% [markdown] hint="block"
-# Compare with figure 5 of the paper, or with the last line of the lesson's block: what comes first there, the sum or
-# the second ReLU?
+# With stride 2, which pixels of x stand behind the place (r, c) of f, and which one does the shortcut add there? A
+# slice may have the right shape and the wrong step.
 
 # %% mutants="block"
 MUTANTS = {
     "relu_before_the_sum": ("return relu(f + shortcut)", "return relu(f) + shortcut",
-                            "The sum comes before the second ReLU: behind one, f can only add."),
-    "no_last_relu": ("return relu(f + shortcut)", "return f + shortcut", "The second ReLU comes behind the sum."),
+                            "The sum comes before the second ReLU: behind one, f can only add. That was right."),
+    "no_last_relu": ("return relu(f + shortcut)", "return f + shortcut",
+                     "The second ReLU comes behind the sum. That was right."),
     "shortcut_cropped": ("x[:, ::stride, ::stride]", "x[:, :f.shape[1], :f.shape[2]]",
-                         "The shortcut takes every second pixel, not a corner of the picture. That was right."),
+                         "The shortcut takes every second pixel of the picture, not a corner of it."),
     "shortcut_shifted": ("x[:, ::stride, ::stride]", "x[:, stride - 1::stride, stride - 1::stride]",
-                         "The shortcut begins with the first pixel. That was right."),
+                         "The shortcut begins with the first pixel."),
     "zeros_in_front": ("(0, more)", "(more, 0)", "The zeros stand behind the channels. That was right."),
     "first_norm_missing": ("relu(batch_norm(conv2d(x, w1, 0, stride, 1), g1, b1))", "relu(conv2d(x, w1, 0, stride, 1))",
                            "A norm stands behind each convolution. That was right."),
@@ -325,8 +358,8 @@ MUTANTS = {
 #
 # Convolutions with these strides, a ReLU behind each, and the mean over the grid at the end, on rows of 24 pixels
 # that go on round the border. A picture is rolled to the right by s pixels. **Predict first**: what is the smallest s
-# above 0 for which the result stays exactly as it was, for the strides (1, 1), (2, 2), (2, 3) and (3, 2, 2)? Then
-# measure.
+# above 0 for which the result stays as it was, but for rounding (`np.allclose`), for the strides (1, 1), (2, 2), (2, 3)
+# and (3, 2, 2)? Then measure.
 
 # %%
 def network(x, strides, round_the_border=True):
@@ -418,7 +451,8 @@ def read_shifts():
 show(**read_shifts())
 
 # %% [markdown] hint="read_shifts"
-# At which shifts does a curve touch zero?
+# A curve at zero says that nothing has changed. One panel is at zero everywhere, one only at the left end: which
+# networks can these be?
 
 # %% [markdown] hint="read_shifts"
 # The border is a landmark: whoever sees it notices every shift, even by a multiple of the strides.

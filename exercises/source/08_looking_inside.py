@@ -1,4 +1,4 @@
-# %% [markdown] minutes="estimated 75"
+# %% [markdown] minutes="estimated 62"
 # # Exercise 08: looking inside
 #
 # What reaches a token through all layers, how far heads look, maps for models that the lesson does not have, a rollout
@@ -114,8 +114,8 @@ MUTANTS = {
 # ## 3. Tokens in front of the patches
 #
 # This model has several tokens in front: a class token, a distillation token, registers. Its head reads the mean of
-# the *patch* tokens. Make one map for each picture: which share does each patch have in what the head reads? The tokens
-# in front have shares as well; leave them out, and let the shares of the patches add up to one.
+# the *patch* tokens. Make one map for each picture: which share does each patch have in what the head reads? Leave the
+# tokens in front out, as queries and as keys, and let the shares of the patches add up to one.
 
 # %% answer="patch_map" kind="transfer"
 def patch_map(R, prefix, rows, columns):
@@ -222,7 +222,7 @@ def rollout_backward(maps, dR):
     return gradients[::-1]
     # end
 
-# %% check="rollout_backward" points=15
+# %% check="rollout_backward" points=20
 SEED = 8
 rng = np.random.default_rng(SEED)
 maps = [softmax(rng.normal(size=(4, 4))) for _ in range(3)]
@@ -240,6 +240,9 @@ MUTANTS = {
     "not_halved": ("dR @ R.T / 2", "dR @ R.T", "A enters M with one half, and so does its gradient."),
     "below_not_transposed": ("dR @ R.T / 2", "dR @ R / 2", "The gradient of M in M R' is dR times R' transposed."),
     "above_not_transposed": ("dR = M.T @ dR", "dR = M @ dR", "On the way down dR meets M transposed."),
+    "not_transposed": ("gradients.append(dR @ R.T / 2)\n        dR = M.T @ dR",
+                       "gradients.append(dR @ R / 2)\n        dR = M @ dR",
+                       "The backward pass of a product of matrices has both of them transposed."),
     "order": ("return gradients[::-1]", "return gradients", "You went from the last layer down: turn the list round."),
     "dR_stays": ("dR = M.T @ dR", "dR = dR * 1.0", "Below a layer the gradient is another one: pass it on through M."),
 }
@@ -249,8 +252,7 @@ MUTANTS = {
 #
 # Rollout with the maximum over the heads, where the smallest nine tenths of the weights are discarded. Rows sum to one
 # afterwards, no error is raised, and for most pictures the maps look well. But a query that looks at many places, a
-# little at each, ends up as if it looked at nothing but itself. Each query has its own distribution over the keys: it
-# should keep its own strongest ones.
+# little at each, ends up as if it looked at nothing but itself.
 
 # %% answer="sharp_rollout" kind="debug" bug="per_matrix"
 def sharp_rollout(maps, share=0.9):
@@ -270,7 +272,7 @@ def sharp_rollout(maps, share=0.9):
     return R
     # end
 
-# %% check="sharp_rollout" points=15
+# %% check="sharp_rollout" points=10
 SEED = 8
 rng = np.random.default_rng(SEED)
 scale = np.array([0.2, 4, 1, 2, 0.5, 3])[:, None]  # how sharply each query looks, (N, 1)
@@ -293,6 +295,7 @@ MUTANTS = {
                    "That is one threshold for each key; each query needs its own."),
     "no_keepdims": ("mixed.sum(axis=-1, keepdims=True) @ R", "mixed.sum(axis=-1)[:, None] @ R",
                     "Now the sums of the rows divide the columns. That was right before."),
+    "mean": ("A.max(axis=1)", "A.mean(axis=1)", "Here the heads are fused by their maximum. That was right before."),
     "residual_dropped": ("mixed = identity + A", "mixed = A", "The residual path is no attention: it stays."),
     "largest_discarded": ("np.where(least > A, 0, A)", "np.where(least > A, A, 0)", "The smallest are discarded."),
 }
@@ -301,9 +304,10 @@ MUTANTS = {
 # ## 7. How fast is a query forgotten?
 #
 # Two rows of a rollout differ by half the sum of their absolute differences: 1 if they have nothing in common, 0 if
-# they are equal. **Predict first**, on paper: after how many layers do all pairs of rows differ by less than 1/100 if
-# every layer looks everywhere equally and the residual path's share is a half, a quarter, three quarters? And with a
-# half, if the layers look as `layers` below does? Then measure: there are 30 layers, 16 tokens.
+# they are equal. **Predict first**, on paper: after how many layers do *all* pairs of rows differ by less than 1/100
+# (the largest difference, not the mean of section 7 of the lesson) if every layer looks everywhere equally and the
+# residual path's share is a half, a quarter, three quarters? And with a half, if the layers look as `layers` below
+# does? Then measure: there are 30 layers, 16 tokens.
 
 # %%
 layers = softmax(4 * np.random.default_rng(8).normal(size=(30, 16, 16)))  # (L, N, N)
@@ -351,7 +355,9 @@ MUTANTS = {
     "share_exchanged": ("share * np.eye(16) + (1 - share) * A", "(1 - share) * np.eye(16) + share * A",
                         "The share is that of the residual path."),
     "mean": ("sum(axis=-1) / 2).max() < 0.01", "sum(axis=-1) / 2).mean() < 0.01",
-             "All pairs must be below 1/100, not their mean."),
+             "All pairs must be below 1/100: it is the largest difference that counts, not their mean."),
+    "mean_of_pairs": ("sum(axis=-1) / 2).max() < 0.01", "sum(axis=-1) / 2).sum() / (16 * 15) < 0.01",
+                      "All pairs must be below 1/100: it is the largest difference that counts, not their mean."),
 }
 
 # %% [markdown]
@@ -362,7 +368,7 @@ MUTANTS = {
 # The dashed line is a head that looks everywhere equally. (The numbers are made up; the shapes are those of papers.)
 
 # %%
-distances = {
+heads = {
     "A": np.array([[1.6, 1.7, 1.8, 1.5], [1.7, 1.8, 1.4, 1.8], [1.7, 1.5, 1.8, 1.8], [1.8, 1.7, 1.6, 1.8]]),
     "B": np.array([[7.2, 7.4, 7.2, 7.3], [7.3, 7.3, 7.2, 7.4], [7.3, 7.2, 7.4, 7.3], [7.2, 7.3, 7.3, 7.4]]),
     "C": np.array([[1.3, 6.9, 2.2, 2.9], [2.1, 5.8, 7.0, 3.1], [6.1, 7.1, 5.6, 6.8], [7.0, 7.4, 6.9, 7.2]])}  # (L, h)
@@ -371,7 +377,7 @@ distances = {
 import matplotlib.pyplot as plt
 
 figure, axes = plt.subplots(1, 3, figsize=(11, 3.6), sharey=True)
-for panel, (name, values) in zip(axes, distances.items(), strict=True):
+for panel, (name, values) in zip(axes, heads.items(), strict=True):
     panel.plot(np.repeat(np.arange(1, 5), 4), values.ravel(), "o")
     panel.axhline(7.28, color="grey", linestyle="--")
     panel.set(title=f"network {name}", xlabel="layer", xticks=range(1, 5))
@@ -387,7 +393,7 @@ def read_distances():
     """
     # solution: without training attention is nearly equal, on the line; in windows of 4 x 4 nobody looks farther than
     # the corner, 4.2 tokens; the third has local and global heads at first; count those of layer 1 below 3.64
-    local = int((distances["C"][0] < 7.28 / 2).sum())
+    local = int((heads["C"][0] < 7.28 / 2).sum())
     return {"untrained": "B", "trained": "C", "windows": "A", "local": local}
     # end
 
@@ -406,6 +412,15 @@ MUTANTS = {
                         "Inside a window of 4 x 4 nobody can look 7 tokens far."),
     "untrained_trained": ('"untrained": "B", "trained": "C"', '"untrained": "C", "trained": "B"',
                           "Before training all heads look nearly everywhere, and none is like a neighbourhood."),
-    "all_layers": ('distances["C"][0]', 'distances["C"]', "Only the first layer is asked for."),
+    "untrained_windows": ('"untrained": "B", "trained": "C", "windows": "A"',
+                          '"untrained": "A", "trained": "C", "windows": "B"',
+                          "Before training attention is nearly equal: the dots lie on the line of equal attention."),
+    "one_on": ('"untrained": "B", "trained": "C", "windows": "A"',
+               '"untrained": "C", "trained": "A", "windows": "B"',
+               "Begin with the line: who lies on it looks everywhere equally, and who can never look that far?"),
+    "one_back": ('"untrained": "B", "trained": "C", "windows": "A"',
+                 '"untrained": "A", "trained": "B", "windows": "C"',
+                 "Begin with the line: who lies on it looks everywhere equally, and who stays far below it?"),
+    "all_layers": ('heads["C"][0]', 'heads["C"]', "Only the first layer is asked for."),
     "below_line": ("7.28 / 2", "7.28", "Less than half of the line."),
 }

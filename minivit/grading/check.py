@@ -1,5 +1,6 @@
 """The student's own check: the same path as grading, with the public seed, without a sandbox, and with every number."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from .stored import stale_cells
 from .verdict import PASSED, Judge
 
 STATE = ".hints.json"
+SHOWN = 2  # messages on an answer that are shown in full
 
 
 def locate(name, folder=FOLDER):
@@ -56,7 +58,9 @@ def report(exercise, verdicts, flags):
     for name, verdict in verdicts.items():
         lines.append(f"{name:<{width}}  {verdict.kind:<8}  {verdict.status:<13}  {verdict.points:>3} / "
                      f"{verdict.possible}")
-        lines += [f"    {message}" for message in verdict.messages[:2]]
+        lines += [f"    {message}" for message in verdict.messages[:SHOWN]]
+        if more := [message.partition(":")[0] for message in verdict.messages[SHOWN:]]:
+            lines.append(f"    and {len(more)} more: {', '.join(more)}")
         lines += [f"    note: {flag}" for flag in verdict.flags if flag not in verdict.messages]
     points = sum(verdict.points for verdict in verdicts.values())
     lines.append(said(by_kind((one.kind, one.points, one.possible) for one in verdicts.values())))
@@ -66,29 +70,61 @@ def report(exercise, verdicts, flags):
 
 
 def stored(path):
-    """Lines: whether the notebook's stored outputs are what it gives; nbval judges."""
+    """Lines: whether the outputs that the notebook stores are what its cells give; nbval judges."""
     try:
         cells = stale_cells(path)
     except RuntimeError as error:
         return [str(error)]
     if not cells:
-        return ["nbval: the outputs that the notebook stores are what it gives"]
+        return ["run once more, every cell gives what your saved notebook shows below it: hand it in"]
     numbers = ", ".join(map(str, cells))
-    return [f"nbval: other outputs are stored than come now, at code cell {numbers}: run all cells, save, then hand in"]
+    return [f"your saved notebook shows other outputs than its cells give now, below code cell {numbers}: run all "
+            "cells, save, then hand in"]
 
 
-def next_hints(path, exercise, verdicts, name=None):
-    """Lines: the hints of an answer (the first that has not passed) seen so far, and one more."""
+def remember(path, exercise, verdicts):
+    """Note beside the notebook which answer is the first that has not passed, so that a hint need not run it again."""
+    first = next((name for name, verdict in verdicts.items() if verdict.status != PASSED), None)
+    _write(path, {**_seen(path), exercise.number: {"answers": _digest(path), "first": first}})
+
+
+def next_hint(path, name=None, folder=FOLDER):
+    """Lines: the next hint for an answer, by default for the first that has not passed; all of them after the last.
+
+    The notebook is run only if that first answer is asked for and its answers have changed since the last check.
+    """
+    number, _, _ = read_notebook(path.read_bytes())
+    exercise, _, _ = load_for_students(number, folder)
     if name is None:
-        open_answers = [answer for answer, verdict in verdicts.items() if verdict.status != PASSED]
-        if not open_answers:
-            return ["nothing is left to hint at"]
-        name = open_answers[0]
+        if _seen(path).get(number, {}).get("answers") != _digest(path):
+            remember(path, *check(path, folder)[:2])
+        name = _seen(path)[number]["first"]
+    if name is None:
+        return []
     if name not in exercise.answers:
         raise ValueError(f"--hint: {name!r} does not exist; there are {', '.join(exercise.answers)}")
+    key, seen = f"{number}.{name}", _seen(path)
+    hints = [f"hint {i} of {len(exercise.answers[name].hints)} for {name}: {hint}"
+             for i, hint in enumerate(exercise.answers[name].hints, 1)]
+    before = seen.get(key, 0)
+    if before >= len(hints):
+        return ["there are no more; once again:", *hints]
+    _write(path, {**seen, key: before + 1})
+    return [hints[before]]
+
+
+def _seen(path):
+    """{"06.softmax": hints seen, "06": what the last check found} of the notebooks in a folder."""
     state = path.parent / STATE
-    seen = json.loads(state.read_text(encoding="utf-8")) if state.exists() else {}
-    key, hints = f"{exercise.number}.{name}", exercise.answers[name].hints
-    seen[key] = min(seen.get(key, 0) + 1, len(hints))
-    state.write_text(json.dumps(seen, indent=1), encoding="utf-8")
-    return [f"hint {i + 1} of {len(hints)} for {name}: {hint}" for i, hint in enumerate(hints[:seen[key]])]
+    return json.loads(state.read_text(encoding="utf-8")) if state.exists() else {}
+
+
+def _write(path, seen):
+    (path.parent / STATE).write_text(json.dumps(seen, indent=1), encoding="utf-8")
+
+
+def _digest(path):
+    """Of the answers of a notebook and their helpers: the same as long as nobody writes in them."""
+    _, answers, _ = read_notebook(path.read_bytes())
+    written = {name: [*answer.helpers, answer.source] for name, answer in answers.items()}
+    return hashlib.sha256(json.dumps(written, sort_keys=True).encode()).hexdigest()

@@ -19,7 +19,7 @@ def add_commands(subparsers):
                     "code is 0 only at full marks.")
     check.add_argument("exercise", metavar="EXERCISE", help="a number such as 05, or a notebook")
     check.add_argument("--hint", nargs="?", const="", metavar="ANSWER",
-                       help="reveal the next hint, for this answer or for the first that has not passed")
+                       help="reveal only the next hint, for this answer or for the first that has not passed")
     check.set_defaults(run=check_exercise)
 
     grade = subparsers.add_parser(
@@ -58,15 +58,18 @@ def try_mutants(args):
 
 
 def check_exercise(args):
-    """Print the report; 0 at full marks, 1 otherwise."""
-    from .check import check, locate, next_hints, report, stored
+    """Print the report, or the next hint alone; 0 at full marks, 1 otherwise."""
+    from .check import check, locate, next_hint, remember, report, stored
     from .verdict import NOT_GRADED
     path = locate(args.exercise)
+    if args.hint is not None:
+        hints = next_hint(path, args.hint or None)
+        print("\n".join(hints or ["nothing is left to hint at"]))
+        return 1 if hints else 0
     print(f"checking {path}")
     exercise, verdicts, flags = check(path)
     print("\n".join(report(exercise, verdicts, flags)))
-    if args.hint is not None:
-        print("\n".join(next_hints(path, exercise, verdicts, args.hint or None)))
+    remember(path, exercise, verdicts)
     if any(verdict.status == NOT_GRADED for verdict in verdicts.values()):
         return 2
     if any(verdict.points != verdict.possible for verdict in verdicts.values()):

@@ -69,6 +69,9 @@ def _sealed(name, actual, about):
 
 
 def _difference(name, actual, expected, rtol, atol):
+    if actual.dtype == object and not actual.ndim and expected.ndim and actual.tolist() != "None":
+        return Difference(f"{name}: {_brief(actual)} came, expected an array of the shape {expected.shape}",
+                          f"{name}: no array of the shape {expected.shape}")
     if actual.shape != expected.shape and actual.tolist() != "None":
         text = f"{name}: shape {actual.shape}, expected {expected.shape}{_about_shapes(actual.shape, expected.shape)}"
         return Difference(text, text)
@@ -130,5 +133,8 @@ def _where(mask):
 
 
 def _brief(texts):
-    text = ", ".join(map(str, texts.ravel()[:3].tolist()))
-    return repr(text[:60])
+    """The first entries, as they would be typed: a whole number without a point, a text in quotes."""
+    first = texts.ravel()[:3].tolist()
+    if all(isinstance(x, float) for x in first):
+        return ", ".join(f"{x:.10g}" for x in first)
+    return repr(", ".join(map(str, first))[:60])

@@ -24,8 +24,14 @@ def _array(value):
         if array.dtype.kind == "O" and not any(item is None for item in array.flat):
             array = np.array(array.tolist(), dtype=float)
     except (TypeError, ValueError):  # lists of different lengths, or no numbers at all
-        array = np.asarray(str(value))
+        array = np.asarray(_several(value) if isinstance(value, (tuple, list)) else str(value))
     return array.real if array.dtype.kind == "c" and not array.imag.any() else array
+
+
+def _several(values):
+    """What stands for values that make no array together: how many, and the shapes of the first."""
+    kinds = [str(value.shape) if isinstance(value, np.ndarray) else type(value).__name__ for value in values[:4]]
+    return ", ".join([f"{len(values)} values", *kinds])
 
 
 def _numbers(array):

@@ -149,7 +149,7 @@ def test_whatever_a_process_says_is_an_outcome(done):
     ("def double(x): print(2 * x)", NONE), ("def double(x):\n    x *= 3\n    return x", CHANGED),
     ("def double(x):\n    return helper(x)", HELPER),
     ("def double(x):\n    return np.ones((10 ** 6, 10 ** 6))", "too much memory"),
-    ("def double(x):\n    return [[1], [2, 3]]", "shape (), expected (2, 3)")])
+    ("def double(x):\n    return [[1], [2, 3]]", "array of the shape (2, 3)")])
 def test_what_students_often_do_is_said_as_that(tiny_exercise, source, words):
     verdict = marking.mark(Judge(tiny_exercise, 3), {"double": Written(source)}, Sandbox("none"), LIMITS)["double"]
     assert verdict.points == 0

@@ -10,6 +10,7 @@ from minivit.grading import check
 from minivit.grading.cli import add_commands
 from minivit.grading.exercise import load_exercise as load
 from minivit.grading.exercise import load_for_students
+from minivit.grading.verdict import Verdict
 
 
 @pytest.fixture
@@ -28,14 +29,37 @@ def test_the_report_names_the_first_thing_to_look_at(path, tiny):
     assert lines[-2:] == ["retype 20/70, transfer 0/30", "20 of 100 points; a hint: python -m minivit check 90 --hint"]
 
 
+def test_of_many_messages_the_rest_is_counted_and_named(tiny):
+    exercise = load("90", tiny)
+    messages = ["Sum over the last axis.", *(f"{name}: 23 is not it" for name in ("one", "two", "three"))]
+    verdicts = {"softmax": Verdict("wrong", 0, 50, messages, kind="retype")}
+    assert check.report(exercise, verdicts, [])[1:4] == [
+        "    Sum over the last axis.", "    one: 23 is not it", "    and 2 more: two, three"]
+    verdicts = {"softmax": Verdict("wrong", 0, 50, messages[:2], kind="retype")}
+    assert not any("more" in line for line in check.report(exercise, verdicts, []))
+
+
 def test_hints_come_one_after_the_other(path, tiny):
-    exercise, verdicts, _ = load("90", tiny), {}, None
-    assert len(check.next_hints(path, exercise, verdicts, "softmax")) == 1
-    assert check.next_hints(path, exercise, verdicts, "softmax")[1] == "hint 2 of 3 for softmax: Second hint."
-    assert check.next_hints(path, exercise, verdicts, "softmax")[2].endswith("exponentials over their sum")
-    assert len(check.next_hints(path, exercise, verdicts, "softmax")) == 3
+    assert check.next_hint(path, "softmax", tiny)[0].startswith("hint 1 of 3 for softmax: ")
+    assert check.next_hint(path, "softmax", tiny) == ["hint 2 of 3 for softmax: Second hint."]
+    assert check.next_hint(path, "softmax", tiny)[0].endswith("exponentials over their sum")
+    assert len(check.next_hint(path, "softmax", tiny)) == 1 + 3  # none is left: all once more
     with pytest.raises(ValueError, match="there are double, softmax, both"):
-        check.next_hints(path, exercise, verdicts, "nothing")
+        check.next_hint(path, "nothing", tiny)
+
+
+def test_for_a_hint_a_notebook_is_run_only_if_its_answers_have_changed(path, tiny, submission, monkeypatch):
+    runs, run = [], check.check
+    monkeypatch.setattr(check, "check", lambda *given: runs.append(given) or run(*given))
+    assert check.next_hint(path, None, tiny)[0].startswith("hint 1 of 3 for softmax")
+    assert check.next_hint(path, None, tiny) == ["hint 2 of 3 for softmax: Second hint."]
+    check.next_hint(path, "both", tiny)
+    assert len(runs) == 1
+    nbformat.write(submission(tiny, double="solution", softmax="solution"), path)
+    assert check.next_hint(path, None, tiny)[0].startswith("hint 2 of")  # of `both`, whose first was asked for by name
+    nbformat.write(submission(tiny, **dict.fromkeys(load("90", tiny).answers, "solution")), path)
+    assert check.next_hint(path, None, tiny) == []
+    assert len(runs) == 3
 
 
 def test_an_exercise_is_found_by_number_name_and_path(tiny, path):
@@ -52,22 +76,27 @@ def test_the_commands_exit_with_zero_at_full_marks_only(tmp_path, capsys, monkey
     add_commands(parser.add_subparsers())
     args = parser.parse_args(["check", str(path), "--hint"])
     assert args.run(args) == 1
-    assert "hint 1 of 3 for softmax" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.startswith("hint 1 of 3 for softmax")
+    assert len(said.splitlines()) == 1
     nbformat.write(submission(tiny, **dict.fromkeys(load("90", tiny).answers, "solution")), path)
     args = parser.parse_args(["check", str(path)])
     assert args.run(args) == 0
-    assert json.loads((tmp_path / ".hints.json").read_text()) == {"90.softmax": 1}
+    known = json.loads((tmp_path / ".hints.json").read_text())
+    assert known["90.softmax"] == 1
+    assert known["90"]["first"] is None
 
 
 def test_nbval_judges_the_outputs_that_a_notebook_stores(tiny, submission, tmp_path, capsys):
     notebook = submission(tiny, **dict.fromkeys(load("90", tiny).answers, "solution"))
     nbformat.write(notebook, tmp_path / "mine.ipynb")
-    assert check.stored(tmp_path / "mine.ipynb") == ["nbval: the outputs that the notebook stores are what it gives"]
+    assert check.stored(tmp_path / "mine.ipynb") == [
+        "run once more, every cell gives what your saved notebook shows below it: hand it in"]
     cell = next(cell for cell in notebook.cells if cell.id == "check-90-softmax")
     cell.outputs[0]["data"]["text/plain"] = "something else"
     nbformat.write(notebook, tmp_path / "mine.ipynb")
     place = [cell.id for cell in notebook.cells if cell.cell_type == "code"].index("check-90-softmax") + 1
-    assert f"at code cell {place}:" in check.stored(tmp_path / "mine.ipynb")[0]
+    assert f"below code cell {place}:" in check.stored(tmp_path / "mine.ipynb")[0]
     (tmp_path / "mine.ipynb").write_text("{}")
 
 

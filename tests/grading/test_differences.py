@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minivit.grading.differences import compare
+from minivit.grading.seal import sealed
 from minivit.grading.show import _array, _numbers
 
 
@@ -37,6 +38,19 @@ def test_says_what_a_teacher_would_say(actual, words):
     full, outline = said(actual, X)
     assert words in full[0]
     assert words in outline[0]
+
+
+def test_several_values_where_one_array_is_asked_for():
+    full, outline = said((X, X[0], X[0]), X)
+    assert full == ["y: '3 values, (2, 3), (3,), (3,)' came, expected an array of the shape (2, 3)"]
+    assert outline == ["y: no array of the shape (2, 3)"]
+    assert "'2 values, list, int' came" in said([[1, [2]], 3], X)[0][0]
+
+
+def test_whole_numbers_are_said_as_such():
+    known = sealed(_numbers(_array(24)), 1, "y")
+    assert compare({"y": _numbers(_array(23.0))}, {"y": known}, 0, 0.5)[0].said == "y: 23 is not it"
+    assert compare({"y": _numbers(_array(2.5))}, {"y": known}, 0, 0.5)[0].said == "y: 2.5 is not it"
 
 
 def test_the_largest_difference_and_its_place():
@@ -90,14 +104,21 @@ def test_numbers_in_any_form_are_numbers(actual):
 
 
 @pytest.mark.parametrize("actual, words", [
-    (None, "None came; is a return missing"), ([None, 1.0, 2.0], "None came"), ("1.0", "shape (), expected (3,)"),
-    ([1.0, "x", 2.0], "is no number"), ([1 + 1j, 2, 3], "is no number"), (print, "shape ()"),
-    ([[1], [2, 3]], "shape ()"),
-    ({"a": 1}, "shape ()")])
+    (None, "None came; is a return missing"), ([None, 1.0, 2.0], "None came"),
+    ([1.0, "x", 2.0], "is no number"), ([1 + 1j, 2, 3], "is no number")])
 def test_what_is_no_number_is_said_as_that(actual, words):
     full, outline = said(actual, [1.0, 2.0, 3.0])
     assert words in full[0]
     assert words.split(";")[0].removeprefix("is ") in outline[0]
+
+
+@pytest.mark.parametrize("actual, words", [
+    ("1.0", "'1.0' came, "), (print, "'<built-in function print>' came, "), ({"a": 1}, '"{\'a\': 1}" came, '),
+    ([[1], [2, 3]], "'2 values, list, list' came, ")])
+def test_what_is_no_array_is_shown(actual, words):
+    full, outline = said(actual, [1.0, 2.0, 3.0])
+    assert full == [f"y: {words}expected an array of the shape (3,)"]
+    assert outline == ["y: no array of the shape (3,)"]
 
 
 def test_nan_where_nan_is_expected_is_right_and_its_neighbours_count():
