@@ -2,7 +2,7 @@
 
     python -m minivit train --recipe resnet_1h
 
-Time     45.5 minutes of training, by the time of a step when the machine is quiet: 7,800 steps, 20 epochs; in the
+Time     43.7 minutes of training, by the time of a step when the machine is quiet: 7,800 steps, 20 epochs; in the
          background of a busy machine it was 170
 Machine  two cores of an Intel Xeon (model 167 at the end, AVX-512), Python 3.11, NumPy 2.4.6, Numba 0.68.1
 Seed     0
