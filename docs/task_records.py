@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from minivit import data
+from minivit import data, files
 from minivit.data import Samples
-from minivit.files import write_atomically
 from minivit.lessons.zoo import machine
 from minivit.tasks import find_task
 from minivit.train import Recipe, Threads, evaluate, load_model, load_task, probe
@@ -66,9 +65,9 @@ def tests(run):
     train_set, test_set = data.load(recipe.data)
 
     def tested(task, dataset):
-        samples = Samples(dataset, mean=about["mean"], std=about["std"])
+        samples = Samples(dataset, mean=about["mean"], std=about["std"], device=recipe.device)
         with Threads(recipe.threads) as threads:
-            return flat(evaluate(task, samples, threads))
+            return flat(evaluate(task.to(recipe.device), samples, threads))
     task = load_task(run)
     found = {"trained": tested(task, test_set), "untrained": tested(build(recipe, about), test_set)}
     if recipe.data == "scenes":
@@ -100,18 +99,18 @@ def without_looking(task, train_set, test_set):
 def probes(run):
     """{"knn": accuracy, "random_knn": ..., "linear": ..., "random_linear": ...} of a run's encoder."""
     recipe, about = run.recipe(), run.about_data()
-    train_set, test_set = (Samples(each, mean=about["mean"], std=about["std"]) for each in data.load(recipe.data))
+    train_set, test_set = (Samples(each, mean=about["mean"], std=about["std"], device=recipe.device)
+                           for each in data.load(recipe.data))
     encoders = {"": load_model(run), "random_": build(recipe, about).backbone}
     with Threads(recipe.threads) as threads:
-        return {f"{prefix}{kind}": probe(model, train_set, test_set, threads, kind=kind)
+        return {f"{prefix}{kind}": probe(model.to(recipe.device), train_set, test_set, threads, kind=kind)
                 for prefix, model in encoders.items() for kind in PROBES}
 
 
 def write_record(record):
     """Write the record of one run, named by what it is, its minutes and its seed; returns its path."""
     path = RESULTS / f"{record['name']}-{record['asked']['minutes']:g}min-{record['seed']}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, json.dumps(record, indent=2) + "\n")
+    files.write_record(path, record)
     return path
 
 

@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from minivit.files import write_atomically
+from minivit.files import write_record
 from minivit.lessons.step_time import step_seconds
 from minivit.lessons.zoo import machine
 from minivit.names import expect
@@ -87,17 +87,17 @@ def times_path(name):
     return RESULTS / "times" / f"{name}.json"
 
 
-def measure_time(name, recipe):
+def measure_time(name):
     """The seconds of a training step, {"step": ...} with the machine; written where `steps_of` reads them.
 
     Of a task that begins with another's run, that is one of a single step.
     """
+    recipe = recipe_of(name)
     with tempfile.TemporaryDirectory() as folder:
         other = beginning(recipe, Path(folder) / "first", lambda first: replace(first, steps=1, evaluations=0))
         seconds = step_seconds(replace(recipe, task_settings=recipe.task_settings | other))
     found = {"step": seconds, **machine()}
-    times_path(name).parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(times_path(name), json.dumps(found, indent=2) + "\n")
+    write_record(times_path(name), found)
     return found
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from .task_records import ENCODERS, measure, read_records, write_record
-from .task_runs import RUNS, measure_time, recipe_of
+from .task_runs import RUNS, measure_time
 
 PATH = Path(__file__).with_suffix(".md")
 SHOWN = [("knn", "k-NN"), ("random_knn", "random"), ("linear", "linear probe"), ("random_linear", "random"),
@@ -111,7 +111,7 @@ def main(arguments=None):
     parser.add_argument("--runs", type=Path, default=Path("runs/tasks"), metavar="FOLDER", help="(default runs/tasks)")
     args = parser.parse_args(arguments)
     for name in args.time:
-        print(f"{name:<24}{1e3 * measure_time(name, recipe_of(name))['step']:>8.1f} ms a step", flush=True)
+        print(f"{name:<24}{1e3 * measure_time(name)['step']:>8.1f} ms a step", flush=True)
     for seed in args.seeds if args.run else ():
         for name in args.run:
             record = measure(name, seed, args.runs, minutes=args.minutes, epochs=args.epochs, labels=args.labels)

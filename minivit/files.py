@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import json
 import os
 import secrets
 import sys
@@ -43,6 +44,13 @@ def write_if_changed(path, content):
         return False
     write_atomically(path, content)
     return True
+
+
+def write_record(path, record):
+    """Write what is known of something as a JSON file that people can read; the folder above is made if need be."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, json.dumps(record, indent=2) + "\n")
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from ..files import write_if_changed
+from .. import files
 from ..tasks import find_task
 from ..train import Run, load_model, load_recipe
 from .step_time import step_seconds
@@ -65,8 +65,7 @@ def record(folder, name, model, *, quiet=False):
 def write_record(record):
     """Write a record as FOLDER/RECIPE.json; returns the path."""
     path = FOLDER / f"{record['recipe']}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8", newline="\n")
+    files.write_record(path, record)
     return path
 
 
@@ -107,4 +106,4 @@ def update(path, records):
     if start < 0:
         raise ValueError(f"{path}: expected a table with the head {HEAD.splitlines()[0]!r}")
     end = text.find("\n\n", start) + 1
-    return write_if_changed(path, text[:start] + table(records) + text[end:])
+    return files.write_if_changed(path, text[:start] + table(records) + text[end:])

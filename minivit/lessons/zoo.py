@@ -19,10 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import data
+from .. import data, files
 from ..counting import count
 from ..device import blas, cores, loops
-from ..files import write_atomically
 from ..models import create
 from ..ops import softmax
 from ..tasks.classify import Classify
@@ -144,9 +143,7 @@ def measure_times(name: str, *, steps: int = 15) -> dict:
         with going_over(task, pictures, threads, progress=False) as over:
             predict = statistics.median(seconds_of(lambda: softmax(task.logits(pictures, over))) for _ in range(3))
     found = {"step": step, "pictures_a_second": round(len(pictures) / predict), "threads": cores(), **machine()}
-    path = RESULTS / "times" / f"{name}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, json.dumps(found, indent=2) + "\n")
+    files.write_record(RESULTS / "times" / f"{name}.json", found)
     return found
 
 
@@ -178,8 +175,7 @@ def write_record(name: str, seeds: tuple[int, ...], folder: Path) -> None:
               "held_out": {f"{rate:g}": accuracy for rate, accuracy in tried_rates(name, folder).items()},
               "accuracies": {str(seed): result["test_accuracy"] for seed, result in results.items()},
               "test_pictures": results[min(results)]["test_pictures"], "data": config["data"]["name"], **machine()}
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    write_atomically(RESULTS / f"{name}.json", json.dumps(record, indent=2) + "\n")
+    files.write_record(RESULTS / f"{name}.json", record)
 
 
 def read_records() -> list[dict]:
