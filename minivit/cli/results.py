@@ -21,11 +21,12 @@ def results(args):
     """The command `results`."""
     from ..lessons import claims
     from ..lessons.outcome import read_lessons
-    from ..lessons.results import ROOT, all_records, record, table, update, write_record
+    from ..lessons.results import ROOT, all_records, draw_kept, record, table, update, write_record
     if args.add:
         if not (args.recipe and args.model):
             raise ValueError("results --add needs the --recipe of the run, and the --model in words")
         print(f"written: {write_record(record(args.add, args.recipe, args.model, quiet=args.quiet))}")
+        print(f"written: {draw_kept()}")
     lessons = read_lessons()
     records = all_records(lessons)
     print(table(records), end="")

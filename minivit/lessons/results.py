@@ -6,10 +6,13 @@ from pathlib import Path
 from .. import files
 from ..tasks import find_task
 from ..train import Run, load_model, load_recipe
+from ..viz import png, race, style
+from . import weights
 from .step_time import step_seconds
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "results"
+FIGURE = ROOT / "docs" / "figures" / "kept_runs.png"
 HEAD = """| command | model | parameters | epochs | minutes of training | test accuracy |
 |---|---|---|---|---|---|
 """
@@ -73,6 +76,16 @@ def read_records():
     """All records, the highest accuracy last."""
     records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.json"))]
     return sorted(records, key=lambda record: record["test_accuracy"])
+
+
+def draw_kept():
+    """Draw the curves of all kept models that have a record into FIGURE; returns the path."""
+    records = {record["recipe"]: record for record in read_records()}
+    kept = {path.name: Run(path).metrics() for path in sorted(weights.FOLDER.iterdir()) if path.name in records}
+    style()
+    figure = race({name: (metrics, records[name]["minutes"]) for name, metrics in kept.items()}, chance=0.1)
+    files.write_atomically(FIGURE, png(figure))
+    return FIGURE
 
 
 def all_records(lessons):

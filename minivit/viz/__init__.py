@@ -16,6 +16,7 @@ from .graph import graph_steps
 from .level import level_line
 from .overview import overview
 from .page import page, rows_of_pictures
+from .race import race
 from .seed_dots import seed_dots
 from .style import COLOURS, style
 from .wirings import wirings

@@ -11,7 +11,7 @@ from minivit.__main__ import main
 from minivit.lessons import claims, results
 from minivit.lessons.outcome import read_lessons
 from minivit.lessons.step_time import step_seconds
-from minivit.train import Recipe, load_recipe, train
+from minivit.train import Recipe, Run, load_recipe, train
 from tests.lessons import tiny
 
 ROOT = Path(__file__).parents[2]
@@ -97,6 +97,9 @@ def test_the_command_adds_a_record_and_writes_the_table(run, tmp_path, monkeypat
     (tmp_path / "README.md").write_text(f"before\n\n{results.HEAD}| an | old | row |\n\nafter\n")
     monkeypatch.setattr(results, "ROOT", tmp_path)
     monkeypatch.setattr(results, "FOLDER", tmp_path / "docs")
+    monkeypatch.setattr(results, "FIGURE", tmp_path / "kept.png")
+    monkeypatch.setattr(results.weights, "FOLDER", tmp_path / "weights")
+    results.weights.keep(Run(run), "tiny")
     monkeypatch.setattr(claims, "PAGE", tmp_path / "claims.md")
     assert main(["results", "--add", str(run), "--recipe", "tiny", "--model", "a tiny ViT"]) == 0
     text = (tmp_path / "README.md").read_text()
@@ -107,6 +110,7 @@ def test_the_command_adds_a_record_and_writes_the_table(run, tmp_path, monkeypat
     said = capsys.readouterr().out
     assert "README.md" in said
     assert "claims.md" in said
+    assert (tmp_path / "kept.png").read_bytes().startswith(b"\x89PNG")
     without = [name for name, found in read_lessons().items() if not found]
     assert not without or f"nothing found in the outputs of {', '.join(without)}: run them again\n" in said
     assert main(["results", "--add", str(run)]) == 2

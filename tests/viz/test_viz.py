@@ -35,6 +35,17 @@ def test_curves_of_what_is_only_tested_and_of_plateaus():
     assert viz.curves([{"step": 1, "epoch": 1, "final": True}]).get_suptitle() == "finished"
 
 
+def test_a_race_spreads_the_steps_over_the_minutes_and_names_the_best_first():
+    slow = [{"step": 50, "test_accuracy": 0.5}, {"step": 100, "accuracy": 0.9}, {"step": 100, "test_accuracy": 0.8}]
+    figure = viz.race({"fast": ([{"step": 4, "test_accuracy": 0.7}], 15.0), "slow": (slow, 60.0)}, chance=0.1)
+    fast, slow, chance = figure.axes[0].lines
+    assert (list(fast.get_xdata()), list(fast.get_ydata())) == ([15], [70])
+    assert (list(slow.get_xdata()), list(slow.get_ydata())) == ([30, 60], [50, 80])
+    assert list(chance.get_ydata()) == [10, 10]
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["slow: 80.0 %", "fast: 70.0 %",
+                                                                                    "chance"]
+
+
 def test_confusion_matrix_shows_percent_of_rows():
     figure = viz.confusion_matrix([[3, 1], [0, 0]], ["cat", "dog"])
     axes = figure.axes[0]
