@@ -8,7 +8,8 @@
 # | symbol | meaning |
 # |---|---|
 # | y | result of an operation, dy the gradient of the loss with respect to it (same shape) |
-# | a, b, x | arguments; da, db, dx their gradients (each with its argument's shape) |
+# | x, w, b | arguments; dx, dw, db their gradients (each with its argument's shape) |
+# | eps | the step of a difference quotient |
 
 # %%
 import numpy as np
@@ -22,7 +23,7 @@ from minivit.grading.show import show
 
 # %% answer="sum_to_shape" kind="retype"
 def sum_to_shape(dy, shape):
-    """The gradient of x, of this shape, from the gradient dy of x broadcast to dy.shape.
+    """dx of an argument x that has this shape and was broadcast to dy.shape, from dy of that shape.
 
     (5, 4, 3), (4, 1) -> (4, 1)
     """
@@ -66,36 +67,36 @@ MUTANTS = {
 # Leading axes count matrices; here both arguments have the same.
 
 # %% answer="matmul_backward" kind="retype" formula=true
-def matmul_backward(dy, a, b):
-    """da, db of y = a @ b.    (..., n, m), (..., n, k), (..., k, m) -> (..., n, k), (..., k, m)"""
-    # solution: dy times b transposed, and a transposed times dy; only the last two axes are transposed
-    return dy @ b.swapaxes(-1, -2), a.swapaxes(-1, -2) @ dy
+def matmul_backward(dy, x, w):
+    """dx, dw of y = x @ w.    For example (..., 5, 3), (..., 5, 4), (..., 4, 3) -> (..., 5, 4), (..., 4, 3)"""
+    # solution: dy times w transposed, and x transposed times dy; only the last two axes are transposed
+    return dy @ w.swapaxes(-1, -2), x.swapaxes(-1, -2) @ dy
     # end
 
 # %% check="matmul_backward" points=15
 SEED = 1
 rng = np.random.default_rng(SEED)
-da, db = matmul_backward(rng.normal(size=(3, 4)), rng.normal(size=(3, 2)), rng.normal(size=(2, 4)))
-stack_da, stack_db = matmul_backward(*rng.normal(size=(3, 2, 3, 3)))
-many_da, many_db = matmul_backward(*rng.normal(size=(3, 30, 30, 30)).astype(np.float32))
-show(da=da, db=db, stack_da=stack_da, stack_db=stack_db, many_da=np.asarray(many_da)[::10, ::10, ::10],
-     many_db=np.asarray(many_db)[::10, ::10, ::10])
+dx, dw = matmul_backward(rng.normal(size=(3, 4)), rng.normal(size=(3, 2)), rng.normal(size=(2, 4)))
+stack_dx, stack_dw = matmul_backward(*rng.normal(size=(3, 2, 3, 3)))
+many_dx, many_dw = matmul_backward(*rng.normal(size=(3, 30, 30, 30)).astype(np.float32))
+show(dx=dx, dw=dw, stack_dx=stack_dx, stack_dw=stack_dw, many_dx=np.asarray(many_dx)[::10, ::10, ::10],
+     many_dw=np.asarray(many_dw)[::10, ::10, ::10])
 
 # %% [markdown] hint="matmul_backward"
-# Write the shapes: (n, k) can only come from (n, m) times (m, k).
+# Write the shapes: (5, 4) can only come from (5, 3) times (3, 4).
 
 # %% [markdown] hint="matmul_backward"
 # In a stack only the last two axes belong to a matrix: `swapaxes(-1, -2)`.
 
 # %% mutants="matmul_backward"
 MUTANTS = {
-    "no_transpose": ("dy @ b.swapaxes(-1, -2)", "dy @ (b if b.shape[-1] == b.shape[-2] else b.swapaxes(-1, -2))",
-                     "b must be transposed, also where it is square and would fit as it is."),
-    "all_axes": ("a.swapaxes(-1, -2)", "a.T", "`.T` reverses all axes. Only the last two belong to a matrix."),
-    "exchanged": ("dy @ b.swapaxes(-1, -2), a.swapaxes(-1, -2) @ dy",
-                  "a.swapaxes(-1, -2) @ dy, dy @ b.swapaxes(-1, -2)",
-                  "da and db are exchanged: da has the shape of a."),
-    "db_transposed": ("a.swapaxes(-1, -2) @ dy", "dy.swapaxes(-1, -2) @ a", "That is the transpose of db."),
+    "no_transpose": ("dy @ w.swapaxes(-1, -2)", "dy @ (w if w.shape[-1] == w.shape[-2] else w.swapaxes(-1, -2))",
+                     "w must be transposed, also where it is square and would fit as it is."),
+    "all_axes": ("x.swapaxes(-1, -2)", "x.T", "`.T` reverses all axes. Only the last two belong to a matrix."),
+    "exchanged": ("dy @ w.swapaxes(-1, -2), x.swapaxes(-1, -2) @ dy",
+                  "x.swapaxes(-1, -2) @ dy, dy @ w.swapaxes(-1, -2)",
+                  "dx and dw are exchanged: dx has the shape of x."),
+    "dw_transposed": ("x.swapaxes(-1, -2) @ dy", "dy.swapaxes(-1, -2) @ x", "That is the transpose of dw."),
 }
 
 # %% [markdown]
@@ -104,14 +105,14 @@ MUTANTS = {
 # The difference to both sides, entry by entry. The array that is given stays as it is.
 
 # %% answer="numeric_gradient" kind="retype"
-def numeric_gradient(f, x, h=1e-3):
-    """g_i = (f(x + h e_i) - f(x - h e_i)) / (2 h) for every entry i of x; f maps an array to a number."""
-    # solution: for every index, a copy of x with h added, one with h subtracted, and the quotient of differences
+def numeric_gradient(f, x, eps=1e-6):
+    """(f(x + eps e_i) - f(x - eps e_i)) / (2 eps) for every entry i of x; f maps an array to a number."""
+    # solution: for every index, a copy of x with eps added, one with eps subtracted, and the quotient of differences
     g = np.zeros(x.shape)
     for i in np.ndindex(x.shape):
         step = np.zeros(x.shape)
-        step[i] = h
-        g[i] = (f(x + step) - f(x - step)) / (2 * h)
+        step[i] = eps
+        g[i] = (f(x + step) - f(x - step)) / (2 * eps)
     return g
     # end
 
@@ -119,21 +120,21 @@ def numeric_gradient(f, x, h=1e-3):
 SEED = 1
 rng = np.random.default_rng(SEED)
 x = rng.normal(size=(2, 3))
-show(cubic=numeric_gradient(lambda x: (x ** 3).sum(), x), coarse=numeric_gradient(lambda x: (x ** 3).sum(), x, h=0.5),
+show(cubic=numeric_gradient(lambda x: (x ** 3).sum(), x), coarse=numeric_gradient(lambda x: (x ** 3).sum(), x, eps=0.5),
      x_afterwards=x)
 
 # %% [markdown] hint="numeric_gradient"
 # `for i in np.ndindex(x.shape)` goes through all indices, whatever the number of axes. Leave x itself as it is.
 
 # %% [markdown] hint="numeric_gradient"
-# Two arrays for each entry: one in which only this entry is larger by h, one in which it is smaller.
+# Two arrays for each entry: one in which only this entry is larger by eps, one in which it is smaller.
 
 # %% mutants="numeric_gradient"
 MUTANTS = {
-    "one_sided": ("(f(x + step) - f(x - step)) / (2 * h)", "(f(x + step) - f(x)) / h",
-                  "This is the one-sided difference. Go to both sides: the error falls from h to h squared."),
-    "factor_two": ("(2 * h)", "h", "The two points are 2 h apart."),
-    "all_at_once": ("step[i] = h", "step[...] = h", "Only one entry moves at a time."),
+    "one_sided": ("(f(x + step) - f(x - step)) / (2 * eps)", "(f(x + step) - f(x)) / eps",
+                  "This is the one-sided difference. Go to both sides: the error falls with the square of eps then."),
+    "factor_two": ("(2 * eps)", "eps", "The two points are 2 eps apart."),
+    "all_at_once": ("step[i] = eps", "step[...] = eps", "Only one entry moves at a time."),
     "reversed": ("f(x + step) - f(x - step)", "f(x - step) - f(x + step)",
                  "The sign: the point ahead minus the point behind."),
 }
@@ -141,44 +142,44 @@ MUTANTS = {
 # %% [markdown]
 # ## 4. Division
 #
-# The lesson has no rule for $y = a / b$. Derive it: by how much does y change with a, and with b? The shapes of a and b
+# The lesson has no rule for $y = x / w$. Derive it: by how much does y change with x, and with w? The shapes of x and w
 # broadcast.
 
 # %% answer="divide_backward" kind="transfer" formula=true
-def divide_backward(dy, a, b):
-    """da, db of y = a / b, for a and b of shapes that broadcast."""
-    # solution: dy / b for a, and -dy a / b^2 for b, each summed to its own shape by sum_to_shape
-    return sum_to_shape(dy / b, a.shape), sum_to_shape(-dy * a / b ** 2, b.shape)
+def divide_backward(dy, x, w):
+    """dx, dw of y = x / w, for x and w of shapes that broadcast."""
+    # solution: dy / w for x, and -dy x / w^2 for w, each summed to its own shape by sum_to_shape
+    return sum_to_shape(dy / w, x.shape), sum_to_shape(-dy * x / w ** 2, w.shape)
     # end
 
 # %% check="divide_backward" points=15
 SEED = 1
 rng = np.random.default_rng(SEED)
-a, b = rng.normal(size=(4, 3)), rng.uniform(0.5, 2, size=(3,))
-da, db = divide_backward(rng.normal(size=(4, 3)), a, b)
-column, row = divide_backward(rng.normal(size=(4, 3)), a[:, :1], b[None])
-square, _ = divide_backward(rng.normal(size=(3, 3)), a[:3], 1 + a[1:] ** 2)
+x, w = rng.normal(size=(4, 3)), rng.uniform(0.5, 2, size=(3,))
+dx, dw = divide_backward(rng.normal(size=(4, 3)), x, w)
+column, row = divide_backward(rng.normal(size=(4, 3)), x[:, :1], w[None])
+square, _ = divide_backward(rng.normal(size=(3, 3)), x[:3], 1 + x[1:] ** 2)
 many, _ = divide_backward(rng.normal(size=(300, 300)), rng.normal(size=(300, 300)), rng.uniform(0.5, 2, size=(300, 1)))
-show(da=da, db=db, column=column, row=row, square=square, many=np.asarray(many)[::60, ::60])
+show(dx=dx, dw=dw, column=column, row=row, square=square, many=np.asarray(many)[::60, ::60])
 
 # %% [markdown] hint="divide_backward"
-# Hold b still: y is a straight line in a, of which slope? Hold a still: what is the derivative of $a b^{-1}$?
+# Hold w still: y is a straight line in x, of which slope? Hold x still: what is the derivative of $x w^{-1}$?
 
 # %% [markdown] hint="divide_backward"
 # Multiply each local derivative by dy, entry by entry. The shapes that broadcast come last: `sum_to_shape`.
 
 # %% mutants="divide_backward"
 MUTANTS = {
-    "not_summed": ("sum_to_shape(dy / b, a.shape)", "dy / b",
+    "not_summed": ("sum_to_shape(dy / w, x.shape)", "dy / w",
                    "The gradient of a broadcast argument must be summed to the argument's shape."),
-    "no_minus": ("-dy * a", "dy * a", "The sign: y falls when b grows (for positive a and b)."),
-    "not_squared": ("b ** 2", "b", "The derivative of 1 / b is -1 / b^2."),
-    "sum_first": ("sum_to_shape(-dy * a / b ** 2, b.shape)",
-                  "sum_to_shape(-dy, b.shape) * sum_to_shape(a + 0 * dy, b.shape) / b ** 2",
+    "no_minus": ("-dy * x", "dy * x", "The sign: y falls when w grows (for positive x and w)."),
+    "not_squared": ("w ** 2", "w", "The derivative of 1 / w is -1 / w^2."),
+    "sum_first": ("sum_to_shape(-dy * x / w ** 2, w.shape)",
+                  "sum_to_shape(-dy, w.shape) * sum_to_shape(x + 0 * dy, w.shape) / w ** 2",
                   "A product of sums is not the sum of products: multiply, then sum."),
-    "times_b": ("dy / b, a.shape", "dy * b, a.shape", "That is the rule of a b."),
-    "no_a": ("-dy * a / b ** 2", "-dy * np.ones(a.shape) / b ** 2",
-             "The derivative with respect to b still has the factor a."),
+    "times_w": ("dy / w, x.shape", "dy * w, x.shape", "That is the rule of x w."),
+    "no_x": ("-dy * x / w ** 2", "-dy * np.ones(x.shape) / w ** 2",
+             "The derivative with respect to w still has the factor x."),
 }
 
 # %% [markdown]
@@ -186,7 +187,7 @@ MUTANTS = {
 #
 # The lesson's walks know the arguments of each node from the node itself, or number the nodes as they are made. This
 # graph is a dictionary, in no particular order: `graph[name]` lists `(argument, local derivative)` for a result, and is
-# missing for inputs. The same argument may stand twice, as in $b = a + a$.
+# missing for inputs. The same argument may stand twice, as in $y = x + x$.
 
 # %% answer="gradients" kind="transfer"
 def gradients(graph, last):
@@ -247,8 +248,8 @@ MUTANTS = {
 # %% [markdown]
 # ## 6. A gradient that somebody else changed
 #
-# This part of an engine adds up what arrives at each name. For $y = a + b$ the rule of addition hands *the same array*
-# dy to a and to b. In a network where a is used once more, the gradient of a is right. That of b is wrong, though b is
+# This part of an engine adds up what arrives at each name. For $y = x + b$ the rule of addition hands *the same array*
+# dy to x and to b. In a network where x is used once more, the gradient of x is right. That of b is wrong, though b is
 # used only once.
 
 # %% answer="collect" kind="debug" bug="in_place"
@@ -271,11 +272,11 @@ def collect(parts):
 SEED = 1
 rng = np.random.default_rng(SEED)
 dy, other, last = rng.normal(size=(3, 2, 3))
-found = collect([("a", dy), ("b", dy), ("a", other), ("a", last)])
-show(a=found["a"], b=found["b"], dy=dy, other=other, last=last, names=sorted(found))
+found = collect([("x", dy), ("b", dy), ("x", other), ("x", last)])
+show(x=found["x"], b=found["b"], dy=dy, other=other, last=last, names=sorted(found))
 
 # %% [markdown] hint="collect"
-# Call it with `[("a", one), ("b", one), ("a", one)]`, where `one = np.ones(2)`, and print `one` afterwards.
+# Call it with `[("x", one), ("b", one), ("x", one)]`, where `one = np.ones(2)`, and print `one` afterwards.
 
 # %% [markdown] hint="collect"
 # How many arrays are there in `total` after the first two lines of the list: two, or one under two names?
@@ -296,8 +297,8 @@ MUTANTS = {
 #
 # The lesson looks at the difference quotient of exp at one place. **Predict first**: which power of ten is the best
 # step in float64 if you go to one side, which if you go to both; and by which factor does the error of both sides
-# fall when h falls from 0.1 to 0.01? Then measure: the mean of the absolute error at `places`, for $h = 10^{-1},
-# 10^{-2}, \ldots, 10^{-12}$.
+# fall when eps falls from 0.1 to 0.01? Then measure: the mean of the absolute error at `places`, for
+# $\text{eps} = 10^{-1}, 10^{-2}, \ldots, 10^{-12}$.
 
 # %%
 places = np.linspace(0, 1, 1001)
@@ -306,17 +307,17 @@ places = np.linspace(0, 1, 1001)
 def best_steps():
     """{"one_side": the best exponent, "both_sides": the best exponent, "factor": whole number}
 
-    An exponent of -3 stands for h = 0.001.
+    An exponent of -3 stands for eps = 0.001.
     """
-    # solution: for each h the mean of |quotient - exp(x)| over x = places, with (exp(x + h) - exp(x)) / h and with
-    # (exp(x + h) - exp(x - h)) / (2 h); the exponent with the smallest mean; the factor is the error at 0.1 over the
-    # error at 0.01, rounded
+    # solution: for each eps the mean of |quotient - exp(x)| over x = places, with (exp(x + eps) - exp(x)) / eps and
+    # with (exp(x + eps) - exp(x - eps)) / (2 eps); the exponent with the smallest mean; the factor is the error at 0.1
+    # over the error at 0.01, rounded
     exact, one, both = np.exp(places), [], []
     for exponent in range(1, 13):
-        h = 10.0 ** -exponent
-        ahead, behind = np.exp(places + h), np.exp(places - h)
-        one.append(np.abs((ahead - exact) / h - exact).mean())
-        both.append(np.abs((ahead - behind) / (2 * h) - exact).mean())
+        eps = 10.0 ** -exponent
+        ahead, behind = np.exp(places + eps), np.exp(places - eps)
+        one.append(np.abs((ahead - exact) / eps - exact).mean())
+        both.append(np.abs((ahead - behind) / (2 * eps) - exact).mean())
     return {"one_side": -1 - int(np.argmin(one)), "both_sides": -1 - int(np.argmin(both)),
             "factor": round(float(both[0] / both[1]))}
     # end
@@ -325,7 +326,7 @@ def best_steps():
 show(**best_steps())
 
 # %% [markdown] reasons="best_steps"
-# your prediction and your measurement; which two errors meet at the best step, and how each depends on h; why the two
+# your prediction and your measurement; which two errors meet at the best step, and how each depends on eps; why the two
 # best steps differ.
 
 # %% [markdown] hint="best_steps"
@@ -340,9 +341,9 @@ MUTANTS = {
                   '"both_sides": -1 - int(np.argmin(one)), "one_side": -1 - int(np.argmin(both))',
                   "Going to both sides has the smaller error of formula, so it can afford the larger step."),
     "smallest_step": ("-1 - int(np.argmin(one))", "-len(one)",
-                      "Smaller is not always better: the rounding error of the difference grows as h falls."),
+                      "Smaller is not always better: the rounding error of the difference grows as eps falls."),
     "order_one": ("both[0] / both[1]", "one[0] / one[1]",
-                  "That is the factor of one side. With both the error falls with the square of h."),
+                  "That is the factor of one side. With both the error falls with the square of eps."),
     "counted_from_zero": ("-1 - int(np.argmin(one)), \"both_sides\": -1 - int(np.argmin(both))",
                           "-int(np.argmin(one)), \"both_sides\": -int(np.argmin(both))",
                           "The first step in the list is 0.1, whose exponent is -1, not 0."),
@@ -351,9 +352,9 @@ MUTANTS = {
 # %% [markdown]
 # ## 8. Four engines go downhill
 #
-# Four engines minimise $L = w \cdot w$ from $w = 1$ by the same rule, $w \leftarrow w - r\, dw$ with the same r. One
-# is exact. One writes `=` where `+=` belongs. One never sets gradients back to zero. One has a wrong sign in a rule.
-# Three of them appear in the lesson's section 4.
+# Four engines minimise the loss $w \cdot w$ from $w = 1$ by the same rule, $w \leftarrow w - r\, dw$ with the same r.
+# One is exact. One writes `=` where `+=` belongs. One never sets gradients back to zero. One has a wrong sign in a
+# rule. The lesson's section 4 has the first two of these mistakes.
 
 # %%
 n = np.arange(25)

@@ -272,7 +272,7 @@ function keys(key, {step, formula}) {
   }
 }
 
-const STEPS = 99, START = 5;  // the second path to u has not been walked
+const STEPS = 99, START = 5;  // the second path to y1 has not been walked
 const example = i => ({formula: data.examples[i].formula, step: START});
 data.examples.forEach(({name}, i) => {
   const button = element("button", {type: "button"});

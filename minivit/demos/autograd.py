@@ -8,10 +8,10 @@ TITLE = "A gradient is complete when all paths to it have been walked"
 LOOK_FOR = "the value that is used twice: after the first path its gradient is not yet the right one."
 QUESTION = "In which order may the operations pass on their gradients? What goes wrong in another one?"
 EXAMPLES = {
-    "lesson 01": "x = 3; w = 2; b = 1; u = w*x; v = u + b; L = u*v",
-    "neuron": "x = 1.5; w = -2; b = 1; y = sigmoid(w*x + b); L = (y - 1)^2",
-    "residuals": "x = 0.5; y = x + tanh(x); L = y + tanh(y)",
-    "cross-entropy": "a = 2; b = -1; Z = exp(a) + exp(b); L = log(Z) - a",
+    "lesson 01": "x = 3; w = 2; b = 1; y1 = w*x; y2 = y1 + b; loss = y1*y2",
+    "neuron": "x = 1.5; w = -2; b = 1; y = sigmoid(w*x + b); loss = (y - 1)^2",
+    "residuals": "x = 0.5; y = x + tanh(x); loss = y + tanh(y)",
+    "cross-entropy": "a = 2; b = -1; Z = exp(a) + exp(b); loss = log(Z) - a",
 }
 
 

@@ -33,7 +33,7 @@ def computed(formula):
         value = eval(right, functions | names)  # a formula of this file
         is_leaf = not isinstance(value, Tensor)
         names[name.strip()] = Tensor(np.array(value, np.float64), requires_grad=True) if is_leaf else 1 * value
-    names["L"].backward()
+    names[name.strip()].backward()  # the last line is the loss
     return names
 
 
@@ -50,7 +50,7 @@ def test_a_gradient_is_incomplete_until_the_second_path_has_been_walked(page):
     assert "grad 7 + …" in page.inner_html("#graph")
     page.keyboard.press("ArrowRight")
     assert "grad 13" in page.inner_html("#graph")
-    assert page.inner_text("#told") == "Backward: v hands 6 × 1 = 6 to u, and 6 × 1 = 6 to b."
+    assert page.inner_text("#told") == "Backward: y2 hands 6 × 1 = 6 to y1, and 6 × 1 = 6 to b."
 
 
 @pytest.mark.parametrize("formula, complaint", [

@@ -121,8 +121,8 @@ BACKWARD = {
         return [-(wanted * (z - np.log(np.exp(z).sum(1, keepdims=True)))).sum(1).mean()]
     return f(z)[0], numeric(f, [1.0], z)[0]""",
     "autograd.sum_to_shape": "return numeric(lambda x: [x + np.zeros(dy.shape)], [dy], np.zeros(shape))[0]",
-    "autograd.divide_backward": "return numeric(lambda a, b: [a / b], [dy], a, b)",
-    "autograd.matmul_backward": "return numeric(lambda a, b: [a @ b], [dy], a, b)",
+    "autograd.divide_backward": "return numeric(lambda x, w: [x / w], [dy], x, w)",
+    "autograd.matmul_backward": "return numeric(lambda x, w: [x @ w], [dy], x, w)",
     "attention.attention_backward": """
     def f(q, k, v):
         w = np.exp(q @ k.swapaxes(-1, -2) / q.shape[-1] ** .5)
