@@ -9,7 +9,7 @@
 # |---|---|
 # | B, N | pictures in a batch, patches of a picture |
 # | V | visible patches of a picture |
-# | P, p | side of a patch in pixels, numbers in a patch |
+# | P, C | side of a patch in pixels, channels: P P C numbers in a patch |
 # | D, d | width of the encoder, of the decoder |
 # | shuffle, restore | which patch stands at each place of the shuffled row; at which place each patch stands |
 # | mask | (B, N): 1 where a patch is hidden, else 0 |
@@ -26,7 +26,7 @@ def gather(x, index):
 
 
 def statistics(patches):
-    """Mean and deviation of each patch.    (B, N, p) -> two of (B, N, 1)"""
+    """Mean and deviation of each patch.    (B, N, P P C) -> two of (B, N, 1)"""
     variance = patches.var(axis=-1, keepdims=True, ddof=1)
     return patches.mean(axis=-1, keepdims=True), np.sqrt(variance + 1e-6)
 
@@ -116,8 +116,11 @@ MUTANTS = {
 
 # %% answer="masked_loss_backward" kind="retype" formula=true
 def masked_loss_backward(guess, target, mask):
-    """dguess of sum_bn mask_bn mean_p (guess - target)^2 / sum_bn mask_bn.    2 x (B, N, p), (B, N) -> (B, N, p)"""
-    # solution: 2 (guess - target) times the mask with a new last axis, over p times the sum of the mask
+    """dguess of sum_bn mask_bn mean_k (guess - target)^2 / sum_bn mask_bn.
+
+    (B, N, P P C), (B, N, P P C), (B, N) -> (B, N, P P C)
+    """
+    # solution: 2 (guess - target) times the mask with a new last axis, over P P C times the sum of the mask
     return 2 * (guess - target) * mask[:, :, None] / (guess.shape[-1] * mask.sum())
     # end
 
@@ -247,12 +250,12 @@ MUTANTS = {
 def mae_loss(patches, noise, V, encoder, decoder, mask_token):
     """The loss on hidden patches, with normalised targets.
 
-    (B, N, p), (B, N), number, (B, V, p) -> (B, V, d), (B, N, d) -> (B, N, p), (d,) -> number
+    (B, N, P P C), (B, N), number, (B, V, P P C) -> (B, V, d), (B, N, d) -> (B, N, P P C), (d,) -> number
     """
     # solution: the mask must be in the order of the picture, like the errors: hidden is where restore is V or more
     keep, restore = random_masking(noise, V)
     codes = encoder(gather(patches, keep))  # (B, V, d)
-    guess = decoder(unshuffle(codes, mask_token, restore))  # (B, N, p)
+    guess = decoder(unshuffle(codes, mask_token, restore))  # (B, N, P P C)
     mean, deviation = statistics(patches)
     error = ((guess - (patches - mean) / deviation) ** 2).mean(axis=-1)  # (B, N)
     hidden = restore >= V  # (B, N)
@@ -292,11 +295,11 @@ MUTANTS = {
 # %% [markdown]
 # ## 7. Is there a neighbour to copy?
 #
-# "Copying a neighbour is rarely enough", says the lesson, because so few patches are left. How many of the *hidden*
-# patches have a visible one directly above, below, left or right of them? **Predict first**, on paper, for a grid of 8
-# x 8: with half of the patches visible, with a quarter, with 6 of 64; and for the regular mask of section 4. (For a
-# patch that is not at the border: what is the probability that all four are hidden?) Then measure, with the noise
-# below.
+# The paper hides so many patches that copying a neighbour is not enough. Is it because there is none? How many of the
+# *hidden* patches have a visible one directly above, below, left or right of them? **Predict first**, on paper, for a
+# grid of 8 x 8: with half of the patches visible, with a quarter, with 6 of 64; and for the regular mask of section 4.
+# (For a patch that is not at the border: what is the probability that all four are hidden?) Then measure, with the
+# noise below.
 
 # %%
 NOISE = np.random.default_rng(35).random((2000, 64))  # (pictures, N)
@@ -320,7 +323,7 @@ show(**neighbours())
 
 # %% [markdown] reasons="neighbours"
 # your four predictions, with their formulas, and what you measured; why the random ones are all off in the same
-# direction; whether these numbers make copying a neighbour look as rare as the lesson's sentence does.
+# direction; whether there is mostly no neighbour to copy, and what section 5 of the lesson found about copying it.
 
 # %% [markdown] hint="neighbours"
 # `restore < V` says in the order of the picture who is visible; as (pictures, 8, 8) you can look up and down.
