@@ -1,4 +1,4 @@
-# %% [markdown] minutes="estimated 75"
+# %% [markdown] minutes="estimated 50"
 # # Exercise 00: shapes, losses, and rulers that lie
 #
 # Lesson 00 takes a loss apart, and the rules of arrays on which it stands. Here you write two of its functions again,
@@ -46,6 +46,10 @@ MUTANTS = {
                  "One mean for all channels. Each channel has its own."),
     "per_picture": ("images.mean(axis=(0, 1, 2))", "images.mean(axis=(1, 2), keepdims=True)",
                     "This is a mean for each picture. The mean runs over all pictures, too: axis 0 belongs to it."),
+    "each_picture": ("mean = images.mean(axis=(0, 1, 2))\n    return (images - mean) / images.std(axis=(0, 1, 2))",
+                     "mean = images.mean(axis=(1, 2), keepdims=True)\n    "
+                     "return (images - mean) / images.std(axis=(1, 2), keepdims=True)",
+                     "Both numbers are those of each picture. They are taken over all pictures: axis 0 belongs to it."),
     "variance": ("images.std(axis=(0, 1, 2))", "images.var(axis=(0, 1, 2))",
                  "You divide by the variance. The standard deviation is its square root."),
     "no_division": (" / images.std(axis=(0, 1, 2))", "",
@@ -328,6 +332,9 @@ MUTANTS = {
                     "That is the right ruler, which compares each answer with its own label only."),
     "equal_classes": ("perfect = (labels[:, None] == labels).mean()", "perfect = 1 / 3",
                       "One over the number of classes: so it would be if all were equally frequent."),
+    "as_in_the_lesson": ('"perfect": round(float(perfect), 2), "lazy": round(float(lazy), 2), "better": better',
+                         '"perfect": 0.33, "lazy": 0.33, "better": "neither"',
+                         "One over the number of classes for both: so it would be if all were equally frequent."),
     "prefers_perfect": ('"perfect" if perfect > lazy else "lazy"', '"perfect"',
                         "Look at your two numbers again: the ruler prefers the larger."),
 }

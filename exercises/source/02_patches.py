@@ -1,4 +1,4 @@
-# %% [markdown] minutes="estimated 80"
+# %% [markdown] minutes="estimated 55"
 # # Exercise 02: patches and positions
 #
 # You cut pictures as the lesson does, then in a way that it does not; give a trained projection other pictures; mend
@@ -7,7 +7,7 @@
 # | symbol | meaning |
 # |---|---|
 # | B, H, W, C | pictures, height, width, channels |
-# | P, S | side of a patch; step from one patch to the next |
+# | P, S | side of a patch and step from one patch to the next; as arguments `size` and `stride` |
 # | N | patches of a picture, in reading order |
 # | D | width of a token |
 # | E | the projection, (P P C, D) |
@@ -273,17 +273,17 @@ MUTANTS = {
 # %% [markdown]
 # ## 7. How far do positions reach?
 #
-# Two measurements on the lesson's ideas. (a) The similarity of the positions p and q is $s(p) \cdot s(q)$ over $s(p)
-# \cdot s(p)$; `sin_cos` is the lesson's. What is the smallest distance at which it is below one half, for D = 32 and
-# for D = 128? (b) A picture of 24 x 24 pixels, no two alike, is moved by 4 pixels to the right; what enters on the
-# left is black, and what leaves on the right is lost. P = 4. How many of the 36 new patches equal one of the old
-# ones, and how many if it is moved by 2 pixels?
+# Two measurements on the lesson's ideas. (a) The similarity of the places i and j is the product of the rows i and j of
+# `sin_cos`, the lesson's table, over the product of row i with itself. What is the smallest distance at which it is
+# below one half, for D = 32 and for D = 128? (b) A picture of 24 x 24 pixels, no two alike, is moved by 4 pixels to the
+# right; what enters on the left is black, and what leaves on the right is lost. P = 4. How many of the 36 new patches
+# equal one of the old ones, and how many if it is moved by 2 pixels?
 #
 # **Predict first**: does a wider embedding reach farther, as far, or less far? Then measure.
 
 # %%
 def sin_cos(positions, dim):
-    """sin(p w_k), then cos(p w_k).    (N,) -> (N, D)"""
+    """Row i: sin(i w_k), then cos(i w_k), w_k the frequencies.    (N,) -> (N, D)"""
     frequencies = 10000.0 ** (-np.arange(dim // 2) / (dim // 2))
     angles = positions[:, None] * frequencies
     return np.concatenate([np.sin(angles), np.cos(angles)], axis=1)

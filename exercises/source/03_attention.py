@@ -1,4 +1,4 @@
-# %% [markdown] minutes="estimated 80"
+# %% [markdown] minutes="estimated 55"
 # # Exercise 03: attention
 #
 # You write the lesson's attention and its backward pass, then use it where the lesson did not: for sequences of
@@ -22,19 +22,19 @@ from minivit.grading.show import show
 # Over the last axis, for scores of any size.
 
 # %% answer="softmax" kind="retype"
-def softmax(x):
-    """y_i = exp(x_i) / sum_j exp(x_j) over the last axis.    (..., n) -> (..., n)"""
-    # solution: exponentials of x minus its largest entry, divided by their sum
-    e = np.exp(x - x.max(axis=-1, keepdims=True))
+def softmax(s):
+    """a_i = exp(s_i) / sum_j exp(s_j) over the last axis.    (..., M) -> (..., M)"""
+    # solution: exponentials of s minus its largest entry, divided by their sum
+    e = np.exp(s - s.max(axis=-1, keepdims=True))
     return e / e.sum(axis=-1, keepdims=True)
     # end
 
 # %% check="softmax" points=10
 SEED = 3
 rng = np.random.default_rng(SEED)
-x = rng.normal(size=(2, 4, 4))
+s = rng.normal(size=(2, 4, 4))
 large = np.array([[1000.0, 1001.0, 999.0], [-1000.0, 0.0, -999.0]])
-show(weights=softmax(x), large=softmax(large), row=softmax(x[0, 0]))
+show(weights=softmax(s), large=softmax(large), row=softmax(s[0, 0]))
 
 # %% [markdown] hint="softmax"
 # `keepdims=True` keeps the summed axis with length 1, so that the quotient broadcasts.
@@ -44,13 +44,13 @@ show(weights=softmax(x), large=softmax(large), row=softmax(x[0, 0]))
 
 # %% mutants="softmax"
 MUTANTS = {
-    "no_maximum": ("x - x.max(axis=-1, keepdims=True)", "x",
+    "no_maximum": ("s - s.max(axis=-1, keepdims=True)", "s",
                    "exp(1000) is infinite. Subtract the largest entry of each row first."),
     "wrong_axis": ("e.sum(axis=-1, keepdims=True)", "e.sum(axis=0, keepdims=True)",
                    "The weights must add up to one along the last axis."),
     "whole_array": ("e.sum(axis=-1, keepdims=True)", "e.sum()",
                     "You divide by the sum of the whole array. Each row has its own."),
-    "one_maximum": ("x.max(axis=-1, keepdims=True)", "x.max()",
+    "one_maximum": ("s.max(axis=-1, keepdims=True)", "s.max()",
                     "One maximum for all rows: a row far below it underflows to 0 / 0. Each row needs its own."),
 }
 
@@ -87,6 +87,7 @@ MUTANTS = {
                  "The division by sqrt(d) is missing: for wide heads one weight takes all."),
     "scale_by_d": ("np.sqrt(q.shape[-1])", "q.shape[-1]", "The scores are divided by the square root of d, not by d."),
     "scale_by_tokens": ("q.shape[-1]", "k.shape[-2]", "d is the width of a query, not the number of keys."),
+    "scale_by_value": ("q.shape[-1]", "v.shape[-1]", "d is the width of a query. A value's width e may be another."),
     "keys_normalised": ("softmax(q @ k.swapaxes(-1, -2) / np.sqrt(q.shape[-1]))",
                         "softmax(k @ q.swapaxes(-1, -2) / np.sqrt(q.shape[-1])).swapaxes(-1, -2)",
                         "The weights of each query must add up to one: softmax runs over the keys."),
@@ -190,20 +191,20 @@ MUTANTS = {
 # ## 5. Attention in two pieces
 #
 # A long sequence of keys does not fit into memory, so it is worked through in pieces. From a piece one keeps for each
-# query three things: y, the answer of this piece alone (its weights add up to one within the piece); m, the largest
-# of its scores; and s, the sum of $e^{\text{score} - m}$ over its keys. Put two pieces together: the same three
-# things for all their keys. No scores, no keys and no values are at hand any more.
+# query three things: y, the answer of this piece alone (its weights add up to one within the piece); `top`, the
+# largest of its scores; and `total`, the sum of $e^{\text{score} - \text{top}}$ over its keys. Put two pieces together:
+# the same three things for all their keys. No scores, no keys and no values are at hand any more.
 
 # %% answer="merge" kind="transfer"
 def merge(first, second):
-    """(y, m, s) of all keys from those of two pieces.    twice ((N, e), (N,), (N,)) -> (N, e), (N,), (N,)"""
-    # solution: the new m is the larger one of each row; each old s times exp(old m - new m) is what the piece adds to
-    # the new s; the new y is the mean of the two y with these two numbers as weights
-    (y1, m1, s1), (y2, m2, s2) = first, second
-    m = np.maximum(m1, m2)
-    w1, w2 = s1 * np.exp(m1 - m), s2 * np.exp(m2 - m)  # (N,), (N,)
-    s = w1 + w2
-    return (w1[:, None] * y1 + w2[:, None] * y2) / s[:, None], m, s
+    """(y, top, total) of all keys from those of two pieces.    twice ((N, e), (N,), (N,)) -> (N, e), (N,), (N,)"""
+    # solution: the new top is the larger one of each row; each old total times exp(old top - new top) is what the
+    # piece adds to the new total; the new y is the mean of the two y with these two numbers as weights
+    (y1, top1, total1), (y2, top2, total2) = first, second
+    top = np.maximum(top1, top2)
+    w1, w2 = total1 * np.exp(top1 - top), total2 * np.exp(top2 - top)  # (N,), (N,)
+    total = w1 + w2
+    return (w1[:, None] * y1 + w2[:, None] * y2) / total[:, None], top, total
     # end
 
 # %% check="merge" points=15
@@ -212,35 +213,34 @@ rng = np.random.default_rng(SEED)
 
 
 def piece(scores, v):
-    m = scores.max(axis=1)
-    return softmax(scores) @ v, m, np.exp(scores - m[:, None]).sum(axis=1)
+    top = scores.max(axis=1)
+    return softmax(scores) @ v, top, np.exp(scores - top[:, None]).sum(axis=1)
 
 
 scores, v = rng.normal(size=(4, 7)), rng.normal(size=(7, 3))
-y, m, s = merge(piece(scores[:, :2], v[:2]), piece(scores[:, 2:], v[2:]))
-large_y, large_m, large_s = merge(piece(scores[:, :5] + 900, v[:5]), piece(scores[:, 5:] - 900, v[5:]))
+y, top, total = merge(piece(scores[:, :2], v[:2]), piece(scores[:, 2:], v[2:]))
+large_y, large_top, large_total = merge(piece(scores[:, :5] + 900, v[:5]), piece(scores[:, 5:] - 900, v[5:]))
 square, _, _ = merge(piece(scores[:3, :4], v[:4]), piece(3 * scores[:3, 4:], v[4:]))
-show(y=y, m=m, s=s, large_y=large_y, large_m=large_m, large_s=large_s, square=square)
+show(y=y, top=top, total=total, large_y=large_y, large_top=large_top, large_total=large_total, square=square)
 
 # %% [markdown] hint="merge"
-# If both pieces had the same m: what would the new s be, and with which weights would the two y be averaged?
+# If both pieces had the same `top`: what would the new `total` be, and with which weights would the two y be averaged?
 
 # %% [markdown] hint="merge"
-# What must s be multiplied by, if m in $\sum e^{\text{score} - m}$ is replaced by another number?
+# What must `total` be multiplied by, if `top` in $\sum e^{\text{score} - \text{top}}$ is replaced by another number?
 
 # %% mutants="merge"
 MUTANTS = {
-    "plain_mean": ("(w1[:, None] * y1 + w2[:, None] * y2) / s[:, None]", "(y1 + y2) / 2",
+    "plain_mean": ("(w1[:, None] * y1 + w2[:, None] * y2) / total[:, None]", "(y1 + y2) / 2",
                    "A piece with larger scores, or more keys, counts for more."),
-    "sums_only": ("s1 * np.exp(m1 - m), s2 * np.exp(m2 - m)", "s1 + 0 * m, s2 + 0 * m",
-                  "The two sums were taken relative to different m: bring them to the same one first."),
-    "reversed": ("np.exp(m1 - m), s2 * np.exp(m2 - m)", "np.exp(m - m1), s2 * np.exp(m - m2)",
-                 "The exponent is the old m minus the new one, never above 0."),
-    "m_forgotten": ("return (w1[:, None] * y1 + w2[:, None] * y2) / s[:, None], m, s",
-                    "return (w1[:, None] * y1 + w2[:, None] * y2) / s[:, None], m1, s",
-                    "The new m is the larger of the two, query by query."),
-    "overflows": ("w1, w2 = s1 * np.exp(m1 - m), s2 * np.exp(m2 - m)",
-                  "w1, w2 = s1 * np.exp(m1) / np.exp(m), s2 * np.exp(m2) / np.exp(m)",
+    "sums_only": ("total1 * np.exp(top1 - top), total2 * np.exp(top2 - top)", "total1 + 0 * top, total2 + 0 * top",
+                  "The two totals were taken relative to different tops: bring them to the same one first."),
+    "reversed": ("np.exp(top1 - top), total2 * np.exp(top2 - top)", "np.exp(top - top1), total2 * np.exp(top - top2)",
+                 "The exponent is the old top minus the new one, never above 0."),
+    "top_forgotten": ("total[:, None], top, total", "total[:, None], top1, total",
+                      "The new top is the larger of the two, query by query."),
+    "overflows": ("w1, w2 = total1 * np.exp(top1 - top), total2 * np.exp(top2 - top)",
+                  "w1, w2 = total1 * np.exp(top1) / np.exp(top), total2 * np.exp(top2) / np.exp(top)",
                   "exp(900) is infinite: subtract first, then take the exponential."),
 }
 
@@ -329,7 +329,7 @@ show(**half_the_weight())
 
 # %% mutants="half_the_weight"
 MUTANTS = {
-    "all_keys": ("np.log(keys - 1)", "np.log(keys) + 0.1",
+    "all_keys": ("np.log(keys - 1)", "np.log(keys)",
                  "The key itself does not compete with itself: M - 1 others have the exponential 1."),
     "base_two": ("np.log(keys - 1)", "np.log2(keys - 1)", "The softmax has exponentials with the base e."),
     "root_of_gap": ("gap(196) ** 2", "gap(196)", "Scores spread like the root of d: d is the square of the gap."),
@@ -367,8 +367,8 @@ def read_influence():
 
     The first four: "A", "B", "C" or "D". heads: how many heads the layer with the wrong split has.
     """
-    # solution: reversing is the anti-diagonal, keeping is the diagonal, averaging is even. A split by reshape makes H
-    # separate layers, each for N / H tokens: blocks, as many as there are heads
+    # solution: reversing is the anti-diagonal, keeping is the diagonal, averaging is even. A split by reshape makes h
+    # separate layers, each for N / h tokens: blocks, as many as there are heads
     reverses, own_value, averages, wrong_heads = "C", "D", "A", "B"
     heads = int(12 / (influence[wrong_heads][0] > 0).sum())
     return {"reverses": reverses, "own_value": own_value, "averages": averages, "wrong_heads": wrong_heads,
@@ -389,7 +389,7 @@ MUTANTS = {
     "diagonals_exchanged": ('"C", "D", "A", "B"', '"D", "C", "A", "B"',
                             "Row 0 stands on top. Reversing: the first result needs the last token."),
     "tokens_for_heads": ("12 / (influence[wrong_heads][0] > 0).sum()", "(influence[wrong_heads][0] > 0).sum()",
-                         "That is the number of tokens of a block, N / H."),
+                         "That is the number of tokens of a block, N / h."),
     "blocks_average": ('"C", "D", "A", "B"', '"C", "D", "B", "A"',
                        "A mean of all tokens depends on all of them, without blocks."),
 }
