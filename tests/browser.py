@@ -42,7 +42,7 @@ def open_page(browser):
         contexts.append(context)
         page = context.new_page()
         pages.append(page)
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(60_000)  # a deck takes 2 s to load, on a busy machine more than 10
         page.problems = problems = []
         page.on("console", lambda message: message.type in ("error", "warning") and problems.append(message.text))
         page.on("pageerror", lambda error: problems.append(str(error)))
