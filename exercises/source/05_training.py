@@ -140,44 +140,50 @@ MUTANTS = {
 # %% [markdown]
 # ## 4. Look ahead
 #
-# Nesterov's momentum (as used by Sutskever et al., ICML 2013) gathers gradients as momentum does, and then steps as if
-# the *next* step were known: the weights are moved along $dw + \beta v$, with the new $v$, instead of along $v$. The
-# decay is added to the gradient, as SGD does, before anything is gathered.
+# Momentum moves the weights by $-\eta v$, and most of $v$ is known before $dw$ is: only $dw$ itself has to be added. So
+# Nesterov (1983; in this form Sutskever et al., ICML 2013) asks for the gradient not where the weights are, but where
+# they are about to be: where this step would take them if $dw$ were 0. All else is momentum as in the lesson. (The
+# lesson's Muon has the same idea in other letters: its weights are the places ahead, and so it moves them along
+# $dw + \beta m$.)
 
 # %% answer="nesterov" kind="transfer"
-def nesterov(w, dw, state, t, lr, beta=0.9, decay=0.0):
-    """One step: the new weights and the new state (v,).    (...), (...), ((...),) -> (...), ((...),)"""
-    # solution: dw + decay w takes the place of dw everywhere; v = beta v + dw; w - lr (dw + beta v)
-    (v,) = state
-    dw = dw + decay * w
-    v = beta * v + dw
-    return w - lr * (dw + beta * v), (v,)
+def nesterov(w, gradient, v, lr, beta=0.9):
+    """One step: the new weights and the new v; `gradient` is a function of weights.
+
+    (...), (...) -> (...), (...), number, number -> (...), (...)
+    """
+    # solution: the place ahead is w - lr beta v; v = beta v + the gradient there; then w - lr v, from the old place
+    v = beta * v + gradient(w - lr * beta * v)
+    return w - lr * v, v
     # end
 
 # %% check="nesterov" points=15
 SEED = 5
 rng = np.random.default_rng(SEED)
-w, dw, v = rng.normal(size=(3, 3, 4))
-new, (new_v,) = nesterov(w, dw, (v,), 2, 0.1)
-decayed, (decayed_v,) = nesterov(w, dw, (v,), 2, 0.1, beta=0.7, decay=0.5)
-show(w=new, v=new_v, decayed=decayed, decayed_v=decayed_v)
+w, v, curvature = rng.normal(size=(3, 4)), rng.normal(size=(3, 4)), rng.uniform(1, 3, size=(3, 4))
+new, new_v = nesterov(w, lambda w: curvature * w, v, 0.1)
+long, long_v = nesterov(w, lambda w: w ** 3, v, 0.2, beta=0.7)
+show(w=new, v=new_v, long=long, long_v=long_v)
 
 # %% [markdown] hint="nesterov"
-# With beta = 0 it is SGD. From v = 0, the first step is 1 + beta times SGD's.
+# With beta = 0, or with v = 0, it is a step of the lesson's momentum: nothing is known in advance.
 
 # %% [markdown] hint="nesterov"
-# In which line of the lesson's momentum does v appear for the second time? That line changes, no other.
+# Write the lesson's two lines of momentum, and put 0 for dw: where do the weights end? Call `gradient` there.
 
 # %% mutants="nesterov"
 MUTANTS = {
-    "plain_momentum": ("(dw + beta * v)", "v",
-                       "That is the lesson's momentum, as is dw + beta v with the old v: use the new v."),
-    "beta_for_both": ("(dw + beta * v)", "beta * (dw + v)", "Only v is multiplied by beta once more, not dw."),
-    "beta_forgotten": ("(dw + beta * v)", "(dw + v)", "v is multiplied by beta once more."),
-    "decay_beside": ("    dw = dw + decay * w\n", "    w = w * (1 - lr * decay)\n",
-                     "Here the decay is a part of the gradient, and is gathered with it."),
-    "not_gathered": ("v = beta * v + dw\n", "v = beta * v + (1 - beta) * dw\n",
-                     "v is a sum, not a mean: dw enters with the factor 1."),
+    "plain_momentum": ("gradient(w - lr * beta * v)", "gradient(w)",
+                       "That is the lesson's momentum: the gradient is asked for further ahead."),
+    "beta_forgotten": ("w - lr * beta * v)", "w - lr * v)",
+                       "Without dw the new v would be beta v: the weights would move by lr times that."),
+    "rate_forgotten": ("w - lr * beta * v)", "w - beta * v)", "A step moves the weights by lr times v, not by v."),
+    "behind": ("w - lr * beta * v)", "w + lr * beta * v)", "A step goes along minus v: that place lies behind."),
+    "from_the_place_ahead": ("return w - lr * v, v", "return w - lr * beta * v - lr * v, v",
+                             "Only the gradient comes from the place ahead: the step begins at w, or beta v counts "
+                             "twice."),
+    "not_gathered": ("v = beta * v + gradient", "v = beta * v + (1 - beta) * gradient",
+                     "v is a sum, not a mean: the gradient enters with the factor 1."),
 }
 
 # %% [markdown]

@@ -128,7 +128,8 @@ def word_of(interval, higher_is_better, band, unit):
         return "open"
     low, high = interval
     if band is not None:
-        return (f"equal within {band:g} {unit}" if -band <= low and high <= band else
+        within = f"equal within {band:g} {unit.removesuffix('s') if band == 1 else unit}"  # 1 point, 2 points
+        return (within if -band <= low and high <= band else
                 "opposite" if low > band or high < -band else "open")
     if not higher_is_better:
         low, high = -high, -low

@@ -37,6 +37,7 @@ def test_equal_is_said_only_inside_a_stated_band():
     near = [44.0, 45.1, 43.2]
     assert verdict("", OURS, near).word == "open"
     assert verdict("", OURS, near, band=0.5).word == "equal within 0.5 points"
+    assert verdict("", OURS, near, band=1).word == "equal within 1 point"
     assert verdict("", OURS, near, band=0.1, unit="of loss").word == "open"
     assert verdict("", OURS, THEIRS, band=2).word == "opposite"
     assert verdict("", OURS, THEIRS, band=3).word == "open"
