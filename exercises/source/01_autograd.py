@@ -1,4 +1,4 @@
-# %% [markdown] minutes="estimated 80"
+# %% [markdown] minutes="estimated 55"
 # # Exercise 01: gradients by hand
 #
 # Every operation of an engine is a value, and a rule that turns the gradient `dy` of the loss with respect to its
@@ -52,6 +52,13 @@ show(column=sum_to_shape(dy, (4, 1)), row=sum_to_shape(dy, (3,)), one=sum_to_sha
 MUTANTS = {
     "mean": ("return dy.sum(axis=stretched", "return dy.mean(axis=stretched",
              "The gradients of all copies add up: a sum, not a mean."),
+    "mean_of_all": ("dy = dy.sum(axis=tuple(range(dy.ndim - len(shape))))\n"
+                    "    stretched = tuple(i for i, n in enumerate(shape) if n == 1)\n"
+                    "    return dy.sum(axis=stretched, keepdims=True)",
+                    "dy = dy.mean(axis=tuple(range(dy.ndim - len(shape))))\n"
+                    "    stretched = tuple(i for i, n in enumerate(shape) if n == 1)\n"
+                    "    return dy.mean(axis=stretched, keepdims=True)",
+                    "The gradients of all copies add up: sums, not means."),
     "axes_lost": ("keepdims=True", "keepdims=False",
                   "The result must have the argument's shape: stretched axes stay, with length 1."),
     "front_forgotten": ("dy = dy.sum(axis=tuple(range(dy.ndim - len(shape))))",
@@ -172,6 +179,9 @@ show(dx=dx, dw=dw, column=column, row=row, square=square, many=np.asarray(many)[
 MUTANTS = {
     "not_summed": ("sum_to_shape(dy / w, x.shape)", "dy / w",
                    "The gradient of a broadcast argument must be summed to the argument's shape."),
+    "neither_summed": ("sum_to_shape(dy / w, x.shape), sum_to_shape(-dy * x / w ** 2, w.shape)",
+                       "dy / w, -dy * x / w ** 2",
+                       "The gradient of a broadcast argument must be summed to the argument's shape: x's and w's."),
     "no_minus": ("-dy * x", "dy * x", "The sign: y falls when w grows (for positive x and w)."),
     "not_squared": ("w ** 2", "w", "The derivative of 1 / w is -1 / w^2."),
     "sum_first": ("sum_to_shape(-dy * x / w ** 2, w.shape)",
@@ -219,9 +229,9 @@ SEED = 1
 rng = np.random.default_rng(SEED)
 r = rng.normal(size=12).tolist()
 twice = gradients({"b": [("a", r[0]), ("a", r[1])]}, "b")
-graph = {"b": [("a", r[2])], "c": [("a", r[3]), ("b", r[4])], "d": [("b", r[5]), ("c", r[6])], "unused": [("a", r[7])],
-         "e": [("a", r[8]), ("d", r[9]), ("c", r[10])], "f": [("e", r[11])]}
-found = gradients(graph, "e")
+graph = {"b": [("c", r[2]), ("e", r[3])], "d": [("a", r[4]), ("b", r[5]), ("e", r[6])], "c": [("a", r[7])],
+         "f": [("d", r[8])], "e": [("a", r[9]), ("c", r[10])], "unused": [("a", r[11])]}
+found = gradients(graph, "d")
 show(twice=twice["a"], a=found["a"], b=found["b"], c=found["c"], d=found["d"], e=found["e"], names=sorted(found))
 
 # %% [markdown] hint="gradients"
@@ -243,14 +253,32 @@ MUTANTS = {
                    "The local derivative is multiplied by the gradient of the result."),
     "paths_once": ("    for name in reversed(order):", "    for name in order:",
                    "The walk starts at the last node, not at the inputs."),
+    "as_written": ("in reversed(order)", "in [name for name in graph if name in gradient]",
+                   "The dictionary is in no particular order: sort the nodes before you walk."),
+    "as_written_from_the_end": ("in reversed(order)", "in [name for name in reversed(graph) if name in gradient]",
+                                "The dictionary is in no particular order: sort the nodes before you walk."),
+    "each_arrival": ("    for name in reversed(order):\n        for argument, local in graph.get(name, []):\n"
+                     "            gradient[argument] += local * gradient[name]",
+                     "    todo = [last]\n    while todo:\n        name = todo.pop()\n"
+                     "        for argument, local in graph.get(name, []):\n"
+                     "            gradient[argument] += local * gradient[name]\n            todo.append(argument)",
+                     "A node passes on all that it holds each time something arrives. It passes on once, when its "
+                     "gradient is complete."),
+    "each_arrival_recursive": ("    for name in reversed(order):\n        for argument, local in graph.get(name, []):\n"
+                               "            gradient[argument] += local * gradient[name]",
+                               "    def pass_on(name):\n        for argument, local in graph.get(name, []):\n"
+                               "            gradient[argument] += local * gradient[name]\n"
+                               "            pass_on(argument)\n\n    pass_on(last)",
+                               "A node passes on all that it holds each time something arrives. It passes on once, "
+                               "when its gradient is complete."),
 }
 
 # %% [markdown]
-# ## 6. A gradient that somebody else changed
+# ## 6. The wrong gradient of b
 #
-# This part of an engine adds up what arrives at each name. For $y = x + b$ the rule of addition hands *the same array*
-# dy to x and to b. In a network where x is used once more, the gradient of x is right. That of b is wrong, though b is
-# used only once.
+# This part of an engine adds up what arrives at each name. In a network with $y = x + b$, where x is used once more,
+# the gradient of x is right. That of b is wrong, though b is used only once. (What does the lesson's rule of addition
+# hand to x, and what to b?)
 
 # %% answer="collect" kind="debug" bug="in_place"
 def collect(parts):
@@ -342,6 +370,13 @@ MUTANTS = {
                   "Going to both sides has the smaller error of formula, so it can afford the larger step."),
     "smallest_step": ("-1 - int(np.argmin(one))", "-len(one)",
                       "Smaller is not always better: the rounding error of the difference grows as eps falls."),
+    "smallest_steps": ('"one_side": -1 - int(np.argmin(one)), "both_sides": -1 - int(np.argmin(both))',
+                       '"one_side": -len(one), "both_sides": -len(both)',
+                       "Smaller is not always better: the rounding error of the difference grows as eps falls."),
+    "same_for_both": ("-1 - int(np.argmin(both))", "-1 - int(np.argmin(one))",
+                      "Going to both sides has the smaller error of formula, so it can afford the larger step."),
+    "step_of_the_lesson": ("-1 - int(np.argmin(both))", "-6",
+                           "That is the eps of the lesson. Measure: the mean over all places is smaller elsewhere."),
     "order_one": ("both[0] / both[1]", "one[0] / one[1]",
                   "That is the factor of one side. With both the error falls with the square of eps."),
     "counted_from_zero": ("-1 - int(np.argmin(one)), \"both_sides\": -1 - int(np.argmin(both))",
@@ -354,12 +389,12 @@ MUTANTS = {
 #
 # Four engines minimise the loss $w \cdot w$ from $w = 1$ by the same rule, $w \leftarrow w - r\, dw$ with the same r.
 # One is exact. One writes `=` where `+=` belongs. One never sets gradients back to zero. One has a wrong sign in a
-# rule. The lesson's section 4 has the first two of these mistakes.
+# rule. The lesson's section 4 has the first two of these mistakes, with another r.
 
 # %%
 n = np.arange(25)
-turn = np.arccos(0.9)
-paths = {"A": np.cos(n * turn) - 0.1 * np.sin(n * turn) / np.sin(turn), "B": 1.2 ** n, "C": 0.9 ** n, "D": 0.8 ** n}
+turn = np.arccos(0.88)
+paths = {"A": np.cos(n * turn) - 0.12 * np.sin(n * turn) / np.sin(turn), "B": 1.24 ** n, "C": 0.88 ** n, "D": 0.76 ** n}
 
 # %% figure="w at each step, for four engines: A swings, B grows, C falls slowly, D falls fast"
 import matplotlib.pyplot as plt
@@ -383,7 +418,7 @@ def read_paths():
     The first four: "A", "B", "C" or "D". rate: the r of all four, to two decimals.
     """
     # solution: a wrong sign walks uphill; gradients that add up swing; in w w the same argument stands twice, so `=`
-    # halves the gradient: of the two that fall, the slower one. The exact gradient is 2 w: w falls by 2 r w = 0.2 w
+    # halves the gradient: of the two that fall, the slower one. The exact gradient is 2 w: w falls by 2 r w = 0.24 w
     exact, overwrites, not_zeroed, wrong_sign = "D", "C", "A", "B"
     rate = round(float(1 - paths[exact][1]) / 2, 2)
     return {"exact": exact, "overwrites": overwrites, "not_zeroed": not_zeroed, "wrong_sign": wrong_sign, "rate": rate}

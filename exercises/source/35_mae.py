@@ -1,4 +1,4 @@
-# %% [markdown] minutes="estimated 70"
+# %% [markdown] minutes="estimated 55"
 # # Exercise 35: hide three quarters, guess the rest
 #
 # The masking of the masked autoencoder and its way back, the gradient of its loss; a mask that nobody draws, and mask
@@ -237,6 +237,8 @@ MUTANTS = {
                        "One token serves all places: sum over the patches as well."),
     "positions_of_visible": ("dy.sum(axis=0)", "(dy * (1 - hidden)).sum(axis=0)",
                              "Positions are added to mask tokens, too."),
+    "positions_of_hidden": ("dy.sum(axis=0)", "(dy * hidden).sum(axis=0)",
+                            "Positions are added to visible patches, too."),
 }
 
 # %% [markdown]
@@ -284,6 +286,8 @@ MUTANTS = {
     "shuffled_mask": ("hidden = restore >= V", "hidden = np.tile(np.arange(noise.shape[1]) >= V, (len(noise), 1))",
                       "This mask is in the order of the shuffled row: it calls the first V patches visible, whoever "
                       "they are."),
+    "shuffle_for_restore": ("restore >= V", "noise.argsort(axis=1) >= V",
+                            "This asks who stands at each place. The mask asks where each patch stands."),
     "visible": ("restore >= V", "restore < V", "This is the error of the visible patches."),
     "off_by_one": ("restore >= V", "restore > V", "Places count from 0: the first hidden patch stands at place V."),
     "all_patches": ("(error * hidden).sum() / hidden.sum()", "error.mean()", "Only hidden patches count."),
@@ -336,6 +340,9 @@ MUTANTS = {
     "wraps_round": ("np.pad(visible.reshape(-1, 8, 8), ((0, 0), (1, 1), (1, 1)))",
                     "np.pad(visible.reshape(-1, 8, 8), ((0, 0), (1, 1), (1, 1)), mode='wrap')",
                     "A patch at the border has no neighbour on the other side of the picture."),
+    "predicted": ('"half": half, "quarter": quarter, "six": six, "grid"',
+                  '"half": 94, "quarter": 68, "six": 33, "grid"',
+                  "These are predictions for a patch inside the picture. Measure: what is different at the border?"),
     "of_all": ("near[~maps[:, 1:-1, 1:-1]].mean()", "near.mean()", "Of the hidden patches only."),
     "sideways": ("maps[:, :-2, 1:-1] | maps[:, 2:, 1:-1] | maps", "maps", "Above and below are neighbours, too."),
     "diagonal": ("maps[:, :-2, 1:-1] | maps[:, 2:, 1:-1]",
