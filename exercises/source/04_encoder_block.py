@@ -1,4 +1,4 @@
-# %% [markdown] minutes="estimated 75"
+# %% [markdown] minutes="estimated 60"
 # # Exercise 04: what stands around attention
 #
 # LayerNorm and its backward pass, two parts of encoder blocks that the lesson does not show, a backward pass with a
@@ -9,6 +9,7 @@
 # | B, N, D, M | pictures in a batch, tokens, width of a token, width of the MLP |
 # | x, y, dy | input, result, gradient of the loss with respect to the result |
 # | g, b | LayerNorm's scale and shift, (D,) each |
+# | W1, b1, W2, b2 | weights of the MLP, (D, M), (M,), (M, D), (D,) |
 # | f(x) | what a branch, attention or MLP, makes of x |
 # | p, u | probability with which a branch is left out; uniform random numbers, (B,) |
 
@@ -22,6 +23,10 @@ from minivit.grading.show import show
 
 def Phi(x):
     return (1 + np.vectorize(math.erf)(x / math.sqrt(2))) / 2
+
+
+def gelu(x):
+    return x * Phi(x)
 
 
 def gelu_backward(dy, x):
@@ -106,6 +111,8 @@ MUTANTS = {
                            "The variance depends on every channel: the last term of the formula is missing."),
     "no_gain": ("g * dy", "dy", "dy passes through the scale g first."),
     "no_root": ("keepdims=True)) / root", "keepdims=True))", "The division by the standard deviation is missing."),
+    "root_twice": ("keepdims=True)) / root", "keepdims=True)) / root ** 2",
+                   "Divide by the standard deviation once: r stands once in front of the bracket."),
     "not_normalised": ("centred / root", "centred", "The last term has the normalised x, twice."),
 }
 
@@ -208,49 +215,52 @@ MUTANTS = {
 # %% [markdown]
 # ## 5. A backward pass that passes its first test
 #
-# The second half of a block, $y = x + \mathrm{MLP}(\mathrm{LN}(x))$, with the given `gelu_backward` and the two
-# functions that you have written. Its author tested it with tokens of mean 0 and deviation 1, with g = 1 and b = 0, and
-# it agreed with differences. In the model, whose tokens have other sizes, its gradients are wrong.
+# The second half of a *post-norm* block, $y = \mathrm{LN}(x + \mathrm{MLP}(x))$, with the given `gelu` and
+# `gelu_backward`, and with your `layer_norm_dx`. Its author tested it before the first step, when W2 and b2 were zero,
+# and it agreed with differences. Since then its gradients are wrong.
 
-# %% answer="mlp_half_backward" kind="debug" bug="replaced"
-def mlp_half_backward(dy, x, g, b, W1, b1, W2):
-    """dx of y = x + GELU(LN(x) W1 + b1) W2 + b2, in which b2 plays no part.
+# %% answer="post_norm_half_backward" kind="debug" bug="branch_before_norm"
+def post_norm_half_backward(dy, x, g, W1, b1, W2, b2):
+    """dx of y = LN(x + GELU(x W1 + b1) W2 + b2), in which LN's b plays no part.
 
-    (B, N, D), (B, N, D), (D,), (D,), (D, M), (M,), (M, D) -> (B, N, D)
+    (B, N, D), (B, N, D), (D,), (D, M), (M,), (M, D), (D,) -> (B, N, D)
     """
-    # solution: the normalised tokens need a name of their own: layer_norm_dx wants x as it came in
-    normal = layer_norm(x, g, b)  # (B, N, D)
-    dz = gelu_backward(dy @ W2.T, normal @ W1 + b1)  # (B, N, M)
-    dnormal = dz @ W1.T  # (B, N, D)
-    return dy + layer_norm_dx(dnormal, x, g)
+    # solution: the norm is the last step forward, so it is the first one back: path and branch both get what
+    # layer_norm_dx lets through, dsum, and not dy
+    z = x @ W1 + b1  # (B, N, M)
+    dsum = layer_norm_dx(dy, x + gelu(z) @ W2 + b2, g)  # (B, N, D)
+    dz = gelu_backward(dsum @ W2.T, z)  # (B, N, M)
+    return dsum + dz @ W1.T
     # end
 
-# %% check="mlp_half_backward" points=15 rtol=1e-5
+# %% check="post_norm_half_backward" points=15 rtol=1e-5
 SEED = 4
 rng = np.random.default_rng(SEED)
-dy, x, g, b = rng.normal(size=(2, 3, 4)), rng.normal(2, 3, size=(2, 3, 4)), rng.normal(size=4), rng.normal(size=4)
-W1, b1, W2 = rng.normal(size=(4, 7)), rng.normal(size=7), rng.normal(size=(7, 4))
-show(dx=mlp_half_backward(dy, x, g, b, W1, b1, W2))
+dy, x, g = rng.normal(size=(2, 3, 4)), rng.normal(2, 3, size=(2, 3, 4)), rng.normal(size=4)
+W1, b1, W2, b2 = rng.normal(size=(4, 7)), rng.normal(size=7), rng.normal(size=(7, 4)), rng.normal(size=4)
+show(dx=post_norm_half_backward(dy, x, g, W1, b1, W2, b2))
 
-# %% [markdown] hint="mlp_half_backward"
-# For the tokens of the author's test the normalised x is x. Where would a mistake have to be to hide behind that?
+# %% [markdown] hint="post_norm_half_backward"
+# As long as W2 is zero, what comes back through the branch is zero, whatever reaches it. Where would a mistake have to
+# be to hide behind that?
 
-# %% [markdown] hint="mlp_half_backward"
-# The lesson's "wrong third" has the same root. What does each name stand for in the last line?
+# %% [markdown] hint="post_norm_half_backward"
+# In the lesson's half of a block the norm stands in front of the branch, and dy reaches path and branch as it is. Here
+# the norm is the last step on the way forward. Which step is the first on the way back, and who comes behind it?
 
-# %% mutants="mlp_half_backward"
+# %% mutants="post_norm_half_backward"
 MUTANTS = {
-    "replaced": ("    normal = layer_norm(x, g, b)  # (B, N, D)\n    dz = gelu_backward(dy @ W2.T, normal @ W1 + b1)",
-                 "    x = layer_norm(x, g, b)  # (B, N, D)\n    dz = gelu_backward(dy @ W2.T, x @ W1 + b1)",
-                 "x has been replaced by the normalised x; LayerNorm's backward pass wants what went into it."),
-    "not_normalised": ("normal @ W1 + b1", "x @ W1 + b1",
-                       "The MLP sees the normalised tokens. That was not the mistake."),
-    "no_path": ("return dy + layer_norm_dx", "return layer_norm_dx",
-                "The path carries dy itself: it was right to add it."),
-    "no_norm": ("layer_norm_dx(dnormal, x, g)", "dnormal",
-                "The branch begins with LayerNorm: its backward pass is needed."),
-    "scaled_twice": ("layer_norm_dx(dnormal, x, g)", "layer_norm_dx(g * dnormal, x, g)",
-                     "layer_norm_dx already multiplies by g."),
+    "branch_before_norm": ("dsum @ W2.T", "dy @ W2.T",
+                           "The norm stands behind the sum: what reaches the branch has passed through it, as what "
+                           "reaches the path has."),
+    "path_before_norm": ("return dsum + dz", "return dy + dz",
+                         "In pre-norm the path carries dy itself; here the norm lies on the path. That was right."),
+    "both_before_norm": ("dsum = layer_norm_dx(dy, x + gelu(z) @ W2 + b2, g)", "dsum = dy",
+                         "The block ends with LayerNorm: its backward pass is needed, and comes first."),
+    "norm_of_x": ("layer_norm_dx(dy, x + gelu(z) @ W2 + b2, g)", "layer_norm_dx(dy, x, g)",
+                  "What goes into LayerNorm is the sum. That was not the mistake."),
+    "no_path": ("return dsum + dz", "return dz", "The path is the other half of the sum: it was right to add it."),
+    "no_gelu": ("gelu_backward(dsum @ W2.T, z)", "dsum @ W2.T", "GELU's derivative was not the mistake: it is needed."),
 }
 
 # %% [markdown]
@@ -268,7 +278,7 @@ def sizes():
 
     residual: how many times has the deviation doubled after 24 residual blocks without norms (its logarithm to base 2)?
     pre_norm: the deviation after 24 pre-norm blocks.
-    divided: the deviations by which the 24 norms of a post-norm model divide, multiplied: how many doublings are that?
+    divided: the deviations by which the 24 norms of a post-norm model divide, multiplied: how many doublings is that?
     deep: the deviation after 99 pre-norm blocks.
     """
     # solution: x + x W adds a variance as large as x has, so it doubles each time, and the deviation doubles every

@@ -1,4 +1,4 @@
-# %% [markdown] minutes="estimated 75"
+# %% [markdown] minutes="estimated 50"
 # # Exercise 06: from tokens to an answer
 #
 # The class token and its positions, two things that people do with a Vision Transformer and that the lesson does not
@@ -12,6 +12,8 @@
 # | c, E_pos | class token (D,), position embeddings (N + 1, D) |
 # | E | linear map from a patch to a token, (P P C, D) |
 # | q, a | learned query (D,), weights of attention pooling |
+# | W_k, W_v | linear maps that make keys and values, (D, D) |
+# | d | width of a head, D / `heads` |
 
 # %%
 import numpy as np
@@ -102,6 +104,8 @@ show(dx=dx, dc=dc, dE_pos=dE_pos, many=np.asarray(many)[::100, ::5, ::5], many_d
 # %% mutants="put_in_front_backward"
 MUTANTS = {
     "mean": ("dy[:, 0].sum(axis=0)", "dy[:, 0].mean(axis=0)", "The gradients of the copies add up: a sum, not a mean."),
+    "means": ("dy[:, 0].sum(axis=0), dy.sum(axis=0)", "dy[:, 0].mean(axis=0), dy.mean(axis=0)",
+              "The gradients of the copies add up: sums, not means."),
     "last_token": ("dy[:, 1:], dy[:, 0]", "dy[:, :-1], dy[:, -1]", "The class token is the first."),
     "sum_over_tokens": ("dy[:, 0].sum(axis=0)", "dy.sum(axis=(0, 1))",
                         "The class token only receives what reaches its own place."),
@@ -214,8 +218,8 @@ MUTANTS = {
 # %% [markdown]
 # ## 5. The same logits for everybody
 #
-# A whole ViT with one head, no MLP and no biases. Its author has read that another library wants the tokens in front of
-# the batch. All shapes are right and no error is raised; but every picture, whatever it shows, gets the same logits.
+# A whole ViT with one head, no MLP and no biases. All shapes are right and no error is raised; but every picture,
+# whatever it shows, gets the same logits.
 
 # %% answer="vit" kind="debug" bug="tokens_first"
 def vit(images, P, E, c, E_pos, blocks, head):
@@ -318,7 +322,8 @@ MUTANTS = {
 # the mean of the table is subtracted), for one table: that of a model before training whose positions are *random*
 # numbers; that of a *trained* ViT (its positions started as lesson 02's embedding and learned from there for minutes);
 # and that of a ViT that was only ever shown *shuffled* pictures, their patches exchanged in one fixed order (section 11
-# of the lesson). Which is which? And from which place is the trained table seen?
+# of the lesson; its table is here the trained one's, with the rows exchanged). Which is which? And from which place is
+# the trained table seen?
 
 # %% figure="three maps of 8 x 8 similarities, from one place of the grid each"
 import matplotlib.pyplot as plt

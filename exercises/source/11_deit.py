@@ -1,4 +1,4 @@
-# %% [markdown] minutes="estimated 75"
+# %% [markdown] minutes="estimated 55"
 # # Exercise 11: learning from a teacher
 #
 # The soft loss with its backward pass; the hard loss with smoothed targets, and what a single token makes of two
@@ -58,6 +58,7 @@ MUTANTS = {
                    "exp(1000) is infinite: subtract the largest entry first."),
     "no_temperature": ("z / T", "z", "The logits are divided by the temperature first."),
     "times_temperature": ("z / T", "z * T", "Divide by the temperature: a high one makes probabilities more equal."),
+    "divided_twice": ("return z - np.log", "return z / T - np.log", "z has been divided by T already."),
     "wrong_axis": (".sum(axis=-1, keepdims=True)", ".sum(axis=0, keepdims=True)",
                    "The probabilities of a picture add up to one: sum over the classes."),
 }
