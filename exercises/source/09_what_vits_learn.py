@@ -1,4 +1,4 @@
-# %% [markdown] minutes="estimated 75"
+# %% [markdown] minutes="estimated 70"
 # # Exercise 09: what ViTs learn
 #
 # The parts of a favourite picture, the filter that takes the fine detail out of one, a map for networks that the lesson
@@ -9,6 +9,8 @@
 # |---|---|
 # | B, H, W, C | pictures, rows, columns, channels |
 # | N | patches of a picture |
+# | prefix | tokens in front of the patches |
+# | said | what the hidden units of a layer say of each token |
 # | x | pictures, from 0 to 1 |
 # | slope | gradient of what is maximised with respect to the pictures |
 # | radius | the highest frequency that stays, in cycles per picture |
@@ -48,9 +50,11 @@ show(noise=total_variation(rng.normal(size=(3, 4, 5, 2))),
 
 # %% mutants="total_variation"
 MUTANTS = {
-    "wraps": ("x[:, 1:] - x[:, :-1]", "np.roll(x, 1, axis=1) - x",
-              "The last row has no next one: `np.roll` puts the first behind it."),
-    "squares": ("down = abs(x[:, 1:] - x[:, :-1])", "down = (x[:, 1:] - x[:, :-1]) ** 2",
+    "wraps": ("abs(x[:, 1:] - x[:, :-1]).sum(axis=(1, 2, 3))\n    across = abs(x[:, :, 1:] - x[:, :, :-1])",
+              "abs(np.roll(x, 1, axis=1) - x).sum(axis=(1, 2, 3))\n    across = abs(np.roll(x, 1, axis=2) - x)",
+              "The last row has no next one: `np.roll` puts the first behind it. Columns the same."),
+    "squares": ("abs(x[:, 1:] - x[:, :-1]).sum(axis=(1, 2, 3))\n    across = abs(x[:, :, 1:] - x[:, :, :-1])",
+                "((x[:, 1:] - x[:, :-1]) ** 2).sum(axis=(1, 2, 3))\n    across = ((x[:, :, 1:] - x[:, :, :-1]) ** 2)",
                 "Absolute differences, not their squares."),
     "one_axis": ("return down + across", "return down", "Both directions count, down and across."),
     "signed": ("across = abs(x[:, :, 1:] - x[:, :, :-1])", "across = (x[:, :, 1:] - x[:, :, :-1])",
@@ -145,16 +149,16 @@ MUTANTS = {
 # %% [markdown]
 # ## 4. A map of where a unit responds
 #
-# This network has tokens in front of the patches: a class token, registers. You have what a layer's hidden units say of
-# every token. Make a map for one unit: negative responses become 0, and each picture's map is divided by its largest
-# value, so that the strongest place is 1. Where the unit responds nowhere, the map is 0.
+# This network has tokens in front of the patches: a class token, registers. `said` is what a layer's hidden units
+# say of every token. Make a map for one unit: negative responses become 0, and each picture's map is divided by its
+# largest value, so that the strongest place is 1. Where the unit responds nowhere, the map is 0.
 
 # %% answer="activation_map" kind="transfer"
-def activation_map(hidden, unit, prefix, rows, columns):
+def activation_map(said, unit, prefix, rows, columns):
     """Where one unit responds.    (B, prefix + N, units), N = rows * columns -> (B, rows, columns)"""
-    # solution: `hidden[:, prefix:, unit]`, at least 0; divide by each picture's maximum where it is above 0; reshape to
+    # solution: `said[:, prefix:, unit]`, at least 0; divide by each picture's maximum where it is above 0; reshape to
     # (B, rows, columns)
-    found = np.maximum(hidden[:, prefix:, unit], 0)  # (B, N)
+    found = np.maximum(said[:, prefix:, unit], 0)  # (B, N)
     largest = found.max(axis=1, keepdims=True)
     found = found / np.where(largest > 0, largest, 1)
     return found.reshape(-1, rows, columns)  # (B, N) -> (B, rows, columns)
@@ -163,10 +167,10 @@ def activation_map(hidden, unit, prefix, rows, columns):
 # %% check="activation_map" points=15
 SEED = 9
 rng = np.random.default_rng(SEED)
-hidden = rng.normal(size=(3, 8, 4))
-hidden[2] = -abs(hidden[2])
-hidden[:, :2] += 3
-show(maps=activation_map(hidden, 1, 2, 2, 3), none=activation_map(rng.normal(size=(2, 6, 4)), 3, 0, 3, 2))
+said = rng.normal(size=(3, 8, 4))
+said[2] = -abs(said[2])
+said[:, :2] += 3
+show(maps=activation_map(said, 1, 2, 2, 3), none=activation_map(rng.normal(size=(2, 6, 4)), 3, 0, 3, 2))
 
 # %% [markdown] hint="activation_map"
 # Which tokens have a place in the picture? Leave the others out before you look for the largest.
@@ -176,15 +180,15 @@ show(maps=activation_map(hidden, 1, 2, 2, 3), none=activation_map(rng.normal(siz
 
 # %% mutants="activation_map"
 MUTANTS = {
-    "prefix_kept": ("hidden[:, prefix:, unit]", "hidden[:, :rows * columns, unit]",
+    "prefix_kept": ("said[:, prefix:, unit]", "said[:, :rows * columns, unit]",
                     "The first tokens are no patches: everything is moved by their number."),
-    "negative": ("np.maximum(hidden[:, prefix:, unit], 0)", "hidden[:, prefix:, unit]", "Negative responses become 0."),
+    "negative": ("np.maximum(said[:, prefix:, unit], 0)", "said[:, prefix:, unit]", "Negative responses become 0."),
     "grid_turned": ("found.reshape(-1, rows, columns)", "found.reshape(-1, columns, rows).swapaxes(1, 2)",
                     "Tokens are in reading order: along a row first."),
     "over_batch": ("found.max(axis=1, keepdims=True)", "found.max(keepdims=True)",
                    "Each picture's own strongest place is 1."),
     "prefix_largest": ("largest = found.max(axis=1, keepdims=True)",
-                       "largest = hidden[:, :, unit].max(axis=1, keepdims=True)",
+                       "largest = said[:, :, unit].max(axis=1, keepdims=True)",
                        "The largest of the patches: what stands in front is not on the map."),
 }
 
@@ -234,6 +238,8 @@ MUTANTS = {
                 "The 2 of the square and the 1/2 of the root cancel."),
     "overwritten": ("slope[:-1, 1:] += across / root", "slope[:-1, 1:] = across / root",
                     "Several roots meet in one pixel: add to what is there."),
+    "half_of_own": ("slope[:-1, :-1] -= (down + across) / root", "slope[:-1, :-1] -= down / root",
+                    "In its own root a pixel is subtracted twice: from the one below, and from the one to the right."),
     "no_eps": ("across ** 2 + eps)", "across ** 2 + 1e-12)", "The small number stands under the root."),
 }
 
@@ -281,6 +287,9 @@ MUTANTS = {
     "one_offset": ("np.roll(there, (-down, -across), axis=(0, 1))", "np.roll(there, (-down, -down), axis=(0, 1))",
                    "The two axes have offsets of their own."),
     "summed": ("total / len(moves)", "total", "It is the mean over the copies."),
+    "other_way": ("(down, across), axis=(0, 1)))\n        total += np.roll(there, (-down, -across)",
+                  "(-down, -across), axis=(0, 1)))\n        total += np.roll(there, (down, across)",
+                  "There and back again, but by the opposite moves: the copy was moved as `moves` says before."),
     "unmoved": ("slope_at(np.roll(x, (down, across), axis=(0, 1)))", "slope_at(x)",
                 "The slope is taken at the moved copy: that was right before."),
 }
@@ -288,22 +297,22 @@ MUTANTS = {
 # %% [markdown]
 # ## 7. How much does a filter take?
 #
-# **Predict first**, on paper, for pictures of 32 x 32: how many of the 1,024 frequencies does a disc of radius 8 keep
-# (its area is a good guess)? From which whole radius on are all kept, corners included? A wave of 6 cycles down and 6
-# across: what is the smallest whole radius that lets it pass? And which share of a noise picture's variance is left at
-# radius 8, in percent? Then measure.
+# **Predict first**, on paper, for pictures of 24 rows and 36 columns: how many of the 864 frequencies does a disc of
+# radius 8 keep (its area is a good guess)? From which whole radius on are all kept, corners included? A wave of 6
+# cycles down and 6 across: what is the smallest whole radius that lets it pass? And which share of a noise picture's
+# variance is left at radius 8, in percent? Then measure.
 
 # %% answer="taken" kind="measure"
 def taken():
     """{"kept": ..., "all": ..., "wave": ..., "noise": ...}: whole numbers; noise in percent, rounded"""
-    # solution: the distances `np.hypot(f[:, None], f)` with f = np.fft.fftfreq(32) * 32: count those up to 8; the
-    # largest, rounded up; the root of 72, rounded up; of noise, whose frequencies are all as strong, the share of
-    # those kept
-    f = np.fft.fftfreq(32) * 32
-    distance = np.hypot(f[:, None], f)
+    # solution: the distances `np.hypot(down[:, None], across)`, with `np.fft.fftfreq(24) * 24` down and
+    # `np.fft.fftfreq(36) * 36` across: count those up to 8; the largest, rounded up; the root of 72, rounded up; of
+    # noise, whose frequencies are all as strong, the share of those kept
+    down, across = np.fft.fftfreq(24) * 24, np.fft.fftfreq(36) * 36
+    distance = np.hypot(down[:, None], across)  # (24, 36)
     kept = int((distance <= 8).sum())
     return {"kept": kept, "all": int(np.ceil(distance.max())), "wave": int(np.ceil(np.hypot(6, 6))),
-            "noise": round(100 * kept / 1024)}
+            "noise": round(100 * kept / distance.size)}
     # end
 
 # %% check="taken" points=10
@@ -314,7 +323,7 @@ show(**taken())
 # nothing; and what that means for a unit whose favourite picture is noise.
 
 # %% [markdown] hint="taken"
-# Diagonals are longer: how far is the corner frequency (16, 16) from 0?
+# Diagonals are longer: how far is the corner frequency, 12 down and 18 across, from 0?
 
 # %% [markdown] hint="taken"
 # White noise has the same power at every frequency, in the mean. So its share is a share of frequencies.
@@ -323,10 +332,10 @@ show(**taken())
 MUTANTS = {
     "area": ("kept = int((distance <= 8).sum())", "kept = round(np.pi * 64)",
              "The area is the guess; count the frequencies themselves."),
-    "side": ('"all": int(np.ceil(distance.max()))', '"all": 16', "The corners lie farther out than the sides."),
+    "side": ('"all": int(np.ceil(distance.max()))', '"all": 18', "The corners lie farther out than the sides."),
     "wave_side": ('"wave": int(np.ceil(np.hypot(6, 6)))', '"wave": 6',
                   "A diagonal wave has the frequency of both directions together."),
-    "root": ('"noise": round(100 * kept / 1024)', '"noise": round(100 * (kept / 1024) ** 0.5)',
+    "root": ('"noise": round(100 * kept / distance.size)', '"noise": round(100 * (kept / distance.size) ** 0.5)',
              "Variance is the mean square: no root."),
 }
 
