@@ -11,6 +11,7 @@ import jinja2
 import nbformat
 from nbconvert.filters import markdown2html
 
+from ..viz.alt import alt_of_output
 from .slide_parts import FIGURES, code, lines_of, paragraphs, size
 
 TEMPLATE = Path(__file__).with_name("slides.html.j2")
@@ -136,7 +137,8 @@ def figure(cell, wanted, title):
     if not 1 <= number <= len(found):
         raise ValueError(f"figure: the cell has {len(found)} figures, asked for number {number}")
     kind, show = next((kind, show) for kind, show in FIGURES.items() if kind in found[number - 1])
-    return f'<div class="figure">{show(found[number - 1][kind], html.escape(title))}</div>'
+    alt = html.escape(alt_of_output(found[number - 1], title))
+    return f'<div class="figure">{show(found[number - 1][kind], alt)}</div>'
 
 
 def embedded(name, demo):

@@ -100,14 +100,15 @@ def test_a_comment_that_does_not_fit_stands_above_its_line():
 
 
 def test_a_figure_is_svg_where_there_is_svg():
-    plotted, drawn = "<?xml version='1.0'?><svg>plotted</svg>", "<?xml version='1.0'?><svg>var(--ink)</svg>"
+    plotted, drawn = (f"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'>{inside}</svg>"
+                      for inside in ("<desc>A &lt; B</desc>", "var(--ink)"))
     outputs = [figure(), *(figure(**{"image/svg+xml": svg}) for svg in (drawn, plotted))]
     first, second, third = deck([code_cell("draw()", outputs, figure=True),
                                  code_cell("draw()", outputs, figure=2, finding="So."),
                                  code_cell("draw()", outputs, figure=3)])
     assert f'data:image/png;base64,{PNG}" alt="It works"' in shown(first)
-    assert '<div class="figure"><svg>var(--ink)</svg></div>' in shown(second)
-    assert f'data:image/svg+xml;base64,{b64encode(plotted.encode()).decode()}" alt="It works"' in shown(third)
+    assert f'<div class="figure">{drawn.partition("?>")[2]}</div>' in shown(second)
+    assert f'data:image/svg+xml;base64,{b64encode(plotted.encode()).decode()}" alt="A &lt; B"' in shown(third)
     assert second.parts[-1][1]
 
 
@@ -167,7 +168,10 @@ def test_a_lesson_is_a_lecture(path):
     assert shown[0].kind == "first"
     assert shown[-1].kind == "break"
     assert sum(slide.kind == "predict" for slide in shown) >= 3
-    assert sum('class="figure"' in part for slide in shown for part, _ in slide.parts) >= 5
+    figures = [part for slide in shown for part, _ in slide.parts if 'class="figure"' in part]
+    assert len(figures) >= 5
+    for part in figures:
+        assert re.search(r'<img [^>]*alt="[^"]+"|<svg [^>]*role="img".*<title>[^<]+', part, re.DOTALL), part[:200]
     for slide in shown:
         assert slide.parts or slide.kind == "predict", f"nothing below the title {slide.title!r}"
         assert len(slide.title.split()) >= 4, f"{slide.title!r}: a sentence that says the message"

@@ -59,6 +59,13 @@ def test_every_link_leads_somewhere(site):
     assert checked > 10_000
 
 
+def test_every_figure_of_a_lesson_has_alt_text(site):
+    images = [image for name in WRITTEN
+              for image in re.findall("<img [^>]*>", (site / f"lessons/{name}.html").read_text(encoding="utf-8"))]
+    assert len(images) > 5 * len(WRITTEN)
+    assert [image for image in images if not re.search(r'alt="[^"]*\w \w', image)] == []
+
+
 def test_papers_are_links(site):
     text = (site / "reference/minivit.models.vit.html").read_text(encoding="utf-8")
     assert '<a class="paper reference external" href="https://arxiv.org/abs/2010.11929">arXiv:2010.11929</a>' in text

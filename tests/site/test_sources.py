@@ -1,13 +1,16 @@
 """What the site is made from: links, names in prose, docstrings, a folder; and what the command refuses."""
 
+import json
 import os
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from minivit.__main__ import main
 from minivit.lessons import site
 from minivit.lessons.site.documents import document_pages
+from minivit.lessons.site.notebooks import lesson_page
 from minivit.lessons.site.paths import with_links
 from minivit.lessons.site.tree import write_tree
 
@@ -49,6 +52,19 @@ def test_what_is_no_page_is_copied(root):
     assert with_links("[a folder](minivit/cli)", "README.md", root) == ("[a folder](minivit/cli/__init__.py)",
                                                                        {"minivit/cli/__init__.py": b""})
     assert with_links(text, "docs/scaling.md", root)[1] == {"docs/a.png": b"picture", "minivit/cli/data.py": b""}
+
+
+def test_a_figure_of_a_lesson_has_alt_text(root):
+    described = "<svg xmlns='http://www.w3.org/2000/svg'><desc>Loss falls.</desc></svg>"
+    cells = [{"cell_type": "markdown", "metadata": {}, "source": ["# 06 ViT\n", "\n", "## Two runs"]}]
+    for data, metadata in (({"image/svg+xml": [described], "image/png": ""}, {}), ({"image/png": ""}, {}),
+                           ({"image/png": ""}, {"slideshow": {"title": "Both learn"}}), ({"text/plain": "1"}, {})):
+        cells.append({"cell_type": "code", "metadata": metadata, "source": "", "outputs": [{"data": data}]})
+    path = root / "lessons/06_vit.ipynb"
+    path.write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    pages = lesson_page(SimpleNamespace(path=path, name="vit", number="06"), root, {})
+    shown = [cell["metadata"].get("mystnb") for cell in json.loads(pages["lessons/06_vit.ipynb"])["cells"][2:]]
+    assert shown == [{"image": {"alt": alt}} for alt in ("Loss falls.", "Two runs", "Both learn")] + [None]
 
 
 def test_a_document_finds_its_place_when_it_is_there(root):
