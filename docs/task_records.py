@@ -35,16 +35,17 @@ def measure(name, seed, folder, *, minutes, epochs, labels):
     run = trained(replace(recipe, minutes=minutes, steps=steps_of(name, minutes),
                           task_settings=recipe.task_settings | other), folder / f"{name}-{seed}")
     recipe, result = run.recipe(), run.result()
+    sets = data.load(recipe.data)
     record = {"name": name, "seed": seed, "asked": {"minutes": minutes, "epochs": epochs, "labels": labels},
               "data": recipe.data, "model": f"{recipe.model}:{recipe.variant}", "steps": result["step"],
               "epochs": round(result["epoch"], 2), "threads": recipe.threads,
-              "plateau": run.metrics()[-2].get("plateau"), **tests(run)}
+              "plateau": run.metrics()[-2].get("plateau"), **tests(run, *sets)}
     if name in ENCODERS:
         model = {each: getattr(recipe, each) for each in ("model", "variant", "settings", "data", "seed")}
         tuning = Recipe(**model, **TUNING, pictures=labels, epochs=epochs)
         tuned = trained(replace(tuning, init=str(run.folder.resolve())), folder / f"{name}-{seed}-tuned")
         as_drawn = trained(tuning, folder / f"{in_a_name(recipe)}-{seed}-scratch")
-        record |= probes(run) | {"fine_tuned": tuned.result()["test_accuracy"],
+        record |= probes(run, *sets) | {"fine_tuned": tuned.result()["test_accuracy"],
                                  "scratch": as_drawn.result()["test_accuracy"]}
     return record | machine()
 
@@ -55,14 +56,13 @@ def in_a_name(recipe):
     return "-".join([recipe.model, recipe.variant, *settings])
 
 
-def tests(run):
+def tests(run, train_set, test_set):
     """What the task measures: {"trained": {name: number}, "untrained": ..., "unseen": ..., "without_looking": ...}.
 
     "unseen" is on `scenes_unseen`, for a run on scenes. "without_looking" is what those reach who always give the same
     answer, or any answer, as far as that is known.
     """
     recipe, about = run.recipe(), run.about_data()
-    train_set, test_set = data.load(recipe.data)
 
     def tested(task, dataset):
         samples = Samples(dataset, mean=about["mean"], std=about["std"], device=recipe.device)
@@ -96,11 +96,10 @@ def without_looking(task, train_set, test_set):
     return {}
 
 
-def probes(run):
+def probes(run, *sets):
     """{"knn": accuracy, "random_knn": ..., "linear": ..., "random_linear": ...} of a run's encoder."""
     recipe, about = run.recipe(), run.about_data()
-    train_set, test_set = (Samples(each, mean=about["mean"], std=about["std"], device=recipe.device)
-                           for each in data.load(recipe.data))
+    train_set, test_set = (Samples(each, mean=about["mean"], std=about["std"], device=recipe.device) for each in sets)
     encoders = {"": load_model(run), "random_": build(recipe, about).backbone}
     with Threads(recipe.threads) as threads:
         return {f"{prefix}{kind}": probe(model.to(recipe.device), train_set, test_set, threads, kind=kind)

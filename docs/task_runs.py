@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from minivit.files import write_record
-from minivit.lessons.step_time import step_seconds
+from minivit.lessons.step_time import read_times, step_seconds, steps_within
 from minivit.lessons.zoo import machine
 from minivit.names import expect
 from minivit.tasks import find_task
@@ -102,17 +102,8 @@ def measure_time(name):
 
 
 def steps_of(name, minutes):
-    """How many steps of one of RUNS fit into some minutes.
-
-    Raises
-    ------
-    FileNotFoundError
-        If nobody has measured its step time yet: says how.
-    """
-    if not times_path(name).exists():
-        raise FileNotFoundError(f"nobody has measured the step time of {name} yet; on a quiet machine: "
-                                f"python -m docs.tasks --time {name}")
-    return max(1, round(60 * minutes / json.loads(times_path(name).read_text(encoding="utf-8"))["step"]))
+    """How many steps of one of RUNS fit into some minutes; a FileNotFoundError if nobody has measured its step time."""
+    return steps_within(minutes, read_times(times_path(name), f"docs.tasks --time {name}"))
 
 
 def beginning(recipe, folder, given):

@@ -169,15 +169,17 @@ def draw(run):
     from ..train import load_task
     from ..train.start import build
     metrics, result, about_data = run.metrics(), run.result(), run.about_data()
-    if metrics:
-        plateaus = build(run.recipe(), about_data).plateaus(run.recipe().batch_size)
-        write_atomically(run.folder / "curves.png", viz.png(viz.curves(metrics, run.folder.name, plateaus)))
+    if not metrics:
+        return
+    task = load_task(run) if result else build(run.recipe(), about_data)
+    figure = viz.curves(metrics, run.folder.name, task.plateaus(run.recipe().batch_size))
+    write_atomically(run.folder / "curves.png", viz.png(figure))
     if result and "confusion" in result:
         figure = viz.confusion_matrix(result["confusion"], about_data["classes"])
         write_atomically(run.folder / "confusion.png", viz.png(figure))
     elif result:
         _, test_set = data.load(run.recipe().data)
         samples = data.Samples(test_set.subset(slice(8)), mean=about_data["mean"], std=about_data["std"])
-        rows = load_task(run).pictures(samples, slice(None))
+        rows = task.pictures(samples, slice(None))
         if rows:
             write_atomically(run.folder / "pictures.png", viz.png(viz.rows_of_pictures(rows, run.folder.name)))

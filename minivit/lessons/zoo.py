@@ -28,6 +28,7 @@ from ..tasks.classify import Classify
 from ..train import Recipe, Run, Threads, resume, train
 from ..train.measure import going_over
 from ..train.trainer import Trainer
+from .step_time import read_times, steps_within
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results" / "zoo"
 MINUTES, RATES, SEEDS, HELD_OUT, SEARCH = 4.0, (2e-3, 4e-3, 8e-3), (0, 1, 2), 5000, 0.25
@@ -70,7 +71,7 @@ def plan(names: list[str], seeds: tuple[int, ...] = SEEDS) -> list[Entry]:
 
 def recipe_of(entry: Entry, times: dict, folder: Path, data_name: str) -> Recipe | None:
     """The recipe of a run; None if it waits for a learning rate."""
-    steps = max(1, round(60 * MINUTES / times["step"]))
+    steps = steps_within(MINUTES, times)
     recipe = Recipe(model=entry.name, settings=SMALLER.get(entry.name, {}), data=data_name, device="cpu",
                     threads=times["threads"], batch_size=BATCH, optimiser="muon", weight_decay=0.05, evaluations=0,
                     task_settings={"label_smoothing": 0.1}, steps=steps)
@@ -96,7 +97,7 @@ def work(names: list[str], seeds: tuple[int, ...], folder: Path, data_name: str)
             run = Run(folder / entry.folder)
             if run.exists and run.result():
                 continue
-            recipe = recipe_of(entry, read_times(entry.name), folder, data_name)
+            recipe = recipe_of(entry, times_of(entry.name), folder, data_name)
             if recipe is None:
                 left.append(entry)
                 continue
@@ -113,19 +114,9 @@ def work(names: list[str], seeds: tuple[int, ...], folder: Path, data_name: str)
             return len(left)
 
 
-def read_times(name: str) -> dict:
-    """What `measure_times` wrote.
-
-    Raises
-    ------
-    FileNotFoundError
-        If nobody has measured this architecture yet.
-    """
-    path = RESULTS / "times" / f"{name}.json"
-    if not path.exists():
-        raise FileNotFoundError(f"zoo: nobody has measured the step time of {name} yet; on a quiet machine: "
-                                f"python -m minivit zoo {name} --time")
-    return json.loads(path.read_text(encoding="utf-8"))
+def times_of(name: str) -> dict:
+    """What `measure_times` wrote; a FileNotFoundError if nobody has measured this architecture yet."""
+    return read_times(RESULTS / "times" / f"{name}.json", f"minivit zoo {name} --time")
 
 
 def measure_times(name: str, *, steps: int = 15) -> dict:
@@ -181,4 +172,4 @@ def write_record(name: str, seeds: tuple[int, ...], folder: Path) -> None:
 def read_records() -> list[dict]:
     """Of every architecture that has one, its record together with its times."""
     records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))]
-    return [record | {"times": read_times(record["name"])} for record in records]
+    return [record | {"times": times_of(record["name"])} for record in records]

@@ -18,8 +18,8 @@ That code takes x sigmoid(1.702 x) for GELU, transformers the exact GELU, as her
 from functools import partial
 
 from ..engine import no_grad
-from ..nn import (ConvNorm, DropPath, Identity, LayerNorm, Linear, Mlp, Module, Parameter, drop_path_rates, in_turn,
-                  repeat_batch, to_grid, truncated_normal)
+from ..nn import (ConvNorm, DropPath, Identity, LayerNorm, Linear, Mlp, Module, Parameter, by_head, drop_path_rates,
+                  in_turn, joined_heads, repeat_batch, to_grid, truncated_normal)
 from ..ops import attention, attention_weights, concatenate, gelu
 from .pvt import as_tokens, by_stage
 
@@ -56,20 +56,14 @@ class ConvAttention(Module):
 
     def forward(self, x, class_token=None):
         """(B, H, W, C), perhaps (B, 1, C) -> (B, H W, C), or (B, 1 + H W, C)"""
-        q, k, v = (self.by_head(made(x, class_token)) for made in (self.query, self.key, self.value))
-        found = attention(q, k, v, scale=self.scale).transpose(0, 2, 1, 3)          # (B, N, h, d)
-        return self.proj(found.reshape(len(x), q.shape[2], x.shape[-1]))            # (B, N, C)
+        q, k, v = (by_head(made(x, class_token), self.heads) for made in (self.query, self.key, self.value))
+        return self.proj(joined_heads(attention(q, k, v, scale=self.scale)))
 
     def weights(self, x, class_token=None):
         """What each token looks at, for pictures: the attention probabilities.    -> (B, h, N, M), or with 1 + both"""
         with no_grad():
-            q, k = (self.by_head(made(x, class_token)) for made in (self.query, self.key))
+            q, k = (by_head(made(x, class_token), self.heads) for made in (self.query, self.key))
             return attention_weights(q, k, scale=self.scale)
-
-    def by_head(self, x):
-        """(B, N, C) -> (B, h, N, d)"""
-        B, N, C = x.shape
-        return x.reshape(B, N, self.heads, C // self.heads).transpose(0, 2, 1, 3)   # (B, h, N, d)
 
     def describe(self):
         """The number of heads."""

@@ -20,8 +20,9 @@ from functools import partial
 
 from ..engine import no_grad
 from ..nn import (BatchNorm2d, ConvNorm, DropPath, Identity, LinearNorm, Module, NormLinear, Parameter, Sequential,
-                  absolute_offsets, in_turn, offset_bias, truncated_normal, zeros)
+                  absolute_offsets, by_head, in_turn, joined_heads, offset_bias, truncated_normal, zeros)
 from ..ops import attention, attention_weights, hardswish, split
+from .pvt import as_tokens
 
 starts_as_nothing = partial(BatchNorm2d, initialiser=zeros)  # the norm at the end of a residual branch
 
@@ -65,8 +66,8 @@ class OffsetAttention(Module):
 
     def forward(self, x):
         """(B, H, W, C) -> (B, H/stride, W/stride, outputs)"""
-        found = attention(*self.queries_keys_values(x), self.bias(x)).transpose(0, 2, 1, 3)      # (B, N, h, e)
-        found = found.reshape(len(x), *coarser(x.shape[1:3], self.stride), self.heads * self.value_dim)
+        found = joined_heads(attention(*self.queries_keys_values(x), self.bias(x)))              # (B, N, h e)
+        found = found.reshape(len(x), *coarser(x.shape[1:3], self.stride), found.shape[-1])
         return self.proj(self.activation(found))                                # (B, H/stride, W/stride, outputs)
 
     def bias(self, x):
@@ -86,8 +87,7 @@ class OffsetAttention(Module):
 
     def by_head(self, x):
         """(B, H, W, h c) -> (B, h, H W, c)"""
-        B, H, W, C = x.shape
-        return x.reshape(B, H * W, self.heads, C // self.heads).transpose(0, 2, 1, 3)    # (B, h, H W, c)
+        return by_head(as_tokens(x), self.heads)
 
     def describe(self):
         """The number of heads, and their widths."""

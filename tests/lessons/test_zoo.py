@@ -82,7 +82,7 @@ def test_without_a_step_time_nobody_trains(small):
 
 def test_step_times_are_measured_and_written(small):
     found = zoo.measure_times("levit", steps=1)
-    assert zoo.read_times("levit") == json.loads(json.dumps(found))
+    assert zoo.times_of("levit") == json.loads(json.dumps(found))
     assert found["step"] > 0
     assert found["pictures_a_second"] > 0
 
