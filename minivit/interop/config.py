@@ -273,12 +273,12 @@ class Transformers(Config):
     ----------
     model_type : str
         The name of the architecture.
-    architecture : str
-        The class that config.json names for a model of ours.
+    architecture : str or callable
+        The class that config.json names for a model of ours, or architecture(model) -> the class.
     """
 
     model_type: str = ""
-    architecture: str = ""
+    architecture: str | Callable = ""
 
     def describes(self, content):
         """Whether a configuration is of this architecture."""
@@ -291,7 +291,8 @@ class Transformers(Config):
 
     def file(self, model):
         """What config.json says for a model of ours."""
-        return {"model_type": self.model_type, "architectures": [self.architecture], **self.content(model)}
+        architecture = self.architecture(model) if callable(self.architecture) else self.architecture
+        return {"model_type": self.model_type, "architectures": [architecture], **self.content(model)}
 
 
 def library_of(content):

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from .table import DERIVED
+from .table import DERIVED, filled
 
 
 def nothing(*_):
@@ -27,7 +27,8 @@ class Family:
     models : dict
         {class of ours: where it has a counterpart}: {ViT: ("timm", "transformers"), ViTGAP: ("timm",)}.
     tables : dict
-        {"timm": [table ...], ...}, with keys from `NAMES`. All are read, one of a name is written.
+        {"timm": [table ...], ...}, with keys from `NAMES`. All are read, one of a name is written. Where numbers in
+        their names depend on the depth, a table is a function of the names of all tensors, ours or theirs.
     shapes : callable
         shapes(reading, known) -> arguments of our constructor that the tensors tell; `reading` is a
         minivit.interop.table.Reading, `known` what config.json and the caller say. The argument "model" is the class,
@@ -77,7 +78,7 @@ class Family:
 
     def table(self, model, names):
         """The table of these names that a model is written with."""
-        return self.tables[names][self.written(model, names)]
+        return filled(self.tables[names][self.written(model, names)], [name for name, _ in model.named_parameters()])
 
     def config(self, names):
         """The description of the configurations that go with such names; None if there is none."""

@@ -13,7 +13,7 @@ from ..data import read_picture
 FILTERS = ["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]  # the position is the number in Pillow
 # Processors of transformers by the first part of their name: a size of one number is a square, or the shorter side
 SQUARE = ("ViT", "DeiT", "Beit", "Pvt", "Swin", "ImageGPT")
-SHORTER, CONVNEXT = ("CLIP", "Bit", "MobileViT"), ("ConvNext",)
+SHORTER, CONVNEXT = ("CLIP", "Bit", "MobileViT", "Levit"), ("ConvNext",)
 DETR = ("Detr",)  # the shorter side, unless the longer one would become too long
 UNDERSTOOD = ("image_processor_type", "feature_extractor_type", "size", "crop_size", "resample", "image_mean",
               "image_std", "do_resize", "do_center_crop", "do_rescale", "rescale_factor", "do_normalize",
@@ -163,6 +163,8 @@ def _resize_and_crop(config, kind):
     if kind.startswith(SHORTER) and isinstance(size, int):
         size = {"shortest_edge": size}
     shorter = size.get("shortest_edge") if isinstance(size, dict) else None
+    if shorter and kind.startswith("Levit"):  # whose processor names what is kept
+        shorter = int(256 / 224 * shorter)
     resize = (shorter or _height_width(size)) if config.get("do_resize", True) else None
     if config.get("do_center_crop", kind.startswith(("DeiT", *SHORTER))):
         return resize, _height_width(config.get("crop_size", shorter or size)), None

@@ -95,6 +95,11 @@ def within(ours, theirs, table):
                           theirs=tuple(theirs + name for name in rule.theirs)) for rule in table]
 
 
+def filled(table, names):
+    """The rules of a table, which may be a function of the names of all tensors, ours or theirs."""
+    return table(names) if callable(table) else table
+
+
 def optional(table):
     """The rules of a table, as optional ones."""
     return [rule._replace(optional=True) for rule in table]

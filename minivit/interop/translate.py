@@ -5,7 +5,7 @@ import numpy as np
 from ..names import expect
 from .config import library_of, title_of
 from .families import families, family_of
-from .table import is_derived, misfits, read, write
+from .table import filled, is_derived, misfits, read, write
 
 NAMES = ("timm", "transformers", "transformers4", "jax", "authors")
 
@@ -114,7 +114,7 @@ def recognise(tensors, source, *, own=None, among=None, library=""):
                   for index, (family, names, table) in enumerate(
                       (family, names, table) for family in among or families().values()
                       for names, tables in family.tables.items() if names.rstrip("4").startswith(library)
-                      for table in tables)]
+                      for table in (filled(table, tensors) for table in tables))]
     unknown, *_, family, names, table = min(candidates, key=lambda candidate: candidate[:4])
     if 2 * unknown > len(tensors):
         known = ", ".join(family.name for family in among or families().values())

@@ -18,13 +18,23 @@ CASES = [
     Case("LeViT, distilled", "grids that are not halved evenly", "timm", DistilledLeViT, UNEVEN, (80, 48), batch=3,
          seed=1, golden=True),
     Case("LeViT, distilled", "training", "timm", DistilledLeViT, SIZES, (96, 96), training=True, batch=4, golden=True),
+    # pictures and seed that keep BatchNorm's variances from 0, so that single precision is compared too
+    Case("LeViT", "training", "transformers", LeViT, SIZES, (96, 96), training=True, batch=8, seed=1),
+    Case("LeViT, distilled", "training", "transformers", DistilledLeViT, SIZES | dict(depths=(2, 1, 2)), (96, 96),
+         training=True, batch=8, seed=1, outputs=lambda output: [output.cls_logits, output.distillation_logits]),
 ]
 RUNS = [Run(CASES[2], "AdamW", dict(lr=3e-4, weight_decay=0.025))]
 
 SMALL = dict(image_size=32, num_classes=3, dims=(16, 24), depths=(1, 2), heads=(1, 2), key_dim=4)
-MODELS = [Small(LeViT, SMALL, ("timm",)), Small(DistilledLeViT, SMALL | dict(image_size=(64, 48)), ("timm",))]
+THREE = SMALL | dict(dims=(16, 24, 32), depths=(2, 1, 2), heads=(1, 2, 3))
+MODELS = [Small(LeViT, SMALL, ("timm",)), Small(DistilledLeViT, SMALL | dict(image_size=(64, 48)), ("timm",)),
+          Small(LeViT, THREE, ("timm", "transformers")), Small(DistilledLeViT, THREE, ("timm", "transformers"))]
 TIMM = [Saved(name, dict(embed_dim=(64, 80), depth=(1, 2), num_heads=(2, 3))) for name in (
     "levit_128s", "levit_512_s8", "levit_conv_128s", "levit_conv_512_s8")]
+TRANSFORMERS = [Saved(name, dict(image_size=64, hidden_sizes=(16, 24, 32), num_attention_heads=(1, 2, 3),
+                                 depths=(2, 1, 2), key_dim=(8, 8, 8), patch_size=16), "LevitImageProcessorPil",
+                      run_official=lambda official, images: official(images, return_dict=True).logits)
+                for name in ("LevitForImageClassification", "LevitForImageClassificationWithTeacher")]
 # In training: a number added to all tokens of a channel is taken away by the BatchNorms that read the sum of branches
 WITHOUT_GRADIENT = [("levit", f"{name}.norm.bias") for name in (
     "stem.layers.1", "stem.layers.2", "stem.layers.3",

@@ -1,15 +1,17 @@
-"""LeViT: timm's Levit and LevitDistilled with linear maps.
+"""LeViT: timm's Levit and LevitDistilled with linear maps, transformers' LevitForImageClassification, ...WithTeacher.
 
-Read are also timm's levit_conv_..., whose linear maps are convolutions of 1 x 1 pixels under the same names. Not read
-is transformers, which counts attention and MLPs of a stage in one list and so has other numbers for what follows,
-depending on the depth.
+Read are also timm's levit_conv_..., whose linear maps are convolutions of 1 x 1 pixels under the same names.
 """
 
 import math
+import re
+from collections import Counter
+from functools import partial
 
 from ...models.levit import DistilledLeViT, LeViT, coarser
+from ...ops import hardswish
 from ..blocks import conv_norm
-from ..config import Key, Timm, activation, fixed, pair
+from ..config import Always, Key, Timm, Transformers, activation, fixed, pair
 from ..family import Family
 from ..table import CONV_AS_LINEAR, LINEAR, batch_norm, linear, optional, tensor, within
 
@@ -52,6 +54,53 @@ TIMM = [
 TIMM_CONV = [rule._replace(layout=CONV_AS_LINEAR) if rule.layout == LINEAR and "head" not in rule.ours[0] else rule
              for rule in TIMM]
 
+TRANSFORMERS = ("linear", "batch_norm")  # a linear map and its norm there
+TRANSFORMERS_STEM = [rule for index in range(4) for rule in conv_norm(
+    f"stem.layers.{index}.conv", f"stem.layers.{index}.norm",
+    *(f"patch_embeddings.embedding_layer_{index + 1}.{part}" for part in ("convolution", "batch_norm")))]
+TRANSFORMERS_ATTENTION = [
+    *linear_norm("qkv", "queries_keys_values", TRANSFORMERS),
+    *linear_norm("proj", "projection", TRANSFORMERS),
+    *tensor("bias_table", "attention_biases", "h n -> n h"),
+]
+TRANSFORMERS_SHRINK = [
+    *linear_norm("query", "queries", TRANSFORMERS),
+    *linear_norm("key_value", "keys_values", TRANSFORMERS),
+    *linear_norm("proj", "projection", TRANSFORMERS),
+    *tensor("bias_table", "attention_biases", "h n -> n h"),
+]
+TRANSFORMERS_MLP = linear_norm("linear1", "linear_up", TRANSFORMERS) + linear_norm("linear2", "linear_down",
+                                                                                   TRANSFORMERS)
+TRANSFORMERS_HEADS = [
+    *norm_linear("head", "classifier", TRANSFORMERS[::-1]),
+    *norm_linear("distillation_head", "classifier_distill", TRANSFORMERS[::-1]),
+]
+OF_BLOCK = re.compile(r".*stages\.(\d+)\.(blocks\.\d+\.attention\.bias_table|layers\.\d+\.module\.attention_biases)")
+
+
+def transformers_model(prefix, names):
+    """The table of LevitModel with as many blocks as `names` tell, ours or theirs.
+
+    A stage there is one list: attention and MLP of each block in turn, then those that shrink the grid for the next.
+    """
+    depths = Counter(match[1] for match in map(OF_BLOCK.fullmatch, names) if match)
+    table = [*TRANSFORMERS_STEM]
+    for stage in range(len(depths)):
+        theirs, depth = f"encoder.stages.{stage}.layers", depths[str(stage)]
+        places = [(f"stages.{stage}.blocks.{block}", f"{theirs}.{2 * block}.module", f"{theirs}.{2 * block + 1}.module",
+                   TRANSFORMERS_ATTENTION) for block in range(depth)]
+        places.append((f"stages.{stage + 1}.shrink", f"{theirs}.{2 * depth}", f"{theirs}.{2 * depth + 1}.module",
+                       TRANSFORMERS_SHRINK))
+        for ours, attention, mlp, rules in places[:depth + (stage < len(depths) - 1)]:
+            table += within(f"{ours}.attention.", f"{attention}.", rules)
+            table += within(f"{ours}.mlp.", f"{mlp}.", TRANSFORMERS_MLP)
+    return within("", prefix, table)
+
+
+def transformers(names):
+    """The table of a model with heads."""
+    return transformers_model("levit.", names) + TRANSFORMERS_HEADS
+
 
 def shapes(reading, known):
     """All but the sides of the picture, which is square where config.json is silent."""
@@ -87,6 +136,23 @@ def key_dim(levit):
     return levit.stages[0].blocks[0].attention.key_dim
 
 
+def keys_of_three(levit):
+    """d for each stage; transformers shrinks the grid twice."""
+    if len(levit.stages) != 3:
+        raise ValueError(f"dims: a LeViT of {len(levit.stages)} stages has no counterpart in transformers, where they "
+                         "are 3")
+    return [key_dim(levit)] * 3
+
+
+def side(levit):
+    """Of the picture."""
+    height, width = image_size(levit)
+    if height != width:
+        raise ValueError(f"image_size: a LeViT for {height} x {width} pixels has no counterpart in transformers, where "
+                         "pictures are square")
+    return height
+
+
 def image_size(levit):
     """Height and width, which have to be multiples of the stem's stride there."""
     stride = 2 ** len(levit.stem)
@@ -106,6 +172,11 @@ def stem_type(levit):
     return names[len(levit.stem)]
 
 
+def channels(levit):
+    """Of the pictures."""
+    return levit.stem[0].conv.weight.shape[2]
+
+
 def function(levit):
     """The activation."""
     return levit.stages[0].blocks[0].mlp.activation
@@ -116,13 +187,13 @@ HARDSWISH = Key(ACTIVATION.name, ACTIVATION.of, ACTIVATION.setting, ACTIVATION.r
 
 FAMILY = Family(
     name="levit",
-    models={LeViT: ("timm",), DistilledLeViT: ("timm",)},
-    tables={"timm": [TIMM, TIMM_CONV]},
+    models={LeViT: ("timm", "transformers"), DistilledLeViT: ("timm", "transformers")},
+    tables={"timm": [TIMM, TIMM_CONV], "transformers": [transformers, partial(transformers_model, "")]},
     shapes=shapes,
     head="head.linear",
     configs={"timm": Timm((
         Key("img_size", image_size, "image_size", pair),
-        Key("in_chans", lambda levit: levit.stem[0].conv.weight.shape[2]),
+        Key("in_chans", channels),
         Key("embed_dim", dims),
         Key("depth", depths),
         Key("num_heads", heads),
@@ -137,5 +208,17 @@ FAMILY = Family(
             r"levit_(conv_)?(128s|128|192|256|384)": {"distilled": True},
             r"levit_(conv_)?384_s8": {"act_layer": "silu", "distilled": True},
             r"levit_(conv_)?(512_s8|512|256d|512d)": {"act_layer": "silu", "distilled": False}},
-        written="levit_256")},
+        written="levit_256"), "transformers": Transformers((
+            Key("image_size", side, "image_size", pair),
+            Key("num_channels", channels),
+            Key("hidden_sizes", dims),
+            Key("depths", depths),
+            Key("num_attention_heads", heads),
+            Key("key_dim", keys_of_three),
+            fixed("mlp_ratio", (2, 2, 2)), fixed("attention_ratio", (2, 2, 2)),
+            fixed("patch_size", 16), fixed("kernel_size", 3), fixed("stride", 2), fixed("padding", 1),
+        ), ignored=("down_ops",), always=(  # what shrinks the grid, which follows from the other keys
+            Always("activation", hardswish, function), Always("halvings", 4, lambda levit: len(levit.stem))),
+            model_type="levit", architecture=lambda levit: "LevitForImageClassification" + (
+                "WithTeacher" if isinstance(levit, DistilledLeViT) else ""))},
 )
