@@ -1,10 +1,13 @@
 """Places and sizes of a scope's boxes, and of the arrows between them."""
 
+import re
+
 from .sheet import DETAIL, TITLE, Arrow, Shape, Sheet, Text, shape_text, text_width, times
 from .wires import Wires, in_order
 
 PAD, SIDE = 12, 16  # inside a box, between columns of boxes
 SYMBOL, LANE = 26, 20  # width of a circle; of the room for a line that goes past boxes
+LONG, LINE = 190, 18  # width from which a box's settings take two lines; height of a line
 
 
 class Placer:
@@ -61,8 +64,9 @@ class Placer:
             left = max(inner.left + PAD, title + 2 * PAD if node.title else 0)
             right = max(inner.right, 22 + text_width(times(node), TITLE, True)) + PAD
             return left, right, inner.height, inner
-        width = max(text_width(node.title + times(node, " "), TITLE, True), text_width(node.detail, DETAIL), 60)
-        return width / 2 + PAD, width / 2 + PAD, 54 if node.detail else 36, None
+        lines = in_lines(node.detail)
+        width = max(text_width(node.title + times(node, " "), TITLE, True), *(text_width(x, DETAIL) for x in lines), 60)
+        return width / 2 + PAD, width / 2 + PAD, 36 + LINE * len(lines), None
 
     def label(self, node):
         """The shape to write at the arrow into a box; "" if it can be seen further up."""
@@ -214,10 +218,10 @@ class Placer:
             sheet.take(inner, x, y)
         else:
             title = node.title + times(node, " ")
-            middle = y + height / 2
-            shape.texts.append(Text(x, middle + (-4 if node.detail else 6), title, TITLE, "middle", "title"))
-            if node.detail:
-                shape.texts.append(Text(x, middle + 17, node.detail, DETAIL, "middle"))
+            lines = in_lines(node.detail)
+            y = y + height / 2 + 6 - LINE / 2 * len(lines)
+            shape.texts.append(Text(x, y - bool(lines), title, TITLE, "middle", "title"))
+            shape.texts += [Text(x, y + 2 + LINE * row, line, DETAIL, "middle") for row, line in enumerate(lines, 1)]
 
     def arrow(self, node, link):
         """The line of a link."""
@@ -243,3 +247,11 @@ class Placer:
         """The height of a horizontal line in a gap."""
         below_title = 24 if gap == 0 and not self.is_page else 0
         return self.bottom[gap] + 10 + below_title + 12 * self.tracks[gap, key]
+
+
+def in_lines(detail):
+    """What stands below a title: in two lines if it is long, broken at the comma that makes the longer one shortest."""
+    if text_width(detail, DETAIL) <= LONG or ", " not in detail:
+        return [detail] if detail else []
+    breaks = [(detail[:match.end() - 1], detail[match.end():]) for match in re.finditer(", ", detail)]
+    return min(breaks, key=lambda lines: max(text_width(line, DETAIL) for line in lines))
