@@ -22,7 +22,7 @@ def step_seconds(recipe: Recipe, *, steps: int = 30) -> float:
 
 
 def read_times(path: Path, command: str) -> dict:
-    """What was measured once and stands in a file that has the name of what was measured.
+    """What was measured once, {"step": seconds, ...}, from a file that is named by what was measured.
 
     Raises
     ------

@@ -59,9 +59,9 @@ TRANSFORMERS_STEM = [rule for index in range(4) for rule in conv_norm(
     f"stem.layers.{index}.conv", f"stem.layers.{index}.norm",
     *(f"patch_embeddings.embedding_layer_{index + 1}.{part}" for part in ("convolution", "batch_norm")))]
 TRANSFORMERS_ATTENTION = [
-    *linear_norm("qkv", "queries_keys_values", TRANSFORMERS),
-    *linear_norm("proj", "projection", TRANSFORMERS),
-    *tensor("bias_table", "attention_biases", "h n -> n h"),
+    *linear_norm("qkv", "module.queries_keys_values", TRANSFORMERS),
+    *linear_norm("proj", "module.projection", TRANSFORMERS),
+    *tensor("bias_table", "module.attention_biases", "h n -> n h"),
 ]
 TRANSFORMERS_SHRINK = [
     *linear_norm("query", "queries", TRANSFORMERS),
@@ -69,8 +69,10 @@ TRANSFORMERS_SHRINK = [
     *linear_norm("proj", "projection", TRANSFORMERS),
     *tensor("bias_table", "attention_biases", "h n -> n h"),
 ]
-TRANSFORMERS_MLP = linear_norm("linear1", "linear_up", TRANSFORMERS) + linear_norm("linear2", "linear_down",
-                                                                                   TRANSFORMERS)
+TRANSFORMERS_MLP = [
+    *linear_norm("linear1", "module.linear_up", TRANSFORMERS),
+    *linear_norm("linear2", "module.linear_down", TRANSFORMERS),
+]
 TRANSFORMERS_HEADS = [
     *norm_linear("head", "classifier", TRANSFORMERS[::-1]),
     *norm_linear("distillation_head", "classifier_distill", TRANSFORMERS[::-1]),
@@ -86,14 +88,12 @@ def transformers_model(prefix, names):
     depths = Counter(match[1] for match in map(OF_BLOCK.fullmatch, names) if match)
     table = [*TRANSFORMERS_STEM]
     for stage in range(len(depths)):
-        theirs, depth = f"encoder.stages.{stage}.layers", depths[str(stage)]
-        places = [(f"stages.{stage}.blocks.{block}", f"{theirs}.{2 * block}.module", f"{theirs}.{2 * block + 1}.module",
-                   TRANSFORMERS_ATTENTION) for block in range(depth)]
-        places.append((f"stages.{stage + 1}.shrink", f"{theirs}.{2 * depth}", f"{theirs}.{2 * depth + 1}.module",
-                       TRANSFORMERS_SHRINK))
-        for ours, attention, mlp, rules in places[:depth + (stage < len(depths) - 1)]:
-            table += within(f"{ours}.attention.", f"{attention}.", rules)
-            table += within(f"{ours}.mlp.", f"{mlp}.", TRANSFORMERS_MLP)
+        parts = [f"stages.{stage}.blocks.{block}" for block in range(depths[str(stage)])]
+        parts += [f"stages.{stage + 1}.shrink"] if stage < len(depths) - 1 else []
+        for number, ours in enumerate(parts):
+            attention = TRANSFORMERS_SHRINK if ours.endswith("shrink") else TRANSFORMERS_ATTENTION
+            table += within(f"{ours}.attention.", f"encoder.stages.{stage}.layers.{2 * number}.", attention)
+            table += within(f"{ours}.mlp.", f"encoder.stages.{stage}.layers.{2 * number + 1}.", TRANSFORMERS_MLP)
     return within("", prefix, table)
 
 
@@ -217,8 +217,8 @@ FAMILY = Family(
             Key("key_dim", keys_of_three),
             fixed("mlp_ratio", (2, 2, 2)), fixed("attention_ratio", (2, 2, 2)),
             fixed("patch_size", 16), fixed("kernel_size", 3), fixed("stride", 2), fixed("padding", 1),
-        ), ignored=("down_ops",), always=(  # what shrinks the grid, which follows from the other keys
-            Always("activation", hardswish, function), Always("halvings", 4, lambda levit: len(levit.stem))),
+        ), ignored=("down_ops",),  # of what shrinks the grid, which follows from the other keys
+            always=(Always("activation", hardswish, function), Always("halvings", 4, lambda levit: len(levit.stem))),
             model_type="levit", architecture=lambda levit: "LevitForImageClassification" + (
                 "WithTeacher" if isinstance(levit, DistilledLeViT) else ""))},
 )
