@@ -1,4 +1,4 @@
-# %% [markdown] minutes="estimated 75"
+# %% [markdown] minutes="estimated 60"
 # # Exercise 17: windows that shift
 #
 # Swin (Liu et al. 2021) lets tokens attend inside small windows, and shifts the windows by half their size in
@@ -111,8 +111,8 @@ def relative_position_index(M):
     # solution: row and column of every token by `np.divmod(np.arange(n), M)`; their differences for all pairs, each
     # plus M - 1; the rows' times (2M - 1), plus the columns'
     row, column = np.divmod(np.arange(M * M), M)
-    dy, dx = row[:, None] - row, column[:, None] - column  # (n, n)
-    return (dy + M - 1) * (2 * M - 1) + dx + M - 1
+    rows_apart, columns_apart = row[:, None] - row, column[:, None] - column  # (n, n)
+    return (rows_apart + M - 1) * (2 * M - 1) + columns_apart + M - 1
     # end
 
 # %% check="relative_position_index" points=10
@@ -131,9 +131,11 @@ MUTANTS = {
     "reversed": ("row[:, None] - row, column[:, None] - column", "row - row[:, None], column - column[:, None]",
                  "The offset is i minus j: the query's place minus the key's."),
     "factor_M": ("* (2 * M - 1)", "* M", "A row of the table has 2M - 1 places; with M, different offsets share one."),
-    "not_moved": ("(dy + M - 1) * (2 * M - 1) + dx + M - 1", "(dy * (2 * M - 1) + dx) % (2 * M - 1) ** 2",
+    "not_moved": ("(rows_apart + M - 1) * (2 * M - 1) + columns_apart + M - 1",
+                  "(rows_apart * (2 * M - 1) + columns_apart) % (2 * M - 1) ** 2",
                   "Offsets start at -(M - 1): add M - 1 to each."),
-    "columns_first": ("(dy + M - 1) * (2 * M - 1) + dx + M - 1", "(dx + M - 1) * (2 * M - 1) + dy + M - 1",
+    "columns_first": ("(rows_apart + M - 1) * (2 * M - 1) + columns_apart + M - 1",
+                      "(columns_apart + M - 1) * (2 * M - 1) + rows_apart + M - 1",
                       "The row's offset counts in steps of 2M - 1, the column's in steps of one."),
     "absolute": ("row[:, None] - row, column[:, None] - column",
                  "abs(row[:, None] - row), abs(column[:, None] - column)",
@@ -167,7 +169,9 @@ SEED = 17
 rng = np.random.default_rng(SEED)
 scores, table, index = rng.normal(size=(8, 4, 4, 4)), rng.normal(size=(9, 4)), rng.integers(0, 9, size=(4, 4))
 mask = (rng.random((4, 4, 4)) < 0.5) | np.eye(4, dtype=bool)
-show(weights=window_weights(scores, table, index, mask), large=window_weights(scores + 900, table, index, mask))
+weights, large = (np.asarray(window_weights(scores + more, table, index, mask), float) for more in (0, 900))
+show(window=weights[5, 2], sums=np.sum(weights * rng.normal(size=scores.shape), axis=(1, 2, 3)),
+     same=np.allclose(weights, large, atol=1e-3))
 
 # %% [markdown] hint="window_weights"
 # Write the shape of each of the four beside the other, aligned at the right: which axis is missing where?
@@ -237,7 +241,7 @@ MUTANTS = {
 }
 
 # %% [markdown]
-# ## 6. A shift that does not come home
+# ## 6. A bright cell, seen from elsewhere
 #
 # Attention whose scores are all equal is a mean. This function gives every cell the mean of the cells that share its
 # shifted window, by roll, windows, mask, and the way back. Its shapes are right, a constant map passes, and no error

@@ -99,6 +99,7 @@ def test_headings_are_numbered_and_end_with_recap_questions_exercise_reading(les
 
 def test_three_questions_hide_their_answers(lesson):
     text = "\n\n".join(lesson["markdown"])
+    text = text[text.index("Recap"):]  # before it, a prediction may hide what comes
     answers = re.findall(r"<details>\s*<summary>(.+?)</summary>\n\n(.+?)\n\n</details>", text, flags=re.DOTALL)
     assert len(answers) == text.count("<details>") == 3
 
