@@ -100,6 +100,8 @@ MUTANTS = {
     "no_transpose": ("dy @ w.swapaxes(-1, -2)", "dy @ (w if w.shape[-1] == w.shape[-2] else w.swapaxes(-1, -2))",
                      "w must be transposed, also where it is square and would fit as it is."),
     "all_axes": ("x.swapaxes(-1, -2)", "x.T", "`.T` reverses all axes. Only the last two belong to a matrix."),
+    "all_axes_of_both": ("dy @ w.swapaxes(-1, -2), x.swapaxes(-1, -2) @ dy", "dy @ w.T, x.T @ dy",
+                         "`.T` reverses all axes. Only the last two belong to a matrix."),
     "exchanged": ("dy @ w.swapaxes(-1, -2), x.swapaxes(-1, -2) @ dy",
                   "x.swapaxes(-1, -2) @ dy, dy @ w.swapaxes(-1, -2)",
                   "dx and dw are exchanged: dx has the shape of x."),

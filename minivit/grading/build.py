@@ -89,8 +89,7 @@ def expected_file(exercise):
     """What `check` needs besides the student's notebook: cells, hints, right and typically wrong values; no answer."""
     answers = {}
     for name, answer in exercise.answers.items():
-        wrong = {mutant: shown for mutant, shown in mutant_values(exercise, name).items()
-                 if not isinstance(shown, Exception)}
+        wrong = mutant_values(exercise, name)
         answers[name] = {"stub": answer.stub, "check": answer.check, "points": answer.points, "rtol": answer.rtol,
                          "atol": answer.atol, "forbid": answer.forbid, "formula": answer.formula, "hints": answer.hints,
                          "kind": answer.kind, "step": answer.step,
@@ -103,8 +102,8 @@ def expected_file(exercise):
 
 
 def hidden(answer, shown, number):
-    """Values as a student's file may hold them: sealed where they are the answer itself."""
-    if not answer.is_constant:
+    """Values as a student's file may hold them: sealed where they are the answer itself; an exception as it is."""
+    if not answer.is_constant or isinstance(shown, str):
         return shown
     return {name: sealed(numbers, answer.step, f"{number}.{answer.name}.{name}") for name, numbers in shown.items()}
 

@@ -35,14 +35,14 @@ def output(exercise, name, seed=None, source=None):
 
 
 def mutant_values(exercise, name, seed=None, mutants=None):
-    """{mutant: its values, or the exception that it raises}."""
+    """{mutant: its values, or as a text the exception that it raises}."""
     found = {}
     named = {mutant: source for mutant, (source, _) in exercise.answers[name].mutants.items()}
     for mutant, source in (named if mutants is None else mutants).items():
         try:
             found[mutant] = values(exercise, name, seed, source)
         except Exception as error:
-            found[mutant] = error
+            found[mutant] = f"{type(error).__name__}: {error}"
     return found
 
 
@@ -50,4 +50,4 @@ def survivors(exercise, name, seed=None, mutants=None):
     """The mutants that the check does not notice."""
     answer, expected = exercise.answers[name], values(exercise, name, seed)
     return [mutant for mutant, shown in mutant_values(exercise, name, seed, mutants).items()
-            if not isinstance(shown, Exception) and not compare(shown, expected, answer.rtol, answer.atol)]
+            if not isinstance(shown, str) and not compare(shown, expected, answer.rtol, answer.atol)]

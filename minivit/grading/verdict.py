@@ -68,16 +68,17 @@ class Judge:
         first = [text for note, text in (("none", NONE), ("changed", CHANGED)) if outcome.notes.get(note)]
         if outcome.error_name:
             messages, outline = self._error(outcome)
-            return Verdict(ERROR, 0, answer.points, first + messages, first + outline)
+            said = f"{outcome.error_name}: {outcome.error}"
+            mutant = next((mutant for mutant, raised in self.mutants[answer.name].items() if raised == said), "")
+            hints = [answer.mutants[mutant][1]] if mutant else []
+            return Verdict(ERROR, 0, answer.points, hints + first + messages, hints + first + outline, mutant)
         differences = compare(outcome.values, self.expected[answer.name], answer.rtol, answer.atol)
         if not differences:
             return Verdict(PASSED, answer.points, answer.points)
         messages, outline = first + [d.said for d in differences], first + [d.outline for d in differences]
-        mutant = self._mutant(answer, outcome.values)
-        if mutant:
-            hint = answer.mutants[mutant][1]
-            messages, outline = [hint, *messages], [hint, *outline]
-        return Verdict(WRONG, 0, answer.points, messages, outline, mutant)
+        mutants = self._mutants(answer, outcome.values)
+        hints = [answer.mutants[mutant][1] for mutant in mutants]
+        return Verdict(WRONG, 0, answer.points, hints + messages, hints + outline, ", ".join(mutants))
 
     def _error(self, outcome):
         """(messages, outline) about an exception; what it says may hold hidden numbers, its name does not."""
@@ -89,9 +90,23 @@ class Judge:
         also = {"NameError": HELPER, "MemoryError": MEMORY}.get(outcome.error_name)
         return messages + [also] * bool(also), outline + [also] * bool(also)
 
-    def _mutant(self, answer, shown):
-        """The named mutant that shows the same values, or ""."""
-        for mutant, expected in self.mutants[answer.name].items():
-            if not isinstance(expected, Exception) and not compare(shown, expected, answer.rtol, answer.atol):
-                return mutant
-        return ""
+    def _mutants(self, answer, shown):
+        """The named mutant that shows the same values; of an answer whose values are questions of their own, those
+        that show some of the wrong ones.
+        """
+        def same(numbers, keys):
+            return not compare(shown, {key: numbers[key] for key in keys}, answer.rtol, answer.atol)
+
+        wrong = {mutant: numbers for mutant, numbers in self.mutants[answer.name].items()
+                 if not isinstance(numbers, str)}
+        whole = next((mutant for mutant, numbers in wrong.items() if same(numbers, numbers)), "")
+        if whole or not answer.is_constant:
+            return [whole] * bool(whole)
+        found, right = [], self.expected[answer.name]
+        unexplained = {key for key in right if not same(right, [key])}
+        for mutant, numbers in wrong.items():
+            explained = {key for key in unexplained & numbers.keys() if same(numbers, [key])}
+            if explained:
+                found.append(mutant)
+                unexplained -= explained
+        return found

@@ -29,10 +29,11 @@ def test_the_report_names_the_first_thing_to_look_at(path, tiny):
     assert lines[-2:] == ["retype 20/70, transfer 0/30", "20 of 100 points; a hint: python -m minivit check 90 --hint"]
 
 
-def test_of_many_messages_the_rest_is_counted_and_named(tiny):
+def test_of_many_messages_the_rest_is_counted_and_named(tiny, monkeypatch):
     exercise = load("90", tiny)
     messages = ["Sum over the last axis.", *(f"{name}: 23 is not it" for name in ("one", "two", "three"))]
     verdicts = {"softmax": Verdict("wrong", 0, 50, messages, kind="retype")}
+    monkeypatch.setattr(check, "SHOWN", 2)
     assert check.report(exercise, verdicts, [])[1:4] == [
         "    Sum over the last axis.", "    one: 23 is not it", "    and 2 more: two, three"]
     verdicts = {"softmax": Verdict("wrong", 0, 50, messages[:2], kind="retype")}
@@ -97,6 +98,10 @@ def test_nbval_judges_the_outputs_that_a_notebook_stores(tiny, submission, tmp_p
     nbformat.write(notebook, tmp_path / "mine.ipynb")
     place = [cell.id for cell in notebook.cells if cell.cell_type == "code"].index("check-90-softmax") + 1
     assert f"below code cell {place}:" in check.stored(tmp_path / "mine.ipynb")[0]
+    for cell in notebook.cells:
+        cell.update({"outputs": []} if cell.cell_type == "code" else {})
+    nbformat.write(notebook, tmp_path / "mine.ipynb")
+    assert "shows no outputs: run all cells" in check.stored(tmp_path / "mine.ipynb")[0]
     (tmp_path / "mine.ipynb").write_text("{}")
 
 

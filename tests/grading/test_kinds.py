@@ -68,6 +68,25 @@ def test_a_value_is_right_if_it_rounds_to_the_right_step(checked, found, side, s
     assert verdicts["share"].status == status
 
 
+def test_every_wrong_value_of_a_measure_gets_its_own_hint(checked):
+    _, verdicts, _ = checked(share=constant("share", found=143, side="less"))
+    assert verdicts["share"].mutant == "count, less"
+    assert verdicts["share"].messages[:2] == ["That is the number, not the share.", "A seventh is more than a tenth."]
+    _, verdicts, _ = checked(share=constant("share", found=0.9, side="less"))
+    assert (verdicts["share"].mutant, verdicts["share"].messages[1]) == ("less", "found: 0.9 is not it")
+
+
+def test_an_error_that_a_mutant_raises_gets_its_hint(folder, checked, submission, grade_class):
+    wrong = "def middle(x):\n    return x.sum(axis=-1) / x.shape[2]"
+    _, verdicts, _ = checked(middle=wrong)
+    assert (verdicts["middle"].status, verdicts["middle"].mutant) == ("error", "third_axis")
+    assert verdicts["middle"].messages[0] == "x has two axes: 0 and 1."
+    graded = grade_class({"one": submission(folder, "91", middle=wrong)}, folder)["one"]["answers"]["middle"]
+    assert (graded["mutant"], graded["outline"][0]) == ("third_axis", "x has two axes: 0 and 1.")
+    _, verdicts, _ = checked(middle="def middle(x):\n    return x.sum(axis=2)")
+    assert (verdicts["middle"].status, verdicts["middle"].mutant) == ("error", "")
+
+
 def test_check_and_grade_agree_on_values(folder, submission, grade_class, checked):
     answers = [constant("share", found=found, side="more") for found in (0.14, 0.145, 0.1451, 143, 0.1349)]
     notebooks = {f"student{i}": submission(folder, "91", share=answer) for i, answer in enumerate(answers)}

@@ -28,6 +28,7 @@ MUTANTS = {
     "by_size": ("x.shape[-1]", "x.size", "A row has fewer entries than the whole."),
     "by_rows": ("x.shape[-1]", "x.shape[0]", "Divide by the length of a row."),
     "sum": (" / x.shape[-1]", "", "That is the sum."),
+    "third_axis": ("x.shape[-1]", "x.shape[2]", "x has two axes: 0 and 1."),
 }
 
 # %% [markdown]
