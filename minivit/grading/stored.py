@@ -13,11 +13,13 @@ SECONDS = 120
 
 
 def stale_cells(path):
-    """The code cells, counted from 1, whose stored outputs are not what they give now; RuntimeError if nbval fails.
+    """The code cells, counted from 1, whose stored outputs are not what they give now.
 
-    The last cell, which calls `check`, is left out.
+    RuntimeError if it stores none, or nbval fails. The last cell, which calls `check`, is left out.
     """
     notebook = nbformat.read(path, as_version=4)
+    if not any(cell.get("outputs") for cell in notebook.cells):
+        raise RuntimeError("your saved notebook shows no outputs: run all cells, save, then hand in")
     notebook.cells = [cell for cell in notebook.cells if not re.fullmatch(r"check-\d\d", cell.get("id", ""))]
     with tempfile.TemporaryDirectory(prefix="minivit-", ignore_cleanup_errors=True) as folder:
         copy, empty = Path(folder) / "notebook.ipynb", Path(folder) / "pytest.ini"

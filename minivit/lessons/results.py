@@ -8,6 +8,7 @@ from ..tasks import find_task
 from ..train import Run, load_model, load_recipe
 from ..viz import png, race, style
 from . import weights
+from .chance import chance
 from .step_time import step_seconds
 
 ROOT = Path(__file__).parents[2]
@@ -80,10 +81,11 @@ def read_records():
 
 def draw_kept():
     """Draw the curves of all kept models that have a record into FIGURE; returns the path."""
-    records = {record["recipe"]: record for record in read_records()}
-    kept = {path.name: Run(path).metrics() for path in sorted(weights.FOLDER.iterdir()) if path.name in records}
+    minutes = {record["recipe"]: record["minutes"] for record in read_records()}
+    runs = {path.name: (Run(path).metrics(), minutes[path.name])
+            for path in sorted(weights.FOLDER.iterdir()) if path.name in minutes}
     style()
-    figure = race({name: (metrics, records[name]["minutes"]) for name, metrics in kept.items()}, chance=0.1)
+    figure = race(runs, chance=chance().percent / 100)
     files.write_atomically(FIGURE, png(figure))
     return FIGURE
 
